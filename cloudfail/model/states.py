@@ -1,0 +1,150 @@
+"""What a provider's read says of one resource in one region. Each carries `version`, which a conditional verb takes
+back as `expect`, and `epoch`, the mark that an earlier run left beside the value (None where the object carries none).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    PRIMARY = "primary"
+    REPLICA = "replica"
+
+
+class FenceOutcome(StrEnum):
+    """design.md §5. Automation passes PROVEN and PREVENTED only.
+
+    NONE: no fence stands. PROVEN: a write over a connection opened before and one over a new connection were both
+    refused, from a place that reaches the old side. PREVENTED: the engine cannot acknowledge without the new side.
+    OWED: unreachable, not proven. FAILED: reachable, and it still takes writes although the fence was applied.
+    """
+
+    NONE = "none"
+    PROVEN = "proven"
+    PREVENTED = "prevented"
+    OWED = "owed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class DatabaseState:
+    """One member of a database. `position` grows with each write (bytes of WAL, for PostgreSQL); `timeline` with each
+    promotion. lag_seconds is None where unknown. `upstream` names the region that a replica streams from, None if it
+    streams from nobody. `in_sync`: a primary that waits for this replica before it acknowledges has it caught up."""
+
+    role: Role
+    writable: bool
+    position: int
+    timeline: int = 0
+    lag_seconds: float | None = None
+    upstream: str | None = None
+    in_sync: bool = False
+    version: str = ""
+    epoch: int | None = None
+
+
+@dataclass(frozen=True)
+class FenceState:
+    """What stands between the clients and the old primary. `evidence` says which writes were refused, from where."""
+
+    outcome: FenceOutcome
+    evidence: str = ""
+    version: str = ""
+    epoch: int | None = None
+    methods_left: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LossBound:
+    """Seconds of acknowledged writes that a promotion now would lose; None is unknown, not zero (design.md §5, Loss).
+
+    if_dead: last write that an outside observer saw acknowledged, less the newest heartbeat replayed on the survivor.
+    if_alive: now, less that; it grows. parts: how the figures came about, for people.
+    """
+
+    if_dead_seconds: float | None
+    if_alive_seconds: float | None
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DnsState:
+    """A name's answers: region -> weight (0 is not answered). `answers` are the literal values in the zone now;
+    `resolved` maps each outside resolver to the answers that it gives (empty where it was not asked)."""
+
+    weights: Mapping[str, int]
+    answers: tuple[str, ...]
+    ttl_seconds: float
+    version: str = ""
+    epoch: int | None = None
+
+
+@dataclass(frozen=True)
+class LoadBalancerState:
+    """weights: region -> share of new requests (0 is drained). healthy: region -> healthy targets, as the load
+    balancer itself counts them; a region that is missing is unknown."""
+
+    weights: Mapping[str, int]
+    healthy: Mapping[str, int] = field(default_factory=dict)
+    version: str = ""
+    epoch: int | None = None
+
+
+@dataclass(frozen=True)
+class ComputeState:
+    """wanted: what the scaler was told. running: what exists. healthy: what the load balancer counts as healthy.
+    ceiling: the most that the scaler may run, None if unbounded. scale_in_held: whether scale-in is suspended."""
+
+    wanted: int
+    running: int
+    healthy: int
+    ceiling: int | None = None
+    scale_in_held: bool = False
+    version: str = ""
+    epoch: int | None = None
+
+
+@dataclass(frozen=True)
+class ChangeState:
+    """Whether deploys, schedulers and infrastructure tools are held in one region, and by which run."""
+
+    frozen: bool
+    by: str = ""
+    version: str = ""
+    epoch: int | None = None
+
+
+@dataclass(frozen=True)
+class ConsumersState:
+    """Whether queue and event consumers run in one region."""
+
+    enabled: bool
+    version: str = ""
+    epoch: int | None = None
+
+
+@dataclass(frozen=True)
+class WriteProof:
+    """A write that succeeded over the data plane: the token that was written and then read back."""
+
+    token: str
+    region: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a verb of several effects (switchover, follow) has come, read from the world alone.
+
+    next: the one effect that comes next, in words that an operator reads; None when there is nothing to order (`done`,
+    or the world is `moving` by itself). before/after: what that effect changes. version: taken back as `expect`.
+    """
+
+    next: str | None
+    done: bool = False
+    detail: str = ""
+    before: str = ""
+    after: str = ""
+    version: str = ""

@@ -1,0 +1,104 @@
+"""What an application is made of, and where: regions, resources by literal identifiers, checks and objectives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from cloudfail.model.policy import Policy
+
+
+class PortName(StrEnum):
+    """The ports of cloudfail/ports.py that a resource may stand behind; the word is also the key in cloudfail.yaml."""
+
+    DATABASE = "database"
+    DNS = "dns"
+    LOADBALANCER = "loadbalancer"
+    COMPUTE = "compute"
+    NETWORK = "network"
+    CONSUMERS = "consumers"
+    CHANGE = "change"
+
+
+@dataclass(frozen=True)
+class Region:
+    """One place that can fail as a whole. `variables` are the names that `${name}` may stand for in its checks."""
+
+    name: str
+    provider: str
+    account: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One thing that a step acts on. `kind` names the provider's adapter for `port`; `members` holds the literal
+    identifier (a string) or options (a mapping) of each region; `options` is what the kind's own schema accepted."""
+
+    name: str
+    port: PortName
+    kind: str
+    provider: str
+    id: str | None
+    members: Mapping[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A probe that says whether a region serves. `kind` is http, tcp or sql; `target` still holds its `${name}`s.
+
+    fall/rise: consecutive bad/good answers before one vantage changes its mind. vantages_needed of vantages_total must
+    agree (0 of 0: as many as are configured, more than half).
+    """
+
+    name: str
+    kind: str
+    target: str
+    every_seconds: float = 10.0
+    timeout_seconds: float = 5.0
+    fall: int = 3
+    rise: int = 2
+    vantages_needed: int = 0
+    vantages_total: int = 0
+    expect_status: tuple[int, ...] = ()
+    expect_body: str | None = None
+
+
+@dataclass(frozen=True)
+class Vantage:
+    """A place that looks. `command` is an argv prefix (`ssh witness`, `ip netns exec west`) that runs the observer
+    there; empty means on this machine. `region` names the region that it stands in, if it is one of the topology's."""
+
+    name: str
+    command: tuple[str, ...] = ()
+    region: str | None = None
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """What was promised: rto_seconds until users are served again, rpo_seconds of acknowledged writes that may go."""
+
+    rto_seconds: float
+    rpo_seconds: float
+
+
+@dataclass(frozen=True)
+class Topology:
+    """An application, as cloudfail.yaml states it."""
+
+    application: str
+    objectives: Objectives
+    regions: Mapping[str, Region]
+    primary: str
+    state: str
+    resources: Mapping[str, Resource]
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    vantages: Mapping[str, Vantage] = field(default_factory=dict)
+    policy: Policy = field(default_factory=Policy)
+
+    def standbys(self, of: str) -> tuple[str, ...]:
+        """The regions that may take over from `of`, in the order of the file."""
+        return tuple(name for name in self.regions if name != of)
