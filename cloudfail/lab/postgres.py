@@ -61,21 +61,21 @@ class Postgres:
     def log(self) -> Path:
         return self.directory / "pg.log"
 
-    def run_prefix(self) -> list[str]:
-        """The argv prefix that runs a command in the region as PostgreSQL's user."""
+    def run_prefix(self, *, enter: bool = True) -> list[str]:
+        """The argv prefix that runs a command as PostgreSQL's user, in the region or just on this machine."""
         user = self.parts.postgres_user
         become = (
             ["setpriv", f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups"] if user else []
         )
-        return [*self.enter, *become] or ["env"]
+        return [*(self.enter if enter else ()), *become] or ["env"]
 
     def socket_dsn(self, database: str = "shop", user: str = "postgres") -> str:
         """Over the unix socket: reaches the server from any namespace, whatever is cut."""
         return f"host={self.directory / 'run'} port={self.layout.database_port} dbname={database} user={user}"
 
-    def command(self, program: str, *arguments: str, seconds: float = 60.0) -> None:
+    def command(self, program: str, *arguments: str, seconds: float = 60.0, enter: bool = True) -> None:
         """Run one of PostgreSQL's programs in the region and insist that it succeeds."""
-        argv = [*self.run_prefix(), str(self.parts.postgres_bin / program), *arguments]
+        argv = [*self.run_prefix(enter=enter), str(self.parts.postgres_bin / program), *arguments]
         done = subprocess.run(
             argv,
             capture_output=True,
@@ -94,10 +94,11 @@ class Postgres:
             )
 
     def initialise(self) -> None:
-        """initdb, the role of the primary, and the configuration. 0.5 to 0.8 s, most of the lab's start."""
+        """initdb, the role of the primary, and the configuration. 0.5 to 0.8 s, most of the lab's start; its
+        network need not be up yet."""
         self.command(
             "initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C",
-            "--no-sync", "--no-instructions",
+            "--no-sync", "--no-instructions", enter=False,
         )  # fmt: skip
         (self.data / "postgresql.conf").write_text("include '../node.conf'\n")
         (self.data / "pg_hba.conf").write_text(HBA)
