@@ -24,6 +24,9 @@ CONNECT_SECONDS = 0.4
 CONNECTIONS_MAX = 16
 """Writes of one worker that may wait for their commit at the same time; more are refused."""
 
+WARM = 4
+"""Connections that a worker opens before the first write asks for one."""
+
 Reply = tuple[int, str]
 
 
@@ -40,12 +43,22 @@ class Database:
     async def write(self, identifier: str) -> Reply:
         """Insert one row. See the module's table for the three answers."""
         if self.in_use >= CONNECTIONS_MAX:
-            return 503, "refused: every connection waits for a commit"
+            return 503, "refused: too many writes wait"
         self.in_use += 1
         try:
             return await self._write(identifier)
         finally:
             self.in_use -= 1
+
+    async def warm(self) -> None:
+        """Open the first connections, as soon as the database takes them."""
+        while len(self.idle) + self.in_use < WARM:
+            try:
+                connection = await self._connect(self.dsn)
+                await connection.execute("SELECT 1")
+                self.idle.append(connection)
+            except (psycopg.Error, OSError, TimeoutError):
+                await asyncio.sleep(0.1)
 
     async def _write(self, identifier: str) -> Reply:
         try:
@@ -151,7 +164,9 @@ async def main(arguments: argparse.Namespace) -> None:
         await serve_one(database, reader, writer)
 
     server = await asyncio.start_server(handle, arguments.address, arguments.port, backlog=512)
+    warming = asyncio.create_task(database.warm())
     await stop.wait()
+    warming.cancel()
     server.close()
     await asyncio.sleep(0.3)  # requests under way may finish
 
