@@ -17,6 +17,20 @@ class Mode(StrEnum):
     RESTORE = "restore"
 
 
+ORDER_RULES = (
+    "freeze-first",
+    "unfreeze-last",
+    "fence-before-promote",
+    "approval-between-fence-and-promote",
+    "promote-before-consumers",
+    "promote-before-traffic",
+    "capacity-before-traffic",
+    "write-after-promote",
+    "users-after-traffic",
+)
+"""The order pairs of design.md §7 by name: what a step's `override` may set aside, with a reason."""
+
+
 @dataclass(frozen=True)
 class Condition:
     """Something that must hold before (`pre`) or after (`post`) a step: `signal` is one of healthy, writable,

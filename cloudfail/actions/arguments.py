@@ -1,0 +1,228 @@
+"""What stands under `with:` for each action, and what lint must know of the action.
+
+One model per action. The runbook loader checks `with:` against it and fills in the defaults, so that a plan's checksum
+covers them; the JSON Schema of runbooks is made from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from cloudfail.config.fields import Refers, Shape, mistake
+
+Database = Annotated[str, Refers("database")]
+Group = Annotated[str, Refers("compute")]
+ConsumersName = Annotated[str, Refers("consumers")]
+TrafficName = Annotated[str, Refers("traffic")]
+CheckName = Annotated[str, Refers("check")]
+Region = Annotated[str, Refers("region")]
+ReachedRegion = Annotated[str, Refers("region", reached=True)]
+TargetRegion = Annotated[str, Refers("region", reached=True, side="target")]
+ShiftedRegion = Annotated[str, Refers("region", side="target")]
+Unreachable = Annotated[
+    Literal["fail", "owe"],
+    Field(
+        description="What a region that does not answer means: fail the step, or owe it (it stands as an obligation)."
+    ),
+]
+
+
+class Arguments(Shape):
+    """Base. `verb` finds the provider's facts (Kind.verbs); `undo` is the action that takes it back; `waits_for_source`
+    says that it cannot end while the source does not answer; `changes` is False for what only looks."""
+
+    action: ClassVar[str]
+    verb: ClassVar[str]
+    undo: ClassVar[str | None] = None
+    waits_for_source: ClassVar[bool] = False
+    changes: ClassVar[bool] = True
+
+
+class ChangeFreeze(Arguments):
+    """Hold deploys, schedulers and infrastructure tools in a region."""
+
+    action: ClassVar[str] = "change.freeze"
+    verb: ClassVar[str] = "freeze"
+    undo: ClassVar[str | None] = "change.unfreeze"
+    where: ReachedRegion
+    unreachable: Unreachable = "fail"
+
+
+class ChangeUnfreeze(Arguments):
+    """Let them go again."""
+
+    action: ClassVar[str] = "change.unfreeze"
+    verb: ClassVar[str] = "freeze"
+    undo: ClassVar[str | None] = "change.freeze"
+    where: ReachedRegion
+    unreachable: Unreachable = "fail"
+
+
+class DatabaseFence(Arguments):
+    """Keep the old primary from taking writes, and prove it by writes that are refused."""
+
+    action: ClassVar[str] = "database.fence"
+    verb: ClassVar[str] = "fence"
+    undo: ClassVar[str | None] = "database.unfence"
+    waits_for_source: ClassVar[bool] = True
+    database: Database
+    unreachable: Unreachable = "fail"
+
+
+class DatabaseUnfence(Arguments):
+    """Lift every fence that stands on the source."""
+
+    action: ClassVar[str] = "database.unfence"
+    verb: ClassVar[str] = "fence"
+    undo: ClassVar[str | None] = "database.fence"
+    waits_for_source: ClassVar[bool] = True
+    database: Database
+
+
+class DatabaseFailover(Arguments):
+    """Promote the target's member, whatever the source still held."""
+
+    action: ClassVar[str] = "database.failover"
+    verb: ClassVar[str] = "failover"
+    database: Database
+
+
+class DatabaseSwitchover(Arguments):
+    """Move the writer without loss, both sides healthy."""
+
+    action: ClassVar[str] = "database.switchover"
+    verb: ClassVar[str] = "switchover"
+    waits_for_source: ClassVar[bool] = True
+    database: Database
+
+
+class DatabaseFollow(Arguments):
+    """Make the member in one region a replica of the member in another."""
+
+    action: ClassVar[str] = "database.follow"
+    verb: ClassVar[str] = "follow"
+    database: Database
+    member: ReachedRegion
+    upstream: ReachedRegion
+
+
+class ComputeScale(Arguments):
+    """Run as many workers as were recorded elsewhere, or a number that is written out."""
+
+    action: ClassVar[str] = "compute.scale"
+    verb: ClassVar[str] = "scale"
+    undo: ClassVar[str | None] = "compute.scale"
+    group: Group
+    like: Annotated[str, Field(pattern=r"^recorded \S+$", examples=["recorded ${from}"])] | None = None
+    count: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    where: TargetRegion = "${to}"
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if (self.like is None) == (self.count is None):
+            raise mistake("compute.scale takes one of like and count", 'write like: "recorded ${from}", or count: 4')
+        return self
+
+
+class ComputeHold(Arguments):
+    """Suspend (or resume) scale-in."""
+
+    action: ClassVar[str] = "compute.hold"
+    verb: ClassVar[str] = "hold"
+    undo: ClassVar[str | None] = "compute.hold"
+    group: Group
+    where: ReachedRegion = "${to}"
+    held: bool = True
+
+
+class TrafficSwitch(Arguments):
+    """Send users to one region: at most as many as it can serve if `at_most: healthy`, the rest shed with a 503."""
+
+    action: ClassVar[str] = "traffic.switch"
+    verb: ClassVar[str] = "shift"
+    undo: ClassVar[str | None] = "traffic.switch"
+    name: TrafficName
+    to: ShiftedRegion = "${to}"
+    at_most: Literal["healthy"] | None = None
+    rest: Literal["shed"] | None = None
+
+
+class TrafficDrain(Arguments):
+    """Take one region out of the answers."""
+
+    action: ClassVar[str] = "traffic.drain"
+    verb: ClassVar[str] = "shift"
+    undo: ClassVar[str | None] = "traffic.switch"
+    name: TrafficName
+    region: Region
+
+
+class ConsumersEnable(Arguments):
+    """Start queue and event consumers in a region."""
+
+    action: ClassVar[str] = "consumers.enable"
+    verb: ClassVar[str] = "enable"
+    undo: ClassVar[str | None] = "consumers.disable"
+    consumers: ConsumersName
+    where: TargetRegion = "${to}"
+    unreachable: Unreachable = "fail"
+
+
+class ConsumersDisable(Arguments):
+    """Stop them."""
+
+    action: ClassVar[str] = "consumers.disable"
+    verb: ClassVar[str] = "enable"
+    undo: ClassVar[str | None] = "consumers.enable"
+    consumers: ConsumersName
+    where: ReachedRegion
+    unreachable: Unreachable = "fail"
+
+
+class VerifyWrite(Arguments):
+    """Write a row as an application would, and read it back."""
+
+    action: ClassVar[str] = "verify.write"
+    verb: ClassVar[str] = "canary"
+    changes: ClassVar[bool] = False
+    database: Database
+    where: TargetRegion = "${to}"
+
+
+class VerifyUsers(Arguments):
+    """See a check pass, from outside, as users would."""
+
+    action: ClassVar[str] = "verify.users"
+    verb: ClassVar[str] = ""
+    changes: ClassVar[bool] = False
+    check: CheckName
+    where: TargetRegion = "${to}"
+
+
+ARGUMENTS: Mapping[str, type[Arguments]] = MappingProxyType(
+    {
+        model.action: model
+        for model in (
+            ChangeFreeze,
+            ChangeUnfreeze,
+            DatabaseFence,
+            DatabaseUnfence,
+            DatabaseFailover,
+            DatabaseSwitchover,
+            DatabaseFollow,
+            ComputeScale,
+            ComputeHold,
+            TrafficSwitch,
+            TrafficDrain,
+            ConsumersEnable,
+            ConsumersDisable,
+            VerifyWrite,
+            VerifyUsers,
+        )
+    }
+)
+"""Every action that a runbook may name."""

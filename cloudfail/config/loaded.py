@@ -1,0 +1,27 @@
+"""What `load` returns: the model, and where each part of it stands in the files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cloudfail.config.document import Document, Place
+from cloudfail.model.runbook import Runbook
+from cloudfail.model.topology import Topology
+from cloudfail.ports import Kind
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An application and its runbooks. `kinds` holds, by resource, what its provider says of its kind."""
+
+    topology: Topology
+    runbooks: Mapping[str, Runbook]
+    kinds: Mapping[str, Kind]
+    topology_file: Document
+    runbook_files: Mapping[str, Document] = field(default_factory=dict)
+
+    def place(self, *path: str | int, runbook: str | None = None, key: bool = False) -> Place:
+        """Where something stands: `place("resources", "orders")`, `place("steps", "fence", runbook="evacuate")`."""
+        document = self.topology_file if runbook is None else self.runbook_files[runbook]
+        return document.place(*path, key=key)

@@ -1,0 +1,248 @@
+"""The shape of the two files. The JSON Schemas that editors use are generated from these models."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from cloudfail.config.fields import Duration, Name, PositiveDuration, Shape, mistake
+from cloudfail.config.mistakes import did_you_mean
+from cloudfail.model.topology import PortName
+
+SIGNALS = ("healthy", "writable", "replica", "in_sync", "fenced")
+STATE_SCHEMES = ("sqlite", "memory", "postgresql", "dynamodb", "s3", "gs", "azblob")
+
+Text = Annotated[str, Field(min_length=1, max_length=4096)]
+Count = Annotated[int, Field(ge=1, le=1000)]
+
+
+def _statuses(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+def _vantages(value: Any) -> Any:
+    """`2 of 3`. Fewer than half would let a minority decide."""
+    found = re.fullmatch(r"([0-9]{1,3}) of ([0-9]{1,3})", value) if isinstance(value, str) else None
+    if found is None:
+        raise mistake("this does not say how many vantages must agree", 'write "2 of 3"')
+    needed, total = int(found[1]), int(found[2])
+    if not 1 <= needed <= total:
+        raise mistake(f"{needed} of {total} can never agree", f"write {total // 2 + 1} of {max(total, 1)}")
+    if needed * 2 <= total:
+        raise mistake(f"{needed} of {total} is not more than half", f"write {total // 2 + 1} of {total}")
+    return value
+
+
+def _state(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", value)
+    scheme = (
+        found[1].replace("postgres", "postgresql") if found and found[1] == "postgres" else found[1] if found else ""
+    )
+    if found is None or scheme not in STATE_SCHEMES:
+        wanted = did_you_mean(scheme or value, STATE_SCHEMES, "stores")
+        raise mistake(
+            "this names no kind of state store", f"{wanted}; write sqlite:state.db or dynamodb://table?region=…"
+        )
+    if scheme == "sqlite" and not found[2]:
+        raise mistake("sqlite: names no file", "write sqlite:state.db")
+    if scheme == "memory" and found[2]:
+        raise mistake("memory: takes nothing after the colon", "write memory:, or sqlite:PATH to keep what happens")
+    if scheme not in ("sqlite", "memory") and not (found[2].startswith("//") and len(found[2]) > 2):
+        raise mistake(f"{scheme}: names no store", f"write {scheme}://name")
+    return value
+
+
+class ObjectivesShape(Shape):
+    """What was promised."""
+
+    rto: PositiveDuration = Field(description="Until users are served again.")
+    rpo: Duration = Field(description="Acknowledged writes that may be lost, in time.")
+
+
+class RegionShape(Shape):
+    """One place that can fail as a whole."""
+
+    provider: Name
+    account: Text | None = None
+    variables: dict[Name, Text] = Field(default={}, description="What ${name} stands for in the targets of checks.")
+
+
+class ResourceShape(Shape):
+    """One thing that steps act on. One key names its port and says its kind (`database: postgresql`); the keys that
+    are not listed here are the kind's own, and are checked against the provider."""
+
+    model_config = ConfigDict(extra="allow")
+
+    database: Name | None = None
+    dns: Name | None = None
+    loadbalancer: Name | None = None
+    compute: Name | None = None
+    network: Name | None = None
+    consumers: Name | None = None
+    change: Name | None = None
+    provider: Name | None = None
+    id: Text | None = None
+    members: dict[Name, Any] = Field(default={}, description="Region → literal identifier, or the kind's own keys.")
+
+    @model_validator(mode="after")
+    def _one_port(self) -> Self:
+        ports = [port.value for port in PortName if port.value in self.model_fields_set]
+        if len(ports) != 1:
+            known = [port.value for port in PortName]
+            typed = [did_you_mean(key, known) for key in (self.model_extra or {})]
+            meant = next((one for one in typed if one.startswith("did")), f"one of {', '.join(known)}")
+            problem = "this resource names no port" if not ports else f"this resource is {' and '.join(ports)} at once"
+            raise mistake(problem, meant if not ports else "write two resources")
+        return self
+
+
+class CheckShape(Shape):
+    """A probe that says whether a region serves. Exactly one of http, tcp and sql holds its target."""
+
+    http: Text | None = None
+    tcp: Text | None = None
+    sql: Text | None = None
+    every: PositiveDuration = Field(default=10.0)
+    timeout: PositiveDuration = Field(default=5.0)
+    fall: Count = 3
+    rise: Count = 2
+    vantages: (
+        Annotated[
+            str, BeforeValidator(_vantages), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,3} of [0-9]{1,3}$"})
+        ]
+        | None
+    ) = None
+    expect_status: Annotated[list[Annotated[int, Field(ge=100, le=599)]], BeforeValidator(_statuses)] = Field(
+        default=[], json_schema_extra={"type": ["array", "integer"]}
+    )
+    expect_body: Text | None = None
+
+    @property
+    def kind(self) -> str:
+        return next(kind for kind in ("http", "tcp", "sql") if getattr(self, kind) is not None)
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        targets = [kind for kind in ("http", "tcp", "sql") if getattr(self, kind) is not None]
+        if len(targets) != 1:
+            problem = "this check has no target" if not targets else f"this check is {' and '.join(targets)} at once"
+            raise mistake(problem, 'write one of http: "https://…", tcp: "host:port", sql: "…"')
+        if targets != ["http"] and (self.expect_status or self.expect_body):
+            raise mistake(f"a {targets[0]} check has no status and no body", "remove expect_status and expect_body")
+        if self.timeout > self.every * 10:
+            raise mistake("the time-out is more than ten times the interval", "write a shorter timeout")
+        return self
+
+
+class VantageShape(Shape):
+    """A place that looks. `command` is an argv prefix that runs the observer there; without it, it runs here."""
+
+    command: Annotated[list[Text], Field(max_length=64)] = Field(default=[])
+    region: Name | None = None
+
+
+class PolicyShape(Shape):
+    """What automation may do, and how sure it must be first."""
+
+    automation: Literal["off", "stage-1", "automatic"] = "off"
+    scope: Literal["region", "site"] = "region"
+    hold_down: Duration = Field(default=180.0)
+    cool_down: Duration = Field(default=3600.0)
+    plan_expires: PositiveDuration = Field(default=3600.0)
+    lease: PositiveDuration = Field(default=30.0)
+    watch_after: Duration = Field(default=600.0)
+    runbook: Name = "evacuate"
+
+
+class TopologyShape(Shape):
+    """cloudfail.yaml: an application, where it runs, and what may be done for it."""
+
+    model_config = ConfigDict(title="cloudfail.yaml")
+
+    application: Name
+    objectives: ObjectivesShape
+    regions: Annotated[dict[Name, RegionShape], Field(min_length=1, max_length=64)]
+    primary: Name
+    state: Annotated[Text, BeforeValidator(_state)]
+    resources: Annotated[dict[Name, ResourceShape], Field(max_length=1000)] = Field(default={})
+    checks: Annotated[dict[Name, CheckShape], Field(max_length=200)] = Field(default={})
+    vantages: Annotated[dict[Name, VantageShape], Field(max_length=100)] = Field(default={})
+    policy: PolicyShape = PolicyShape()
+
+
+class ConditionShape(Shape):
+    """What must be seen: `{in_sync: orders, in: "${to}"}`."""
+
+    healthy: Name | None = None
+    writable: Name | None = None
+    replica: Name | None = None
+    in_sync: Name | None = None
+    fenced: Name | None = None
+    region: Text = Field(default="${to}", alias="in")
+
+    @property
+    def signal(self) -> str:
+        return next(signal for signal in SIGNALS if getattr(self, signal) is not None)
+
+    @model_validator(mode="after")
+    def _one_signal(self) -> Self:
+        if sum(getattr(self, signal) is not None for signal in SIGNALS) != 1:
+            raise mistake("a condition names exactly one signal", 'write {in_sync: orders, in: "${to}"}, say')
+        return self
+
+
+class UndoShape(Shape):
+    """A compensation of a step's own."""
+
+    action: Text
+    arguments: dict[str, Any] = Field(default={}, alias="with")
+
+
+class StepShape(Shape):
+    """One step: exactly one of `action` and `gate`."""
+
+    action: Text | None = None
+    gate: Literal["approval"] | None = None
+    arguments: dict[str, Any] = Field(default={}, alias="with")
+    needs: Annotated[list[Name], Field(max_length=200)] = Field(default=[])
+    limit: PositiveDuration | None = None
+    expires: PositiveDuration | None = None
+    retries: Annotated[int, Field(ge=0, le=20)] | None = None
+    pre: Annotated[list[ConditionShape], Field(max_length=50)] = Field(default=[])
+    post: Annotated[list[ConditionShape], Field(max_length=50)] = Field(default=[])
+    undo: Annotated[str | UndoShape | None, Field(description="An action, {action, with}, or none.")] = None
+    override: dict[str, Annotated[str, Field(min_length=8, max_length=500)]] = Field(
+        default={}, description="Order rule → why it is set aside here. It is reported each time."
+    )
+
+    @model_validator(mode="after")
+    def _one_sort(self) -> Self:
+        if (self.action is None) == (self.gate is None):
+            problem = (
+                "a step is an action or a gate, not both" if self.action else "this step has neither action nor gate"
+            )
+            raise mistake(problem, "write action: database.fence, say, or gate: approval")
+        if self.gate is not None:
+            wrong = self.model_fields_set - {"gate", "needs", "expires", "override"}
+            if wrong:
+                keys = ", ".join(sorted({"arguments": "with"}.get(key, key) for key in wrong))
+                raise mistake(f"a gate has no {keys}", "a gate has needs and expires")
+        elif self.expires is not None:
+            raise mistake("only a gate expires", "write limit: instead")
+        return self
+
+
+class RunbookShape(Shape):
+    """A runbook: a graph of named steps."""
+
+    model_config = ConfigDict(title="cloudfail runbook")
+
+    name: Name
+    mode: Literal["failover", "switchover", "restore"]
+    description: Annotated[str, Field(max_length=4096)] = ""
+    limit: PositiveDuration | None = None
+    steps: Annotated[dict[Name, StepShape], Field(min_length=1, max_length=200)]
