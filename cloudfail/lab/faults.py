@@ -26,6 +26,8 @@ class FaultNotProven(CloudfailError):
 def kill(lab: Lab, name: str) -> Proof:
     """SIGKILL everything in the region, until nothing is left. Proof: how many were killed, and both ports refuse."""
     region = lab.region(name)
+    if region.state == "killed" and not processes.living(region.pids()):
+        raise _not_up(name, region.state, "die again")
     began = time.monotonic()
     killed = processes.kill_all(region.pids)
     ended = time.monotonic()
@@ -151,17 +153,17 @@ def lag_then_kill(lab: Lab, name: str, seconds: float = 1.0) -> Proof:
         dropped = _proven_pairs(lab, f"The cut between {name} and {other.name}")
         time.sleep(seconds)
         ahead, behind = region.postgres.positions(), other.postgres.positions()
+        lag_bytes = ahead["position_bytes"] - behind["position_bytes"]
+        if lag_bytes <= 0:
+            raise FaultNotProven(
+                f"{name} was not ahead of {other.name} after {seconds:g} s without a link: nothing was written.",
+                f"{name} was not killed, and the link is whole again.",
+                "Run it under load: `cloudfail lab load`.",
+            )
         proof = kill(lab, name)
     finally:
         lab.dropped -= link
         network.drop(lab.dropped)
-    lag_bytes = ahead["position_bytes"] - behind["position_bytes"]
-    if lag_bytes <= 0:
-        raise FaultNotProven(
-            f"{name} was not ahead of {other.name} when it was killed ({lag_bytes} bytes): nothing was written.",
-            f"{name} is dead, and no write was at stake.",
-            "Run it under load.",
-        )
     return proof | {
         "fault": "lag-kill", "lag_seconds": seconds, "lag_bytes": lag_bytes, "dropped": dropped,
         "writes_ahead": ahead["writes"] - behind["writes"],

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cloudfail.errors import CloudfailError, Refused
 from cloudfail.lab import faults, leftovers, names, network, processes, proxies, wrapper
@@ -29,6 +29,9 @@ from cloudfail.lab.parts import Parts, find_parts
 from cloudfail.lab.postgres import Postgres
 from cloudfail.lab.region import Region
 from cloudfail.lab.spec import LOOPBACK_PORTS, NODES, REGIONS, LabSpec, Layout, loopback_layout, netns_layout
+
+if TYPE_CHECKING:
+    from cloudfail.lab.load import Load
 
 READY_SECONDS = 30.0
 
@@ -45,6 +48,7 @@ class Lab:
         self._lock = threading.RLock()
         self._closed = False
         self._control: ControlServer | None = None
+        self._running_load: Load | None = None
         self._ports: socket.socket | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
         self.regions = {name: self._region(name) for name in REGIONS}
@@ -98,9 +102,9 @@ class Lab:
     def _start_databases(self, initialised: Callable[[], None]) -> None:
         initialised()
         east, west = (self.regions[name].postgres for name in REGIONS)
+        west.copy_from(east)
         east.start()
         east.create_shop()
-        west.copy_from(east)
         west.start()
         if self.spec.synchronous != "off":
             east.name_synchronous_standby()
@@ -354,8 +358,24 @@ class Lab:
             "kill": self.kill, "freeze": self.freeze, "wake": self.wake, "cut": self.cut, "heal": self.heal,
             "lag_kill": self.lag_then_kill, "start": self.start_region, "inside": self.inside,
             "fence": self.fence, "unfence": lambda region: self.fence(region, False), "fenced": self.fenced,
+            "load": self._load, "load_stop": self._load_stop, "ids": lambda region: sorted(self.database_ids(region)),
             "write_config": lambda path: str(self.write_config(Path(path))),
         }  # fmt: skip
+
+    def _load(self, seconds: float, rates: dict[str, float] | None = None) -> str:
+        """Start a load and return the path of its record; one at a time through the control socket."""
+        from cloudfail.lab import load
+
+        with self._lock:
+            if self._running_load is not None and self._running_load.process.poll() is None:
+                raise Refused("A load is running already.", "It goes on.", "Wait until it ends.")
+            self._running_load = load.start(self, seconds=seconds, rates=rates)
+            return str(self._running_load.record)
+
+    def _load_stop(self) -> str | None:
+        """End the load that was started through the control socket; the path of its record."""
+        running = self._running_load
+        return str(running.stop()) if running is not None else None
 
     def _enter(self, node: str) -> list[str]:
         return network.prefix(node) if self.layout.mode == "netns" else []

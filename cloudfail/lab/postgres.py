@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import pwd
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -144,11 +145,17 @@ class Postgres:
                 self.query(statement, database=database)
 
     def copy_from(self, primary: Postgres) -> None:
-        """Become a streaming standby of `primary` (pg_basebackup -R)."""
-        source = f"host={primary.layout.addresses[primary.region]} port={self.layout.database_port} user=replicator"
-        self.command(
-            "pg_basebackup", "-D", str(self.data), "-d", source, "-X", "stream", "-c", "fast", "-N", "-R",
-        )  # fmt: skip
+        """Become a streaming standby of `primary`, which was initialised and never started: its files are at rest, so
+        a plain copy is a whole backup (and a second faster than pg_basebackup)."""
+        copy = ["cp", "-a", "--reflink=auto", str(primary.data), str(self.data)]
+        subprocess.run(copy, check=True, capture_output=True, timeout=60)
+        source = f"host={self.layout.addresses[primary.region]} port={self.layout.database_port} user=replicator"
+        with open(self.data / "postgresql.auto.conf", "a", encoding="utf-8") as settings:
+            settings.write(f"primary_conninfo = '{source}'\n")
+        signal_file = self.data / "standby.signal"
+        signal_file.touch()
+        if self.parts.postgres_user:
+            shutil.chown(signal_file, self.parts.postgres_user)
         self.write_node_conf()
 
     def name_synchronous_standby(self) -> None:

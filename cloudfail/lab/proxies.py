@@ -48,7 +48,7 @@ def edge_config(layout: Layout, directory: Path) -> str:
         DEFAULTS.format(socket=directory / "haproxy.sock")
         + f"frontend clients\n  bind {layout.addresses['edge']}:{layout.edge_port}\n  default_backend shop\n"
         + "backend shop\n  balance roundrobin\n  option httpchk GET /healthz\n"
-        + f"  default-server check inter 500ms fastinter 200ms fall 3 rise 1 weight 100\n{servers}"
+        + f"  default-server check inter 500ms fastinter 200ms downinter 200ms fall 3 rise 1 weight 100\n{servers}"
     )
 
 

@@ -87,8 +87,9 @@ def writer_changes(writes: Iterable[Write]) -> int:
     """The least number of hand-overs from one region to another that explains every acknowledgement.
 
     Each acknowledged write was committed somewhere in [sent, done]. Whoever holds the pen may keep it until the
-    earliest `done` of another region's pending write forces a hand-over; keeping it as long as that is best, because it
-    leaves the fewest writes to a later turn. So the count is certain: no choice of commit instants explains it with fewer.
+    earliest `done` of another region's pending write forces a hand-over; keeping it that long is best, because it
+    leaves the fewest writes to a later turn. So the count is certain: no choice of commit instants explains the
+    acknowledgements with fewer.
     """
     acks = acknowledged(writes)
     regions = sorted({write.region or "" for write in acks})

@@ -22,6 +22,7 @@ from types import FrameType
 MARK = "CLOUDFAIL_LAB_INSIDE"
 """Set for everything inside of the wrapper."""
 
+PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -46,8 +47,10 @@ def why_not_netns() -> str | None:
     return None if probe.returncode == 0 else f"unshare is not allowed: {probe.stderr.decode().strip()}"
 
 
-def wrapped(argv: Sequence[str]) -> list[str]:
-    """The command line that runs `argv` inside of a wrapper."""
+def wrapped(argv: Sequence[str], *, netns: bool = True) -> list[str]:
+    """The command line that runs `argv` inside of a wrapper; without `netns`, below an init that reaps orphans only."""
+    if not netns:
+        return [sys.executable, "-m", "cloudfail.lab.wrapper", "--loopback", "--", *argv]
     private = ["--net", "--mount", "--pid", "--ipc", "--uts", "--propagation", "private", "--mount-proc"]
     unshare = ["unshare", *private, "--fork", "--kill-child=SIGKILL"]
     init = [sys.executable, "-m", "cloudfail.lab.wrapper", "--", *argv]
@@ -70,18 +73,21 @@ def run_inside(
     )
 
 
-def enter(argv: Sequence[str]) -> int:
+def enter(argv: Sequence[str], *, netns: bool = True) -> int:
     """Run `argv` inside of a new wrapper with this process's own terminal; the exit code is the command's.
 
     SIGINT and SIGTERM reach the command, so that it can clean up; afterwards dead labs' directories are removed.
     """
     from cloudfail.lab.leftovers import remove_dead_labs
 
-    outer = subprocess.Popen(wrapped(argv), env=environment())
+    outer = subprocess.Popen(wrapped(argv, netns=netns), env=environment())
 
     def forward(number: int, _frame: FrameType | None) -> None:
         # unshare ignores SIGTERM, so it goes straight to init. A terminal sends SIGINT to all.
         with contextlib.suppress(OSError):
+            if not netns:
+                outer.send_signal(number)
+                return
             children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()
             for pid in children:
                 os.kill(int(pid), number)
@@ -98,11 +104,15 @@ def enter(argv: Sequence[str]) -> int:
     return code if code >= 0 else 128 - code
 
 
+def die_with_parent() -> None:
+    """Have the kernel SIGKILL this process when its parent dies."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
 def _init(argv: Sequence[str]) -> int:
-    """Pid 1 inside: private mounts, then the command, reaping whatever is orphaned until the command ends."""
+    """Pid 1 inside: a private list of networks, then the command; orphans are reaped until it ends."""
     os.makedirs("/run/netns", exist_ok=True)
-    for target, options in (("/run/netns", "mode=755"), ("/dev/shm", "mode=1777")):
-        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", target], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run/netns"], check=True)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     return reap_until_exit(argv, {MARK: "netns"})
 
@@ -126,5 +136,14 @@ def reap_until_exit(argv: Sequence[str], extra: Mapping[str, str]) -> int:
             return code if code >= 0 else 128 - code
 
 
+def main(arguments: Sequence[str]) -> int:
+    """`[--loopback] -- COMMAND …`: what `wrapped` runs."""
+    argv = arguments[arguments.index("--") + 1 :]
+    if "--loopback" in arguments[: arguments.index("--")]:
+        die_with_parent()
+        return reap_until_exit(argv, {})
+    return _init(argv)
+
+
 if __name__ == "__main__":
-    sys.exit(_init(sys.argv[sys.argv.index("--") + 1 :]))
+    sys.exit(main(sys.argv[1:]))
