@@ -1,0 +1,213 @@
+"""Observations → a Verdict per region. Pure: no clock, no random source, no I/O; `now` is an argument.
+
+Two questions, kept apart so that either can be deepened alone:
+
+1. What does ONE vantage say of one check of one region? `Count` folds its answers: `fall` bad ones in a row make it say
+   down, `rise` good ones in a row healthy. It says nothing (unknown)
+   - before it has seen enough,
+   - as soon as it could not look (its own network, resolver or process is in trouble): that is evidence about the
+     observer, so the answers on the other side of it are not added up with those on this side,
+   - when its newest answer is older than the check's staleness bound,
+   - while it says down and its newest answer was good: it has not changed its mind, but it is no witness for the loss
+     in that moment, so nobody acts in the seconds in which a region comes back.
+2. What do they say TOGETHER? `verdicts` counts voices. Down: for some check at least k of n vantages say down, one of
+   them outside of the judged region. Healthy: for every check at least k say healthy. Else unknown.
+
+Why losing observers can never look like losing a region (invariant I6): a voice becomes down only through `fall`
+answers that the target itself gave or failed to give. A lost observer gives none, its voice turns unknown, and unknown
+is counted on neither side. So with k >= 2 one observer alone says nothing, whatever it sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cloudfail.model.observation import Health, Observation, Verdict
+from cloudfail.model.topology import Check, Topology, Vantage
+
+HERE = Vantage("here")
+"""The one vantage of an application that configures none: this machine, which stands in no region."""
+
+STALENESS_GRACE_SECONDS = 2.0
+
+
+def vantages_of(topology: Topology) -> Mapping[str, Vantage]:
+    """The vantages that look: those of the file, or `here`."""
+    return topology.vantages or {HERE.name: HERE}
+
+
+def needed(check: Check, topology: Topology) -> int:
+    """How many vantages must agree: what the check says, else more than half of those that look."""
+    return check.vantages_needed or len(vantages_of(topology)) // 2 + 1
+
+
+def staleness_seconds(check: Check) -> float:
+    """How old a vantage's newest answer may be. Three intervals, so one lost answer is not yet silence; and never less
+    than a slow answer takes to arrive."""
+    return max(3 * check.every_seconds, check.every_seconds + check.timeout_seconds + STALENESS_GRACE_SECONDS)
+
+
+@dataclass(frozen=True)
+class Count:
+    """What one vantage's answers to one check of one region add up to.
+
+    `health` is its mind, which only `fall` bad or `rise` good answers in a row change, and `since` when it was made up.
+    `run` answers in a row were `last`; the newest came at `at`.
+    """
+
+    health: Health
+    since: float
+    last: Health
+    run: int
+    at: float
+    detail: str = ""
+
+    def voice(self, check: Check, now: float) -> Health:
+        """What it says now."""
+        if now - self.at > staleness_seconds(check):
+            return Health.UNKNOWN
+        if self.health is Health.DOWN and self.last is not Health.DOWN:
+            return Health.UNKNOWN
+        return self.health
+
+    def voice_since(self, check: Check, now: float) -> float:
+        """When it began to say so (for an unknown voice: when it fell silent)."""
+        bound = staleness_seconds(check)
+        if now - self.at > bound:
+            return self.at + bound
+        return self.at if self.health is Health.DOWN and self.last is not Health.DOWN else self.since
+
+
+Key = tuple[str, str, str]
+"""(region, check, vantage)"""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """All counts, and the checks by which they were counted. Start with `Detection(topology.checks)`."""
+
+    checks: Mapping[str, Check]
+    counts: Mapping[Key, Count] = field(default_factory=dict)
+
+
+def observe(state: Detection, observation: Observation) -> Detection:
+    """Fold one observation in. One of a check that is not configured changes nothing."""
+    check = state.checks.get(observation.check)
+    if check is None:
+        return state
+    key = (observation.region, observation.check, observation.vantage)
+    return Detection(state.checks, {**state.counts, key: _counted(state.counts.get(key), observation, check)})
+
+
+def _counted(before: Count | None, seen: Observation, check: Check) -> Count:
+    if seen.health is Health.UNKNOWN:
+        since = before.since if before is not None and before.health is Health.UNKNOWN else seen.at
+        return Count(Health.UNKNOWN, since, Health.UNKNOWN, 0, seen.at, seen.detail)
+    if before is None:
+        before = Count(Health.UNKNOWN, seen.at, Health.UNKNOWN, 0, seen.at)
+    elif seen.at - before.at > staleness_seconds(check):  # it was silent: what it said before is not added up with this
+        silent_since = before.at + staleness_seconds(check)
+        before = Count(Health.UNKNOWN, silent_since, Health.UNKNOWN, 0, seen.at)
+    at = max(before.at, seen.at)
+    run = before.run + 1 if seen.health is before.last else 1
+    enough = run >= (check.fall if seen.health is Health.DOWN else check.rise)
+    if enough and before.health is not seen.health:
+        return Count(seen.health, at, seen.health, run, at, seen.detail)
+    return Count(before.health, before.since, seen.health, run, at, seen.detail)
+
+
+def verdicts(state: Detection, topology: Topology, now: float) -> Mapping[str, Verdict]:
+    """The verdict on every region of the topology.
+
+    `since` is when the k-th of the vantages that agree now came to agree: the same observers have said so, each without
+    changing its mind, ever since. It is never earlier than the truth, so a hold-down counted from it is never short.
+    `at` is the age of the evidence: by then k vantages had given a fresh answer (for unknown: `now`).
+    """
+    return {region: _verdict(state, topology, region, now) for region in topology.regions}
+
+
+@dataclass(frozen=True)
+class _Voices:
+    """What the vantages say of one check of one region."""
+
+    check: Check
+    needed: int
+    by_vantage: Mapping[str, tuple[Health, float, Count | None]]
+
+    def saying(self, health: Health) -> list[str]:
+        return [name for name, (said, _, _) in self.by_vantage.items() if said is health]
+
+    def agreed_since(self, names: list[str]) -> float:
+        return sorted(self.by_vantage[name][1] for name in names)[self.needed - 1]
+
+    def evidence_at(self, names: list[str]) -> float:
+        return sorted((self._at(name) for name in names), reverse=True)[self.needed - 1]
+
+    def _at(self, name: str) -> float:
+        count = self.by_vantage[name][2]
+        assert count is not None
+        return count.at
+
+    def sentence(self, health: Health) -> str:
+        names = self.saying(health)
+        text = f"{self.check.name}: {len(names)} of {len(self.by_vantage)} vantages say {health}"
+        if not names:
+            return text
+        count = self.by_vantage[names[0]][2]
+        detail = f", {names[0]} saw: {count.detail}" if count is not None and count.detail else ""
+        return f"{text} ({', '.join(names)}){detail}"
+
+
+def _verdict(state: Detection, topology: Topology, region: str, now: float) -> Verdict:
+    vantages = vantages_of(topology)
+    heard = [_voices(state, check, topology, region, now) for check in topology.checks.values()]
+    if not heard:
+        return Verdict(region, Health.UNKNOWN, now, now, ("no check is configured",))
+
+    down: list[tuple[float, float, str]] = []
+    for voices in heard:
+        names = voices.saying(Health.DOWN)
+        outside = [name for name in names if vantages[name].region != region]
+        if len(names) >= voices.needed and outside:
+            first_outside = min(voices.by_vantage[name][1] for name in outside)
+            since = max(voices.agreed_since(names), first_outside)
+            down.append((since, voices.evidence_at(names), voices.sentence(Health.DOWN)))
+    if down:
+        since, at, _ = min(down)
+        return Verdict(region, Health.DOWN, since, at, tuple(reason for _, _, reason in down))
+
+    healthy = [(voices, voices.saying(Health.HEALTHY)) for voices in heard]
+    if all(len(names) >= voices.needed for voices, names in healthy):
+        return Verdict(
+            region,
+            Health.HEALTHY,
+            max(voices.agreed_since(names) for voices, names in healthy),
+            min(voices.evidence_at(names) for voices, names in healthy),
+            tuple(voices.sentence(Health.HEALTHY) for voices, _ in healthy),
+        )
+
+    last_change = max(
+        (since for voices in heard for _, since, count in voices.by_vantage.values() if count), default=now
+    )
+    return Verdict(region, Health.UNKNOWN, min(last_change, now), now, tuple(_doubt(voices) for voices in heard))
+
+
+def _voices(state: Detection, check: Check, topology: Topology, region: str, now: float) -> _Voices:
+    by_vantage: dict[str, tuple[Health, float, Count | None]] = {}
+    rules = state.checks.get(check.name, check)
+    for name in vantages_of(topology):
+        count = state.counts.get((region, check.name, name))
+        if count is None:
+            by_vantage[name] = (Health.UNKNOWN, now, None)
+        else:
+            by_vantage[name] = (count.voice(rules, now), count.voice_since(rules, now), count)
+    return _Voices(check, needed(check, topology), by_vantage)
+
+
+def _doubt(voices: _Voices) -> str:
+    said = ", ".join(f"{len(voices.saying(health))} {health}" for health in Health)
+    unknown = voices.saying(Health.UNKNOWN)
+    details = [(name, voices.by_vantage[name][2]) for name in unknown]
+    why = next((f"; {name}: {count.detail}" for name, count in details if count is not None and count.detail), "")
+    return f"{voices.check.name}: {said} of {len(voices.by_vantage)} vantages, {voices.needed} must agree{why}"

@@ -1,0 +1,56 @@
+"""Which literal target each check has in each region: `${name}` stands for a variable of the region; nothing else."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from cloudfail.errors import ConfigError
+from cloudfail.model.topology import Check, Region, Topology
+from cloudfail.probes import http, tcp
+
+KINDS = ("http", "tcp", "sql")
+
+_NAME = re.compile(r"\$\{([^}]*)\}")
+
+
+class Target(NamedTuple):
+    """One check of one region, literal."""
+
+    region: str
+    check: str
+    target: str
+
+
+def targets(topology: Topology) -> list[Target]:
+    """Every check of every region. ConfigError names all that cannot be made literal, or that no probe can ask."""
+    found: list[Target] = []
+    mistakes: list[str] = []
+    for region in topology.regions.values():
+        for check in topology.checks.values():
+            try:
+                found.append(Target(region.name, check.name, _literal(check, region)))
+            except ValueError as error:
+                mistakes.append(f"check {check.name} in region {region.name}: {error}")
+    if mistakes:
+        raise ConfigError(tuple(mistakes))
+    return found
+
+
+def _literal(check: Check, region: Region) -> str:
+    names = {"region": region.name, **region.variables}
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in names:
+            raise ValueError(f"${{{name}}} is not set; this region has {', '.join(sorted(names))}")
+        return names[name]
+
+    target = _NAME.sub(value, check.target)
+    if check.kind == "http":
+        http.parse(target)
+    elif check.kind == "tcp":
+        tcp.place(target)
+    elif check.kind != "sql":
+        raise ValueError(f"{check.kind!r} is no kind of check; there are {', '.join(KINDS)}")
+    return target
