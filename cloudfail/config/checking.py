@@ -72,6 +72,10 @@ def _words(kind: str, name: str, value: object, written: str, error: Mapping[str
         return f'"{name}" must be a mapping', f"write keys below {name}, each as `key: value`"
     if kind in ("list_type", "tuple_type"):
         return f'"{name}" must be a list', f"write [{shown(written)}]"
+    if kind == "value_error":
+        said = str(context.get("error") or error.get("msg", ""))
+        problem, _, cure = said.partition("; ")
+        return f'"{name}": {problem}', cure or "see the documentation of this key"
     message = str(error.get("msg", "this is wrong"))
     return f'"{name}": {message[:1].lower()}{message[1:]}', "see the documentation of this key"
 

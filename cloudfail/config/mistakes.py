@@ -68,9 +68,7 @@ class Mistakes:
 
     found: list[Mistake] = field(default_factory=list)
 
-    def add(  # noqa: PLR0917 - the fields of a Mistake, in its order
-        self, file: str, line: int, column: int, text: str, problem: str, instead: str
-    ) -> None:
+    def add(self, file: str, line: int, column: int, text: str, problem: str, instead: str) -> None:
         mistake = Mistake(file, line, column, shown(text), problem, instead)
         if mistake not in self.found[-50:]:
             self.found.append(mistake)

@@ -1,0 +1,114 @@
+"""The topology's own rules: what automation may be trusted with, where state lives, whether the RTO can be met."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cloudfail.config.durations import written
+from cloudfail.config.loaded import Loaded
+from cloudfail.lint.finding import Finding, Severity, at
+from cloudfail.lint.rto import bar, estimate_of
+from cloudfail.lint.view import View
+from cloudfail.model.policy import Automation, Scope
+from cloudfail.model.runbook import Mode
+
+HOLD_DOWN_SECONDS_MIN = 60.0
+VANTAGES_MIN = 3
+
+
+def findings(loaded: Loaded) -> list[Finding]:
+    """What these rules say of cloudfail.yaml."""
+    return [*hold_down(loaded), *vantages(loaded), *votes(loaded), *state_store(loaded), *standing_runbook(loaded)]
+
+
+def hold_down(loaded: Loaded) -> Iterator[Finding]:
+    """No cross-region promotion on a blip: GitHub 2018 made 24 hours of 43 seconds (safety rule 1)."""
+    policy = loaded.topology.policy
+    if policy.automation is not Automation.AUTOMATIC or policy.scope is not Scope.REGION:
+        return
+    if policy.hold_down_seconds < HOLD_DOWN_SECONDS_MIN:
+        message = f"automation between regions acts after {written(policy.hold_down_seconds)}: on a blip"
+        place = loaded.place("policy", "hold_down")
+        yield at(place, "hold-down", message, "write hold_down: 3m, or scope: site for one site")
+
+
+def vantages(loaded: Loaded) -> Iterator[Finding]:
+    """Two observers cannot decide alone, and none may judge only itself (safety rule 1, lesson 4)."""
+    topology = loaded.topology
+    if topology.policy.automation is not Automation.AUTOMATIC:
+        return
+    place = loaded.place("vantages", key=True) if topology.vantages else loaded.place("policy", "automation")
+    if len(topology.vantages) < VANTAGES_MIN:
+        message = f"automation with {len(topology.vantages)} of at least {VANTAGES_MIN} vantages"
+        yield at(place, "vantages", message, "write vantages: with three names, or automation: stage-1")
+        return
+    for region in topology.regions:
+        if all(vantage.region == region for vantage in topology.vantages.values()):
+            message = f"every vantage stands in {region}: none could tell its loss from their own"
+            yield at(place, "vantages", message, "add a vantage outside of it")
+
+
+def votes(loaded: Loaded) -> Iterator[Finding]:
+    """`2 of 3` counts vantages that exist."""
+    topology = loaded.topology
+    for name, check in topology.checks.items():
+        if topology.vantages and check.vantages_total > len(topology.vantages):
+            count = len(topology.vantages)
+            message = (
+                f"{name} asks for {check.vantages_needed} of {check.vantages_total} vantages, and there are {count}"
+            )
+            place = loaded.place("checks", name, "vantages")
+            yield at(place, "votes", message, f"write {count // 2 + 1} of {count}, or add vantages")
+
+
+def state_store(loaded: Loaded) -> Iterator[Finding]:
+    """The run's memory lives where no region that can be lost takes it along (safety rule 7, lesson 12)."""
+    found = re.search(r"[?&]region=([^&]+)", loaded.topology.state)
+    if found and found[1] in loaded.topology.regions:
+        message = f"the state lives in {found[1]}, which may be the region that is lost"
+        place = loaded.place("state")
+        yield at(place, "state-store-region", message, "use a region that is not in this file")
+
+
+def standing_runbook(loaded: Loaded) -> Iterator[Finding]:
+    """What automation would run exists, and is a failover."""
+    policy = loaded.topology.policy
+    if policy.automation is Automation.OFF or not loaded.runbooks:
+        return
+    runbook = loaded.runbooks.get(policy.runbook)
+    place = loaded.place("policy", "runbook") if runbook is None else loaded.place("policy")
+    if runbook is None:
+        message = f'automation would run "{policy.runbook}", which is not among the runbooks that were loaded'
+        cure = f"load it, or write one of {', '.join(loaded.runbooks)}"
+        yield at(place, "standing-runbook", message, cure, severity=Severity.WARNING)
+    elif runbook.mode is not Mode.FAILOVER:
+        message = f'automation would run "{runbook.name}", which is a {runbook.mode}'
+        yield at(loaded.place("policy", "runbook"), "standing-runbook", message, "name a failover")
+
+
+def rto_findings(view: View) -> Iterator[Finding]:
+    """What was promised can be kept: as expected at all, by the limits at worst (lesson 13)."""
+    if view.runbook.mode is not Mode.FAILOVER:
+        return
+    parts, rto = estimate_of(view), view.loaded.topology.objectives.rto_seconds
+    automatic = view.loaded.topology.policy.automation is Automation.AUTOMATIC
+    place = view.place("name")
+    if parts.expected > rto:
+        severity = Severity.ERROR if automatic else Severity.WARNING
+        message = f"{view.runbook.name} cannot keep the RTO: {bar(parts, rto)}"
+        yield at(place, "rto", message, _longest_part(view), severity=severity)
+    elif parts.by_limits > rto:
+        message = f"{view.runbook.name} keeps the RTO unless steps need their limits: {bar(parts, rto)}"
+        yield at(place, "rto", message, "write shorter limits on the critical path", severity=Severity.WARNING)
+
+
+def _longest_part(view: View) -> str:
+    parts = estimate_of(view)
+    named = {
+        "probe more often (every, fall, timeout)": parts.detection,
+        "write a shorter hold_down": parts.hold_down,
+        f"shorten the path {' → '.join(parts.critical_path)}": parts.path_expected,
+        "write a shorter ttl": parts.ttl,
+    }
+    return max(named, key=lambda name: named[name])
