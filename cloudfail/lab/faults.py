@@ -133,8 +133,9 @@ def lag_then_kill(lab: Lab, name: str, seconds: float = 1.0) -> Proof:
     """Cut the link between the regions, let the primary go on alone for `seconds` (0.1 to 30), then kill it.
 
     An asynchronous primary loses what it acknowledged meanwhile; a synchronous one acknowledges nothing. It needs load:
-    without writes there is no lag, and nothing would be proven. Proof: the link was cut and nothing else, the primary's
-    log was ahead of what the standby had received by `lag_bytes` > 0 just before the kill, and the kill's own proof.
+    without writes there is no lag, and nothing would be proven. Proof: the link was cut and nothing else; just
+    before the kill the primary's log was ahead of what the standby had by `lag_bytes` > 0, with writes that only it had
+    (`writes_ahead`) or that waited for the standby (`writes_waiting`); and the kill's own proof.
     """
     region, other = lab.region(name), lab.region(other_region(name))
     _needs_router(lab, "lag-kill")
@@ -154,7 +155,8 @@ def lag_then_kill(lab: Lab, name: str, seconds: float = 1.0) -> Proof:
         time.sleep(seconds)
         ahead, behind = region.postgres.positions(), other.postgres.positions()
         lag_bytes = ahead["position_bytes"] - behind["position_bytes"]
-        if lag_bytes <= 0:
+        writes_ahead, waiting = ahead["writes"] - behind["writes"], ahead["waiting"]
+        if lag_bytes <= 0 or writes_ahead + waiting <= 0:
             raise FaultNotProven(
                 f"{name} was not ahead of {other.name} after {seconds:g} s without a link: nothing was written.",
                 f"{name} was not killed, and the link is whole again.",
@@ -166,7 +168,7 @@ def lag_then_kill(lab: Lab, name: str, seconds: float = 1.0) -> Proof:
         network.drop(lab.dropped)
     return proof | {
         "fault": "lag-kill", "lag_seconds": seconds, "lag_bytes": lag_bytes, "dropped": dropped,
-        "writes_ahead": ahead["writes"] - behind["writes"],
+        "writes_ahead": writes_ahead, "writes_waiting": waiting,
     }  # fmt: skip
 
 

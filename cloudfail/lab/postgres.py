@@ -175,12 +175,15 @@ class Postgres:
             return cursor.fetchall() if cursor.description else []
 
     def positions(self) -> dict[str, Any]:
-        """What the server says of itself: in recovery or not, last position written or received, rows in `writes`."""
+        """What the server says of itself: standby or not, the last position written (or received, or replayed: right
+        after a reconnection the received one is only the start of a segment), rows in `writes`, and how many commits
+        wait for a synchronous standby."""
         (row,) = self.query(
-            "SELECT r, CASE WHEN r THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END - '0/0'::pg_lsn, "
-            "(SELECT count(*) FROM writes) FROM pg_is_in_recovery() AS r"
+            "SELECT r, CASE WHEN r THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) "
+            "ELSE pg_current_wal_lsn() END - '0/0'::pg_lsn, (SELECT count(*) FROM writes), "
+            "(SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep') FROM pg_is_in_recovery() AS r"
         )
-        return {"standby": row[0], "position_bytes": int(row[1] or 0), "writes": row[2]}
+        return {"standby": row[0], "position_bytes": int(row[1] or 0), "writes": row[2], "waiting": row[3]}
 
     def ids(self) -> set[str]:
         """Every id in `writes`, as this server knows it."""

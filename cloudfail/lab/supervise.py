@@ -26,7 +26,7 @@ def describe(lab: Lab) -> str:
         ),
         f"edge       http://{layout.addresses['edge']}:{layout.edge_port}  HAProxy {lab.edge_socket}",
         f"dns        BIND {layout.addresses['dns']}:{layout.dns_port}",
-        f"resolver   unbound {layout.resolver_address}:{layout.resolver_port}, www.shop.lab TTL {lab.spec.ttl_seconds} s",
+        f"resolver   unbound {layout.resolver_address}:{layout.resolver_port}, TTL {lab.spec.ttl_seconds} s",
         f"config     {directory / 'cloudfail.yaml'}",
         "commands   cloudfail lab status | exec -- CMD | kill | freeze | wake | cut | heal | lag-kill | start | down",
         "The lab is up. Ctrl-C ends it.",

@@ -1,0 +1,83 @@
+"""The lab without namespaces: what it can do, what it refuses, and that it leaves nothing."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from cloudfail.errors import CloudfailError
+from cloudfail.lab import leftovers, processes
+from cloudfail.lab.background import BackgroundLab
+from cloudfail.lab.parts import find_parts
+from cloudfail.lab.score import counts, lost
+
+try:
+    find_parts()
+    MISSING = ""
+except CloudfailError as error:
+    MISSING = str(error)
+
+pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[BackgroundLab]:
+    with BackgroundLab(netns=False) as running:
+        yield running
+
+
+def test_writes_are_acknowledged_and_a_frozen_region_wakes(lab):
+    writes = lab.load(1.0, {"edge": 50.0, "dns": 20.0})
+    assert counts(writes)["acknowledged"] >= 0.8 * len(writes)
+    assert lost(writes, set(lab.ask("ids", region="east"))) == []
+    assert lab.ask("freeze", region="west")["stopped"] >= 5
+    assert lab.ask("wake", region="west")["http"] == "200"
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments"),
+    [("cut", {"region": "east"}), ("heal", {}), ("lag_kill", {"region": "east"}), ("fence", {"region": "east"})],
+)
+def test_a_fault_that_needs_a_router_is_refused_with_the_reason(lab, verb, arguments):
+    with pytest.raises(CloudfailError, match="loopback mode") as refused:
+        lab.ask(verb, **arguments)
+    assert refused.value.true_now and refused.value.to_do
+
+
+def test_the_configuration_names_what_runs(lab):
+    document = yaml.safe_load((lab.directory / "cloudfail.yaml").read_text())
+    member = document["resources"]["orders"]["members"]["east"]
+    done = subprocess.run(
+        [*member["run"], f"{member['bin']}/pg_controldata", "-D", member["data"]],
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert "in production" in done.stdout
+    read = document["resources"]["web"]["members"]["west"]["read"]
+    assert subprocess.run(read, capture_output=True, text=True, timeout=20).stdout == '{"wanted": 1, "running": 1}\n'
+
+
+def test_a_second_lab_beside_it_has_ports_of_its_own_and_its_kill_hits_only_itself(lab):
+    with BackgroundLab("--synchronous", "off", netns=False) as other:
+        assert other.ask("status")["edge"] != lab.ask("status")["edge"]
+        proof = other.ask("kill", region="east")
+        assert proof["killed"] >= 8 and set(proof["ports"].values()) == {"refused"}
+        assert lab.ask("status")["regions"]["east"]["workers"]["healthy"] == 2
+        assert counts(lab.load(0.5, {"edge": 50.0}))["acknowledged"] >= 15
+    assert leftovers.pids_under(other.directory) == []
+    assert not other.directory.exists()
+
+
+def test_kill_9_of_the_supervisor_leaves_no_process_and_no_directory():
+    lab = BackgroundLab(netns=False)
+    assert len(leftovers.pids_under(lab.directory)) >= 15
+    lab.process.send_signal(signal.SIGKILL)
+    lab.process.wait(10)
+    assert processes.wait_for(lambda: not lab.directory.exists(), 10.0)
+    assert processes.living(leftovers.pids_under(lab.directory)) == []
+    lab.close()
