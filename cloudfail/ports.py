@@ -175,7 +175,8 @@ class Store(Protocol):
     """
 
     def read(self, log: str, after: int) -> list[StoredEntry]:
-        """All entries with seq > after, in order. Never a prefix with a gap; never older than an acknowledged append."""
+        """All entries with seq > after, in order. Never a prefix with a gap; never older than an acknowledged
+        append."""
 
     def append(self, log: str, seq: int, body: bytes) -> bool:
         """Durably store `body` as entry `seq`: True if it was free and every smaller number is taken, else False."""

@@ -20,13 +20,15 @@ from cloudfail.ports import Call, Change, Compute, Consumers, Database, Dns, Loa
 @dataclass(frozen=True)
 class Todo:
     """The world is not as the step wants it. `effect` is the one effect to make, in an operator's words; `before` and
-    `after` what it changes. `expect` is handed back to the port. `loss` is set where the effect may lose data: the
+    `after` what it changes. `memory` is what the compensation will need (journaled with the first intent). `expect`
+    is handed back to the port. `loss` is set where the effect may lose data: the
     seconds that it would lose (None: unknown)."""
 
     effect: str
     before: str = ""
     after: str = ""
     expect: Any = None
+    memory: Mapping[str, Any] = field(default_factory=dict)
     loses_data: bool = False
     loss_if_dead_seconds: float | None = None
     loss_if_alive_seconds: float | None = None
@@ -82,18 +84,21 @@ class World(Protocol):
         """Whether `check` of `region` passes now, from enough vantages, looked at afresh."""
 
     def acknowledged(self, database: str, region: str) -> Known[float] | Unknown:
-        """Time of the newest heartbeat of that database that was seen acknowledged in `region` (writer's wall clock)."""
+        """Time of the newest heartbeat of that database that was seen acknowledged in `region` (writer's wall
+        clock)."""
 
 
 @dataclass(frozen=True)
 class StepContext:
-    """What an action may know: the planned step, the run, and where it goes from and to."""
+    """What an action may know: the planned step, the run, and where it goes from and to. `memory` is what the first
+    intent of this step saw before it changed anything. `undoing`: this is the compensation of that step."""
 
     step: PlannedStep
     run: str
     source: str
     target: str
-    facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    undoing: bool = False
 
 
 class Action(Protocol):

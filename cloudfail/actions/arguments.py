@@ -156,7 +156,7 @@ class TrafficDrain(Arguments):
 
     action: ClassVar[str] = "traffic.drain"
     verb: ClassVar[str] = "shift"
-    undo: ClassVar[str | None] = "traffic.switch"
+    undo: ClassVar[str | None] = "traffic.drain"
     name: TrafficName
     region: Region
 

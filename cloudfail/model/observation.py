@@ -1,4 +1,5 @@
-"""What was seen, by whom, and the verdict that follows. Unknown is a value: never healthy, never dead (invariant I6)."""
+"""What was seen, by whom, and the verdict that follows. Unknown is a value: never healthy, never dead (invariant
+I6)."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ class Automation(StrEnum):
 
 
 class Scope(StrEnum):
-    """region: between cloud regions (a hold-down under 60 s is refused in automatic mode). site: one site or the lab."""
+    """region: between cloud regions (a hold-down under 60 s is refused in automatic mode). site: one site or the
+    lab."""
 
     REGION = "region"
     SITE = "site"

@@ -33,7 +33,8 @@ class FenceOutcome(StrEnum):
 class DatabaseState:
     """One member of a database. `position` grows with each write (bytes of WAL, for PostgreSQL); `timeline` with each
     promotion. lag_seconds is None where unknown. `upstream` names the region that a replica streams from, None if it
-    streams from nobody. `in_sync`: a primary that waits for this replica before it acknowledges has it caught up."""
+    streams from nobody. `in_sync`: a primary that waits for this replica before it acknowledges has it caught up. `moving`: what is under
+    way by itself (a promotion that was ordered), "" if nothing is."""
 
     role: Role
     writable: bool
@@ -42,6 +43,7 @@ class DatabaseState:
     lag_seconds: float | None = None
     upstream: str | None = None
     in_sync: bool = False
+    moving: str = ""
     version: str = ""
     epoch: int | None = None
 

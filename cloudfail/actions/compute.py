@@ -1,0 +1,75 @@
+"""Capacity before traffic: as many workers as the lost region had, counted where the load balancer counts them."""
+
+from __future__ import annotations
+
+from cloudfail.actions import Done, Look, Moving, NotKnown, StepContext, Todo, World
+from cloudfail.model.observation import Unknown
+from cloudfail.ports import Call
+
+
+class Scale:
+    """compute.scale {group, count, where}: `like: recorded REGION` was turned into a count while planning. As a
+    compensation it goes back to the count that its first intent saw. More than wanted is enough: it never scales in
+    during a run, except as that compensation."""
+
+    name = "compute.scale"
+    port = "compute"
+    verb = "scale"
+    undo: str | None = "compute.scale"
+    waits_for_source = False
+
+    def observe(self, world: World, context: StepContext) -> Look:
+        group, region = context.step.arguments["group"], context.step.arguments["where"]
+        count = int(context.memory["wanted"] if context.undoing else context.step.arguments["count"])
+        read = world.compute(group).read(region)
+        if isinstance(read, Unknown):
+            return NotKnown(f"{group} in {region}: {read.reason}")
+        state = read.value
+        enough = state.wanted == count if context.undoing else state.wanted >= count
+        if not enough:
+            return Todo(
+                f"scale {group} in {region} to {count}",
+                f"{state.wanted} wanted, {state.healthy} healthy",
+                f"{count} wanted",
+                expect=state,
+                memory={"wanted": state.wanted},
+            )
+        if state.healthy < min(count, state.wanted):
+            return Moving(f"{state.healthy} of {count} healthy in {group} in {region}")
+        return Done(
+            f"{state.healthy} healthy of {state.wanted} in {group} in {region}", facts={"healthy": state.healthy}
+        )
+
+    def act(self, world: World, context: StepContext, seen: Todo, call: Call) -> None:
+        group, region = context.step.arguments["group"], context.step.arguments["where"]
+        count = int(context.memory["wanted"] if context.undoing else context.step.arguments["count"])
+        world.compute(group).scale(region, count, expect=seen.expect, call=call)
+
+
+class Hold:
+    """compute.hold {group, where, held}: suspend scale-in for the run, and resume it after."""
+
+    name = "compute.hold"
+    port = "compute"
+    verb = "hold"
+    undo: str | None = "compute.hold"
+    waits_for_source = False
+
+    def observe(self, world: World, context: StepContext) -> Look:
+        group, region = context.step.arguments["group"], context.step.arguments["where"]
+        read = world.compute(group).read(region)
+        if isinstance(read, Unknown):
+            return NotKnown(f"{group} in {region}: {read.reason}")
+        held = self._held(context)
+        if read.value.scale_in_held is held:
+            return Done(f"scale-in {'held' if held else 'free'} in {group} in {region}")
+        before, after = ("free", "held") if held else ("held", "free")
+        return Todo(f"scale-in of {group} in {region}", before, after, expect=read.value)
+
+    def act(self, world: World, context: StepContext, seen: Todo, call: Call) -> None:
+        group, region = context.step.arguments["group"], context.step.arguments["where"]
+        world.compute(group).hold(region, self._held(context), expect=seen.expect, call=call)
+
+    @staticmethod
+    def _held(context: StepContext) -> bool:
+        return bool(context.step.arguments.get("held", True)) is not context.undoing

@@ -1,0 +1,116 @@
+"""Move traffic: by DNS or by a load balancer, to a region that was itself seen healthy (invariant I5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cloudfail.actions import Done, Look, Moving, NotKnown, StepContext, Todo, World
+from cloudfail.model.observation import Unknown
+from cloudfail.model.topology import PortName
+from cloudfail.ports import Call
+
+
+class Switch:
+    """traffic.switch {name, to}: all of it to one region, at once. As a compensation: back to the weights that its
+    first intent saw. Done when outside resolvers (DNS) or the balancer itself give the new answer."""
+
+    name = "traffic.switch"
+    port = "traffic"
+    verb = "shift"
+    undo: str | None = "traffic.switch"
+    waits_for_source = False
+
+    def observe(self, world: World, context: StepContext) -> Look:
+        unhealthy = _unhealthy(world, context)
+        seen = _look(world, context, _wanted(world, context))
+        return unhealthy if unhealthy is not None and isinstance(seen, Todo) else seen
+
+    def act(self, world: World, context: StepContext, seen: Todo, call: Call) -> None:
+        _shift(world, context, _wanted(world, context), seen, call)
+
+
+class Drain:
+    """traffic.drain {name, region}: no new request to that region; the rest keep their weights."""
+
+    name = "traffic.drain"
+    port = "traffic"
+    verb = "shift"
+    undo: str | None = "traffic.drain"
+    waits_for_source = False
+
+    def observe(self, world: World, context: StepContext) -> Look:
+        return _look(world, context, None)
+
+    def act(self, world: World, context: StepContext, seen: Todo, call: Call) -> None:
+        weights = dict(seen.expect.weights)
+        if context.undoing:
+            weights = dict(context.memory["weights"])
+        else:
+            weights[context.step.arguments["region"]] = 0
+        _shift(world, context, weights, seen, call)
+
+
+def _wanted(world: World, context: StepContext) -> Mapping[str, int]:
+    if context.undoing:
+        return {region: int(weight) for region, weight in context.memory["weights"].items()}
+    members = world.topology.resources[context.step.arguments["name"]].members or world.topology.regions
+    return {region: 100 if region == context.step.arguments["to"] else 0 for region in members}
+
+
+def _unhealthy(world: World, context: StepContext) -> Look | None:
+    """Why no traffic may go there now, or None. Every check of the target must pass, looked at afresh."""
+    if context.undoing:
+        return None
+    region = context.step.arguments["to"]
+    for check in world.topology.checks:
+        healthy = world.healthy(check, region)
+        if isinstance(healthy, Unknown):
+            return NotKnown(f"whether {check} passes in {region}: {healthy.reason}")
+        if not healthy.value:
+            return Moving(f"{region} gets no traffic while {check} does not pass there")
+    return None
+
+
+def _look(world: World, context: StepContext, wanted: Mapping[str, int] | None) -> Look:
+    name = context.step.arguments["name"]
+    is_dns = world.topology.resources[name].port is PortName.DNS
+    read = world.dns(name).read() if is_dns else world.loadbalancer(name).read()
+    if isinstance(read, Unknown):
+        return NotKnown(f"{name}: {read.reason}")
+    state = read.value
+    if wanted is None:
+        region = context.step.arguments["region"]
+        wanted = dict(context.memory["weights"]) if context.undoing else {**state.weights, region: 0}
+    if not any(wanted.values()):
+        return NotKnown(f"{name} would answer nobody; that is never published")
+    if {region for region, weight in state.weights.items() if weight} != {r for r, w in wanted.items() if w}:
+        return Todo(
+            f"point {name} to {_say(wanted)}",
+            _say(state.weights),
+            _say(wanted),
+            expect=state,
+            memory={"weights": dict(state.weights)},
+        )
+    if not is_dns:
+        return Done(f"{name} sends new requests to {_say(wanted)}")
+    dns = world.dns(name)
+    resolved = dns.resolve()
+    if isinstance(resolved, Unknown):
+        return NotKnown(f"{name}: {resolved.reason}")
+    expected = set(dns.answers(wanted))
+    late = [resolver for resolver, answers in resolved.value.items() if set(answers) != expected]
+    if late:
+        return Moving(f"{name}: {', '.join(sorted(late))} still gives the old answer (TTL)")
+    return Done(f"{name} resolves to {_say(wanted)} at {', '.join(sorted(resolved.value)) or 'its authority'}")
+
+
+def _shift(world: World, context: StepContext, weights: Mapping[str, int], seen: Todo, call: Call) -> None:
+    name = context.step.arguments["name"]
+    if world.topology.resources[name].port is PortName.DNS:
+        world.dns(name).shift(weights, expect=seen.expect, call=call)
+    else:
+        world.loadbalancer(name).shift(weights, expect=seen.expect, call=call)
+
+
+def _say(weights: Mapping[str, int]) -> str:
+    return ", ".join(f"{region} {weight}" for region, weight in sorted(weights.items()) if weight) or "nobody"

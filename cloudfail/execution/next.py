@@ -1,0 +1,424 @@
+"""What to do now, from the journal's memory and what was just seen. Pure: no clock, no call, no random source.
+
+Why a mutating call is never made twice for one state change: `Act` is only ever the answer to a fresh look that said
+`todo`; a look is fresh only if it was taken after the last call of this track came back and the settle time passed
+(rules 2 and 3), and never while a call of this track is out. So a second call means that the world was seen, after the
+settle time, to be as before the first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cloudfail.actions import Done, Moving, NotKnown, Owed, Todo
+from cloudfail.actions import Look as Seen
+from cloudfail.execution.lifecycle import Event, Phase
+from cloudfail.execution.state import RunState, StepRecord, Track, accepts
+from cloudfail.model.journal import Kind
+from cloudfail.model.plan import PlannedStep
+from cloudfail.model.policy import Automation
+
+OWED_TRIES_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a look said, and at which run second it was asked. `count`: how many looks in a row this track has had."""
+
+    seen: Seen
+    t: float
+    count: int
+
+
+@dataclass(frozen=True)
+class LookAt:
+    track: Track
+
+
+@dataclass(frozen=True)
+class ActOn:
+    track: Track
+    todo: Todo
+    attempt: int
+
+
+@dataclass(frozen=True)
+class AppendEntry:
+    kind: Kind
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class WaitUntil:
+    t: float
+    why: str
+
+
+Command = LookAt | ActOn | AppendEntry | WaitUntil
+
+
+@dataclass(frozen=True)
+class Now:
+    """The moment that a decision is made in. t: run seconds. quiet_until: after a take-over nothing is changed before
+    (rule 10). busy: tracks with a call out. looks: the newest look of each track that is still to be used."""
+
+    t: float
+    quiet_until: float
+    busy: frozenset[Track]
+    looks: Mapping[Track, Observed]
+
+
+def next_commands(run: RunState, now: Now) -> tuple[Command, ...]:
+    """Everything that may be done now. An AppendEntry comes alone and first: it changes what is decided next."""
+    if run.phase is Phase.RUNNING and _all_ended(run):
+        watching = watch_commands(run, now)
+        if watching or any(track.way == "watch" for track in now.busy):
+            return watching
+    own = [command for track, step in _tracks(run) for command in _advance(run, step, track, now)]
+    extra = [command for track, step in _owed(run) for command in _advance(run, step, track, now)]
+    appends = [command for command in own + extra if isinstance(command, AppendEntry)]
+    if appends:
+        return (appends[0],)
+    if not own and not now.busy:
+        return _rest(run) or tuple(extra)
+    return tuple(own + extra)
+
+
+def _tracks(run: RunState) -> list[tuple[Track, PlannedStep]]:
+    """The tracks that may move in this phase, in the plan's order (the undo in reverse)."""
+    if run.phase in {Phase.RUNNING, Phase.GATED}:
+        return [(Track(step.name, "do"), step) for step in run.plan.steps if _ready(run, step)]
+    if run.phase is Phase.UNDOING:
+        return [(Track(step.name, "undo"), step) for step in reversed(run.plan.steps) if _undo_ready(run, step)]
+    return []
+
+
+def _owed(run: RunState) -> list[tuple[Track, PlannedStep]]:
+    """What is owed is retried as long as nobody paused the run or took it back."""
+    if run.phase not in {Phase.RUNNING, Phase.GATED, Phase.HALTED}:
+        return []
+    return [(Track(step.name, "owed"), step) for step in run.owed]
+
+
+def _all_ended(run: RunState) -> bool:
+    return all(run.did(step.name).ended in {"done", "owed"} for step in run.plan.steps)
+
+
+def _watched(run: RunState) -> list[PlannedStep]:
+    """What a call of an older epoch could still change, because no condition of the provider's stops it (rule 10)."""
+    last = {_touched(step): step.name for step in run.plan.steps}
+    return [
+        step
+        for step in run.plan.steps
+        if step.facts.fencing == "watching"
+        and run.did(step.name).ordered
+        and not step.point_of_no_return
+        and last[_touched(step)] == step.name
+    ]
+
+
+def _touched(step: PlannedStep) -> tuple[str, ...]:
+    """What a step sets: of two steps that set the same thing (freeze, unfreeze), only the later one's value is kept."""
+    where = str(step.arguments.get("where", ""))
+    return (step.facts.verb or step.name, where, *(sorted(step.identifiers) or [step.resource]))
+
+
+def watch_commands(run: RunState, now: Now) -> tuple[Command, ...]:
+    """Look once more at what the run changed, and put back what an older epoch changed since. Nothing to do: ()."""
+    ended = max((run.did(step.name).ended_t for step in run.plan.steps), default=0.0)
+    commands: list[Command] = []
+    for step in _watched(run):
+        track = Track(step.name, "watch")
+        observed = now.looks.get(track)
+        if observed is not None and observed.t < ended and track not in now.busy:
+            commands.append(LookAt(track))
+        else:
+            commands.extend(_advance(run, step, track, now))
+    appends = [command for command in commands if isinstance(command, AppendEntry)]
+    return (appends[0],) if appends else tuple(commands)
+
+
+def obligation_commands(run: RunState, now: Now) -> tuple[Command, ...]:
+    """The same for what a run that has ended still owes."""
+    commands: list[Command] = []
+    for step in run.owed:
+        commands.extend(_advance(run, step, Track(step.name, "owed"), now))
+    appends = [command for command in commands if isinstance(command, AppendEntry)]
+    return (appends[0],) if appends else tuple(commands)
+
+
+def _ready(run: RunState, step: PlannedStep) -> bool:
+    return not run.did(step.name).ended and all(run.did(need).ended in {"done", "owed"} for need in step.needs)
+
+
+def _undo_ready(run: RunState, step: PlannedStep) -> bool:
+    """A step is put back only after everything that was built on it was."""
+    if run.track(Track(step.name, "undo")).ended or not (run.did(step.name).ordered or run.did(step.name).ended):
+        return False
+    later = [other for other in run.plan.steps if step.name in other.needs]
+    return all(
+        run.track(Track(other.name, "undo")).ended in {"done", "skipped"}
+        or not (run.did(other.name).ordered or run.did(other.name).ended)
+        for other in later
+    )
+
+
+def _advance(run: RunState, step: PlannedStep, track: Track, now: Now) -> list[Command]:
+    record = run.track(track)
+    if track.way == "undo":
+        if step.gate or step.undo is None or not run.did(step.name).ordered:
+            return [_ended(run, track, "skipped", "There is nothing to put back.")]
+        if Track(step.name, "do") in now.busy:
+            return []
+    if step.gate:
+        return _gate(run, step, now)
+    if track in now.busy:
+        return _over_limit(run, step, track, now, "its call has not come back")
+    observed = now.looks.get(track)
+    if observed is None:
+        due = _look_due(run, step, track, record, now)
+        return [LookAt(track)] if now.t >= due else [WaitUntil(due, "settle")]
+    match observed.seen:
+        case Done() if track.way == "watch":
+            return []
+        case Done() as done:
+            return [_ended(run, track, "done", done.detail, outcome=done.outcome, facts=done.facts)]
+        case Owed() as owed if track.way == "do":
+            return [_ended(run, track, "owed", owed.detail)]
+        case Todo() as todo:
+            return _todo(run, step, track, todo, now)
+        case Moving(detail=detail):
+            return _over_limit(run, step, track, now, detail) or _look_again(step, track, observed, now)
+        case NotKnown(reason=reason) | Owed(detail=reason):
+            return _over_limit(run, step, track, now, reason) or _look_again(step, track, observed, now)
+    raise AssertionError(observed.seen)
+
+
+def _todo(run: RunState, step: PlannedStep, track: Track, todo: Todo, now: Now) -> list[Command]:
+    record = run.track(track)
+    late = _over_limit(run, step, track, now, f"still to do: {todo.effect}")
+    if late:
+        return late
+    if record.result is not None and record.result.outcome == "permanent":
+        return [_ended(run, track, "failed", record.result.message)]
+    follows_by = _follows_by(step, record, todo)
+    if now.t < follows_by:
+        # "The API said done", and the world is still as before: it gets its usual time before the order is repeated.
+        return _look_again(step, track, now.looks[track], now)
+    if record.attempts > step.retries:
+        why = record.result.message if record.result else "the effect was ordered, and the world did not follow"
+        return [_ended(run, track, "failed", f"After {record.attempts} attempts: {why}")]
+    if now.t < now.quiet_until:
+        return [WaitUntil(now.quiet_until, "an earlier worker's call may still land")]
+    if now.looks[track].t < now.quiet_until:
+        return [LookAt(track)]
+    if todo.loses_data and track.way == "do":
+        asks = _asks(run, step, todo)
+        if asks and not accepts(run.accepted, asks):
+            return [_halt(run, *_bounds_halt(run, step, todo, asks), asks)]
+    return [ActOn(track, todo, record.attempts + 1)]
+
+
+def _follows_by(step: PlannedStep, record: StepRecord, todo: Todo) -> float:
+    """Until when the world may still follow the last order of this same effect by itself."""
+    result = record.result
+    if result is None or result.outcome not in {"ok", "unknown"} or record.effect != todo.effect:
+        return 0.0
+    return result.t + step.facts.settle_seconds + step.facts.typical_seconds
+
+
+def _asks(run: RunState, step: PlannedStep, todo: Todo) -> dict[str, Any]:
+    """What a person must accept before this effect, which loses data: nothing, if the fence is proven or prevented and
+    `loss_if_dead` is within the bound (design.md §5, Loss; invariant I3)."""
+    asks: dict[str, Any] = {}
+    fences = [fence_outcome(run, name) for name in _before(run, step) if run.plan.step(name).facts.verb == "fence"]
+    fenced = bool(fences) and all(outcome in {"proven", "prevented"} for outcome in fences)
+    if not fenced:
+        asks["owed_fence"] = True
+    loss = todo.loss_if_dead_seconds if fenced else todo.loss_if_alive_seconds
+    if loss is None:
+        asks["loss_seconds"] = 0.0
+    elif loss > run.plan.bounds.loss_seconds_max:
+        asks["loss_seconds"] = loss
+    return asks
+
+
+def fence_outcome(run: RunState, step: str) -> str:
+    """proven, prevented, or owed: an obligation that was settled since counts as what it was settled to."""
+    settled = run.track(Track(step, "owed"))
+    return settled.outcome if settled.ended == "done" else run.did(step).outcome or run.did(step).ended
+
+
+def _before(run: RunState, step: PlannedStep) -> set[str]:
+    found: set[str] = set()
+    queue = list(step.needs)
+    while queue:
+        name = queue.pop()
+        if name not in found:
+            found.add(name)
+            queue.extend(run.plan.step(name).needs)
+    return found
+
+
+def _bounds_halt(run: RunState, step: PlannedStep, todo: Todo, asks: Mapping[str, Any]) -> tuple[str, str]:
+    parts = []
+    command = f"cloudfail approve {run.id}"
+    if asks.get("owed_fence"):
+        parts.append("the fence is owed, so the old side may still take writes")
+        command += " --accept-owed-fence"
+    if "loss_seconds" in asks:
+        known = todo.loss_if_alive_seconds if asks.get("owed_fence") else todo.loss_if_dead_seconds
+        parts.append("the loss is unknown" if known is None else f"it would lose {known:.1f} s of writes")
+        command += " --loss-seconds " + ("SECONDS" if known is None else f"{known + 1:.0f}")
+    reason = f"{step.name} would {todo.effect}, and {' and '.join(parts)}."
+    return reason, f"To accept that by name: {command} --reason TEXT; to undo: cloudfail abort {run.id}"
+
+
+def _gate(run: RunState, step: PlannedStep, now: Now) -> list[Command]:
+    record = run.did(step.name)
+    if record.gate_opened_t is None:
+        detail = f"{step.name}: {step.gate}, expires in {step.expires_seconds:.0f} s."
+        return [_gate_entry(run, step, Event.GATE_OPENED, detail)]
+    approver = _approved(run, step)
+    if approver:
+        return [_gate_entry(run, step, Event.GATE_PASSED, f"{step.name}: approved by {approver}.")]
+    expires = max(record.gate_opened_t, run.reset_t) + step.expires_seconds
+    if now.t >= expires:
+        return [
+            _gate_entry(run, step, Event.GATE_EXPIRED, f"{step.name}: no approval within {step.expires_seconds:.0f} s.")
+        ]
+    return [WaitUntil(expires, f"{step.name} waits for a person")]
+
+
+def _approved(run: RunState, gate: PlannedStep) -> str:
+    """Who let this gate pass, or "". An owed fence needs a named person who says so (invariant I1); without one,
+    the standing plan's signer or an approval given with the start is enough."""
+    fences = [name for name in _before(run, gate) if run.plan.step(name).facts.verb == "fence"]
+    owed = any(fence_outcome(run, name) == "owed" for name in fences)
+    if owed:
+        return run.accepted.owed_fence
+    for name, by in run.approvals:
+        if name in {"", gate.name}:
+            return by
+    if run.preapproved:
+        return run.preapproved
+    if run.automation is Automation.AUTOMATIC and run.standing:
+        return f"the standing plan signed by {run.opened_by}"
+    return ""
+
+
+def _over_limit(run: RunState, step: PlannedStep, track: Track, now: Now, why: str) -> list[Command]:
+    if track.way == "owed" or now.t <= _since(run, step, track, now) + step.limit_seconds:
+        return []
+    return [_ended(run, track, "failed", f"Not within its limit of {step.limit_seconds:g} s: {why}")]
+
+
+def _since(run: RunState, step: PlannedStep, track: Track, now: Now) -> float:
+    """When the step could first have moved: its limit counts from here, and anew after a resume or a take-over."""
+    if track.way == "undo":
+        later = [run.track(Track(other.name, "undo")).ended_t for other in run.plan.steps if step.name in other.needs]
+        return max([run.reset_t, _undo_began(run), *later])
+    quiet = min(now.quiet_until, now.t)
+    if track.way == "watch":
+        return max([run.reset_t, quiet, *(run.did(other.name).ended_t for other in run.plan.steps)])
+    return max([run.reset_t, quiet, *(run.did(need).ended_t for need in step.needs)])
+
+
+def _undo_began(run: RunState) -> float:
+    return next((line.t for line in reversed(run.story) if line.phase is Phase.UNDOING), 0.0)
+
+
+def _look_due(run: RunState, step: PlannedStep, track: Track, record: StepRecord, now: Now) -> float:
+    """The earliest run second at which a look means something (rules 3 and 10)."""
+    did = run.did(step.name)
+    if track.way == "undo" and record.intent is None and record.result is None and did.intent is not None:
+        return max(did.intent.t + step.facts.settle_seconds, now.quiet_until)
+    if record.intent is not None:
+        # An intent with no result: its caller died, or was taken over. What it ordered may still be on its way.
+        return max(record.intent.t + step.facts.settle_seconds, now.quiet_until)
+    result = record.result
+    if result is None:
+        return 0.0
+    match result.outcome:
+        case "transient":
+            return result.t + max(result.retry_after_seconds, _backoff(run, track, record.attempts))
+        case "unknown":
+            return result.t + max(step.facts.settle_seconds, _backoff(run, track, record.attempts))
+        case "ok":
+            return result.t + step.facts.settle_seconds
+        case _:
+            return result.t
+
+
+def _backoff(run: RunState, track: Track, attempts: int) -> float:
+    """Full jitter in [half, whole] of 0.2 s doubled per attempt, at most 20 s; drawn from the run's id, so that it is
+    the same on every worker and different between runs."""
+    whole = min(20.0, 0.2 * 2 ** max(0, attempts - 1))
+    draw = hashlib.sha256(f"{run.id}/{track}/{attempts}".encode()).digest()[0] / 255
+    return float(whole * (0.5 + draw / 2))
+
+
+def _look_again(step: PlannedStep, track: Track, observed: Observed, now: Now) -> list[Command]:
+    """Poll at a pace that fits what is waited for: from a hundredth of its typical time, doubling, at most 2 s."""
+    first = min(max(0.01, step.facts.typical_seconds / 100), 1.0)
+    pause = min(2.0, first * 2 ** min(observed.count - 1, 16))
+    if track.way == "owed":
+        pause = OWED_TRIES_SECONDS
+    due = observed.t + pause
+    return [LookAt(track)] if now.t >= due else [WaitUntil(due, "look again")]
+
+
+def _rest(run: RunState) -> tuple[Command, ...]:
+    """Nothing can move: the run ends, or needs a person."""
+    if run.phase is Phase.UNDOING:
+        blocked = [track for track, record in run.tracks.items() if track.way == "undo" and record.ended == "failed"]
+        if blocked:
+            details = "; ".join(f"{track}: {run.track(track).detail}" for track in blocked)
+            to_do = f"Try again: cloudfail resume {run.id}; or leave it so: cloudfail close {run.id} --reason TEXT"
+            return (_halt_event(run, Event.UNDO_BLOCKED, details, to_do),)
+        return (AppendEntry(Kind.CLOSED, {"run": run.id, "event": str(Event.UNDO_FINISHED)}),)
+    if run.phase is not Phase.RUNNING:
+        return ()
+    failed = [
+        track for track, record in run.tracks.items() if record.ended == "failed" and track.way in {"do", "watch"}
+    ]
+    if failed:
+        details = "; ".join(f"{track}: {run.track(track).detail}" for track in failed)
+        to_do = f"Mend the cause, then: cloudfail resume {run.id}; to take back what can be: cloudfail abort {run.id}"
+        return (_halt_event(run, Event.HALT, details, to_do),)
+    if not _all_ended(run):
+        return ()
+    return (AppendEntry(Kind.CLOSED, {"run": run.id, "event": str(Event.FINISHED)}),)
+
+
+def _ended(
+    run: RunState, track: Track, ended: str, detail: str, *, outcome: str = "", facts: Mapping[str, Any] | None = None
+) -> AppendEntry:
+    return AppendEntry(
+        Kind.SEEN,
+        {
+            "run": run.id,
+            "step": track.step,
+            "way": track.way,
+            "ended": ended,
+            "detail": detail,
+            "outcome": outcome,
+            "facts": dict(facts or {}),
+        },
+    )
+
+
+def _gate_entry(run: RunState, step: PlannedStep, event: Event, detail: str) -> AppendEntry:
+    return AppendEntry(Kind.GATE, {"run": run.id, "step": step.name, "event": str(event), "detail": detail})
+
+
+def _halt(run: RunState, reason: str, to_do: str, asks: Mapping[str, Any]) -> AppendEntry:
+    data = {"run": run.id, "event": str(Event.HALT), "reason": reason, "to_do": to_do, "asks": dict(asks)}
+    return AppendEntry(Kind.HALT, data)
+
+
+def _halt_event(run: RunState, event: Event, reason: str, to_do: str) -> AppendEntry:
+    return AppendEntry(Kind.HALT, {"run": run.id, "event": str(event), "reason": reason, "to_do": to_do})

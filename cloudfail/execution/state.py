@@ -1,0 +1,412 @@
+"""What a log says: the fold of its entries. `LogState` is the application, `RunState` one run, `StepRecord` one step.
+
+Everything here is memory, not truth: a step that the journal calls `done` was seen so then; truth comes from
+observing (design.md §4). The fold never fails on an entry that means nothing: it skips
+it, since a command that came too late is still a fact that the audit keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from cloudfail.execution.lifecycle import PEOPLES, Event, Phase, When, transition
+from cloudfail.model.codec import plan_from_document
+from cloudfail.model.journal import Entry, Kind
+from cloudfail.model.plan import Plan, PlannedStep
+from cloudfail.model.policy import Automation
+
+
+class Track(NamedTuple):
+    """Which work on a step: `do` it, `undo` it, settle what is `owed`, or `watch` that it stays done (rule 10)."""
+
+    step: str
+    way: str
+
+    def __str__(self) -> str:
+        return self.step if self.way == "do" else f"{self.way} {self.step}"
+
+
+@dataclass(frozen=True)
+class Intent:
+    """An effect that was announced. Unresolved until a result stands behind it (rules 1 to 3)."""
+
+    seq: int
+    epoch: int
+    t: float
+    attempt: int
+    effect: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a call came back with: ok, transient, permanent, conflict, unknown, or stopped (it was not made)."""
+
+    outcome: str
+    t: float
+    message: str = ""
+    retry_after_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What the journal remembers of one track. `ended` is "", done, owed, failed or skipped. `memory` is what the first
+    intent saw before it changed anything: the compensation needs it."""
+
+    attempts: int = 0
+    intent: Intent | None = None
+    ordered: bool = False
+    effect: str = ""
+    result: Result | None = None
+    ended: str = ""
+    ended_t: float = 0.0
+    outcome: str = ""
+    detail: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    gate_opened_t: float | None = None
+
+
+NOTHING = StepRecord()
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What named persons accepted for one run: an owed fence, a number of seconds of lost writes."""
+
+    owed_fence: str = ""
+    loss_seconds: float | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One line of a run's story, for people: seconds since it opened, wall time, phase, sentence, who."""
+
+    t: float
+    at: float
+    phase: Phase
+    text: str
+    by: str
+
+
+@dataclass(frozen=True)
+class RunState:
+    id: str
+    plan: Plan
+    automation: Automation
+    opened_by: str
+    opened_at: float
+    reason: str
+    phase: Phase = Phase.RUNNING
+    t: float = 0.0
+    reset_t: float = 0.0
+    tracks: Mapping[Track, StepRecord] = field(default_factory=dict)
+    accepted: Accepted = field(default_factory=Accepted)
+    approvals: tuple[tuple[str, str], ...] = ()
+    preapproved: str = ""
+    standing: bool = False
+    undo_begun: bool = False
+    halted_because: str = ""
+    to_do: str = ""
+    asks: Mapping[str, Any] = field(default_factory=dict)
+    story: tuple[Sentence, ...] = ()
+    closed_at: float = 0.0
+
+    def track(self, track: Track) -> StepRecord:
+        return self.tracks.get(track, NOTHING)
+
+    def did(self, step: str) -> StepRecord:
+        return self.tracks.get(Track(step, "do"), NOTHING)
+
+    @property
+    def promoted(self) -> bool:
+        """Whether a promote intent exists, whatever came of it (rule 11)."""
+        return any(step.point_of_no_return and self.did(step.name).ordered for step in self.plan.steps)
+
+    @property
+    def owed(self) -> tuple[PlannedStep, ...]:
+        """The steps that are owed and not yet settled."""
+        return tuple(
+            step
+            for step in self.plan.steps
+            if self.did(step.name).ended == "owed"
+            and self.track(Track(step.name, "owed")).ended != "done"
+            and self.track(Track(step.name, "undo")).ended not in {"done", "skipped"}
+        )
+
+    @property
+    def open_gates(self) -> tuple[PlannedStep, ...]:
+        return tuple(
+            step
+            for step in self.plan.steps
+            if step.gate and self.did(step.name).gate_opened_t is not None and not self.did(step.name).ended
+        )
+
+    @property
+    def holds_fence(self) -> bool:
+        """Whether a fence of this run stands (or may stand) on the source, and traffic has not been moved yet."""
+        return any(
+            step.facts.verb == "fence"
+            and self.did(step.name).ordered
+            and self.track(Track(step.name, "undo")).ended != "done"
+            for step in self.plan.steps
+        )
+
+
+@dataclass(frozen=True)
+class LogState:
+    """One application, as its log tells it. `primary` is "" until a run moved it."""
+
+    seq: int = 0
+    epoch: int = 0
+    holder: str = ""
+    lease_seconds: float = 0.0
+    holder_seq: int = 0
+    quiet_seconds: float = 0.0
+    runs: Mapping[str, RunState] = field(default_factory=dict)
+    open_run: str = ""
+    primary: str = ""
+    reviewed: Mapping[str, tuple[Mapping[str, Any], float, str]] = field(default_factory=dict)
+    standing: tuple[str, float, str, float] | None = None
+    samples: Mapping[str, Any] = field(default_factory=dict)
+    automation_paused_by: str = ""
+    refused: str = ""
+
+    @property
+    def run(self) -> RunState | None:
+        return self.runs.get(self.open_run)
+
+    @property
+    def obligations(self) -> tuple[tuple[RunState, PlannedStep], ...]:
+        """What is owed over all runs: it outlives its run and keeps the application degraded."""
+        return tuple((run, step) for run in self.runs.values() for step in run.owed)
+
+
+def fold(state: LogState, entries: Iterable[Entry]) -> LogState:
+    for entry in entries:
+        state = _apply(state, entry)
+    return state
+
+
+def _apply(state: LogState, entry: Entry) -> LogState:
+    if entry.by_holder and entry.kind is not Kind.CLAIM and entry.epoch != state.epoch:
+        # Cannot happen through a store that refuses a taken number: a stale worker's entry fails. Kept as a guard.
+        return replace(state, seq=entry.seq, refused=f"entry {entry.seq} was written under the old epoch {entry.epoch}")
+    state = replace(state, seq=entry.seq)
+    if entry.by_holder:
+        state = replace(state, holder_seq=entry.seq)
+    match entry.kind:
+        case Kind.CLAIM:
+            state = replace(
+                state,
+                epoch=entry.seq,
+                holder=entry.by,
+                lease_seconds=entry.data["lease_seconds"],
+                quiet_seconds=entry.data["quiet_seconds"],
+            )
+            if state.run is not None:
+                state = _with(state, replace(state.run, reset_t=entry.t or state.run.reset_t))
+            return state
+        case Kind.RELEASE:
+            return replace(state, holder="")
+        case Kind.REVIEWED:
+            record = (entry.data["plan"], entry.at, entry.by)
+            return replace(state, reviewed={**state.reviewed, entry.data["checksum"]: record})
+        case Kind.STANDING:
+            standing = (entry.data["checksum"], entry.at, entry.by, float(entry.data["expires_seconds"]))
+            return replace(state, standing=standing if entry.data["checksum"] else None)
+        case Kind.SAMPLE:
+            return replace(state, samples={**state.samples, **entry.data})
+        case Kind.OPENED:
+            return _open(state, entry) if not state.open_run else state
+        case Kind.RENEW:
+            return state if state.run is None or entry.t is None else _with(state, replace(state.run, t=entry.t))
+        case _:
+            return _run_entry(state, entry)
+
+
+def _open(state: LogState, entry: Entry) -> LogState:
+    run = RunState(
+        id=entry.data["run"],
+        plan=plan_from_document(entry.data["plan"]),
+        automation=Automation(entry.data["automation"]),
+        opened_by=entry.by,
+        opened_at=entry.at,
+        reason=entry.data["reason"],
+        preapproved=entry.data.get("preapproved", ""),
+        standing=bool(entry.data.get("standing")),
+    )
+    run = replace(run, story=(Sentence(0.0, entry.at, run.phase, f"Opened: {run.reason}", entry.by),))
+    return replace(state, runs={**state.runs, run.id: run}, open_run=run.id)
+
+
+def _with(state: LogState, run: RunState) -> LogState:
+    return replace(state, runs={**state.runs, run.id: run})
+
+
+def _run_entry(state: LogState, entry: Entry) -> LogState:
+    if entry.kind is Kind.COMMAND and not entry.data.get("run"):
+        if entry.data["command"] == Event.PAUSE:
+            return replace(state, automation_paused_by=entry.by)
+        return replace(state, automation_paused_by="") if entry.data["command"] == Event.RESUME else state
+    run = state.runs.get(entry.data.get("run", ""))
+    if run is None:
+        return state
+    if entry.t is not None:
+        run = replace(run, t=max(run.t, entry.t))
+    match entry.kind:
+        case Kind.INTENT | Kind.RESULT | Kind.SEEN:
+            run = _step_entry(run, entry)
+        case Kind.GATE:
+            run = _gate_entry(run, entry)
+        case Kind.HALT:
+            run = replace(
+                run,
+                halted_because=entry.data["reason"],
+                to_do=entry.data["to_do"],
+                asks=entry.data.get("asks", {}),
+            )
+            run = _event(run, Event(entry.data["event"]), entry, entry.data["reason"])
+        case Kind.COMMAND:
+            run = _command(run, entry)
+        case Kind.CLOSED:
+            run = _event(run, Event(entry.data["event"]), entry)
+        case _:
+            pass
+    state = _with(state, run)
+    if run.phase.final:
+        if not run.closed_at:
+            state = _with(state, replace(run, closed_at=entry.at))
+        if state.open_run == run.id:
+            state = replace(state, open_run="")
+    if entry.kind is Kind.SEEN and entry.data["way"] == "do" and entry.data["ended"] == "done":
+        step = run.plan.step(entry.data["step"])
+        if step.point_of_no_return:
+            state = replace(state, primary=run.plan.target)
+    return state
+
+
+def _step_entry(run: RunState, entry: Entry) -> RunState:
+    track = Track(entry.data["step"], entry.data["way"])
+    record = run.track(track)
+    t = entry.t or 0.0
+    if entry.kind is Kind.INTENT:
+        attempt = entry.data["attempt"]
+        record = replace(
+            record,
+            attempts=attempt,
+            intent=Intent(entry.seq, entry.epoch, t, attempt, entry.data["effect"]),
+            ordered=True,
+            effect=entry.data["effect"],
+            result=None,
+            memory=record.memory or entry.data.get("memory", {}),
+        )
+    elif entry.kind is Kind.RESULT:
+        result = Result(entry.data["outcome"], t, entry.data["message"], entry.data.get("retry_after_seconds", 0.0))
+        # A call that was stopped before it was made is no attempt: a pause must not use up the retries.
+        attempts = record.attempts - 1 if result.outcome == "stopped" else record.attempts
+        record = replace(record, result=result, intent=None, attempts=attempts)
+    else:
+        record = replace(
+            record,
+            ended=entry.data["ended"],
+            ended_t=t,
+            intent=None,
+            outcome=entry.data.get("outcome", ""),
+            detail=entry.data["detail"],
+            facts=entry.data.get("facts", {}),
+        )
+    return replace(run, tracks={**run.tracks, track: record})
+
+
+def _gate_entry(run: RunState, entry: Entry) -> RunState:
+    track = Track(entry.data["step"], "do")
+    record = run.track(track)
+    t = entry.t or 0.0
+    event = Event(entry.data["event"])
+    if event is Event.GATE_OPENED:
+        record = replace(record, gate_opened_t=t)
+    else:
+        ended = "done" if event is Event.GATE_PASSED else "failed"
+        record = replace(record, ended=ended, ended_t=t, detail=entry.data["detail"])
+    run = replace(run, tracks={**run.tracks, track: record})
+    return _event(run, event, entry, entry.data["detail"])
+
+
+def _command(run: RunState, entry: Entry) -> RunState:
+    event = Event(entry.data["command"])
+    if event is Event.APPROVE:
+        given = entry.data
+        loss = given.get("loss_seconds")
+        run = replace(
+            run,
+            approvals=(*run.approvals, (given.get("gate", ""), entry.by)),
+            accepted=Accepted(
+                owed_fence=entry.by if given.get("accept_owed_fence") else run.accepted.owed_fence,
+                loss_seconds=loss if loss is not None else run.accepted.loss_seconds,
+                by=entry.by,
+            ),
+        )
+    if event is Event.RESUME and transition(run.phase, event, _holds(run)):
+        run = _try_again(run)
+    return _event(run, event, entry, entry.data.get("reason", ""))
+
+
+def _try_again(run: RunState) -> RunState:
+    """What failed may be tried again, with its attempts and its limit anew; what was ordered stays ordered."""
+    tracks = {
+        track: replace(record, attempts=0, ended="", detail="", result=None) if record.ended == "failed" else record
+        for track, record in run.tracks.items()
+    }
+    return replace(run, tracks=tracks, reset_t=run.t, halted_because="", to_do="", asks={})
+
+
+def _holds(run: RunState) -> frozenset[When]:
+    holds = set()
+    if run.promoted:
+        holds.add(When.PROMOTED)
+    if run.undo_begun:
+        holds.add(When.UNDO_BEGUN)
+    if run.open_gates:
+        holds.add(When.GATE_OPEN)
+    if run.owed:
+        holds.add(When.OWED)
+    if run.asks and accepts(run.accepted, run.asks):
+        holds.add(When.ACCEPTS)
+        if run.open_gates:
+            holds.add(When.ACCEPTS_AT_GATE)
+    return frozenset(holds)
+
+
+def accepts(accepted: Accepted, asks: Mapping[str, Any]) -> bool:
+    """Whether what persons accepted covers what the run asks for: `loss_seconds` (a number) and `owed_fence` (true).
+    A loss that is unknown is asked for as a negative number; any stated number of seconds answers it."""
+    if asks.get("owed_fence") and not accepted.owed_fence:
+        return False
+    needed = asks.get("loss_seconds")
+    return needed is None or (accepted.loss_seconds is not None and accepted.loss_seconds >= needed)
+
+
+def _event(run: RunState, event: Event, entry: Entry, detail: str = "") -> RunState:
+    row = transition(run.phase, event, _holds(run))
+    if row is None:
+        if event in PEOPLES and event is not Event.APPROVE:
+            text = f"{entry.by} asked to {event}; it means nothing while the run is {run.phase}."
+            run = replace(run, story=(*run.story, Sentence(run.t, entry.at, run.phase, text, entry.by)))
+        elif event is Event.APPROVE:
+            text = f"{entry.by} approved{': ' + detail if detail else '.'}"
+            run = replace(run, story=(*run.story, Sentence(run.t, entry.at, run.phase, text, entry.by)))
+        return run
+    if row.phase is Phase.HALTED and row.next in {Phase.RUNNING, Phase.GATED}:
+        run = _try_again(run)
+    if row.phase in {Phase.PAUSED, Phase.PARKED} and not row.next.final:
+        run = replace(run, reset_t=run.t)
+    text = f"{row.sentence} {detail}".strip() if detail else row.sentence
+    return replace(
+        run,
+        phase=row.next,
+        undo_begun=run.undo_begun or row.next is Phase.UNDOING,
+        story=(*run.story, Sentence(run.t, entry.at, row.next, text, entry.by)),
+    )

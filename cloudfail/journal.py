@@ -1,0 +1,76 @@
+"""One writer's view of one application log: read the tail, append at its end, know one's own entry again.
+
+Proof that two writers cannot both think they wrote entry n: `Store.append` succeeds only where n is free, so one body
+is stored. A writer that got no clear answer reads n back and compares nonces; a nonce is 128 random bits, drawn for one
+append, so equal nonces mean the stored body is the one it sent.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from cloudfail.clock import Clock
+from cloudfail.errors import StoreUnavailable
+from cloudfail.model.journal import GENESIS, Entry, Kind, decode, digest_of, encode
+from cloudfail.ports import Store
+
+
+class TailMoved(Exception):
+    """Somebody else appended first. Nothing of ours was written: refresh, think again."""
+
+
+class Journal:
+    """Not thread-safe on purpose: the engine has one writer (design.md §5). Other threads read through the store."""
+
+    def __init__(self, store: Store, log: str, clock: Clock, by: str) -> None:
+        self.store = store
+        self.log = log
+        self.clock = clock
+        self.by = by
+        self.seq = 0
+        self.digest = GENESIS
+        self.stored_at = 0.0
+
+    def refresh(self) -> list[Entry]:
+        """The entries that were appended since the last call, in order, each checked against the one before."""
+        entries = []
+        for stored in self.store.read(self.log, self.seq):
+            entry = decode(stored.seq, stored.body, self.digest)
+            self.seq, self.digest, self.stored_at = entry.seq, entry.digest, stored.at
+            entries.append(entry)
+        return entries
+
+    def append(self, kind: Kind, data: Mapping[str, Any], *, epoch: int = 0, t: float | None = None) -> Entry:
+        """Append right behind the entry that was last read. Raises TailMoved if something is there already, and
+        StoreUnavailable if the store does not say; then the entry may stand, and `refresh` will show it."""
+        seq = self.seq + 1
+        nonce = secrets.token_hex(16)
+        body = encode(
+            seq=seq,
+            kind=kind,
+            epoch=epoch,
+            by=self.by,
+            at=self.clock.wall(),
+            t=t,
+            nonce=nonce,
+            previous=self.digest,
+            data=data,
+        )
+        try:
+            stored = self.store.append(self.log, seq, body)
+        except StoreUnavailable:
+            stored = False
+            if not self._is_mine(seq, body):
+                raise
+            stored = True
+        if not stored and not self._is_mine(seq, body):
+            raise TailMoved
+        entry = decode(seq, body, self.digest)
+        self.seq, self.digest = seq, digest_of(body)
+        return entry
+
+    def _is_mine(self, seq: int, body: bytes) -> bool:
+        """Whether entry `seq` holds exactly our bytes: an SDK that retried inside reports a conflict with ourselves."""
+        return any(stored.seq == seq and stored.body == body for stored in self.store.read(self.log, seq - 1)[:1])

@@ -1,0 +1,60 @@
+"""Plans as JSON documents and back: what the journal stores, and what the checksum covers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from cloudfail.model.plan import Bounds, Plan, PlannedStep, StepFacts
+from cloudfail.model.runbook import Condition, Mode
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """A plan as plain JSON values; `plan_from_document` turns it back into an equal plan."""
+    document: dict[str, Any] = json.loads(json.dumps(asdict(plan)))
+    return document
+
+
+def plan_from_document(document: Mapping[str, Any]) -> Plan:
+    return Plan(
+        application=document["application"],
+        runbook=document["runbook"],
+        mode=Mode(document["mode"]),
+        source=document["source"],
+        target=document["target"],
+        steps=tuple(_step(step) for step in document["steps"]),
+        bounds=Bounds(**document["bounds"]),
+        checksum=document["checksum"],
+        expires_seconds=document["expires_seconds"],
+    )
+
+
+def _step(document: Mapping[str, Any]) -> PlannedStep:
+    fields = dict(document)
+    fields["needs"] = tuple(document["needs"])
+    fields["pre"] = tuple(Condition(**condition) for condition in document["pre"])
+    fields["post"] = tuple(Condition(**condition) for condition in document["post"])
+    fields["undo"] = (document["undo"][0], document["undo"][1]) if document["undo"] else None
+    facts = dict(document["facts"])
+    facts["waits_for"] = tuple(facts["waits_for"])
+    fields["facts"] = StepFacts(**facts)
+    return PlannedStep(**fields)
+
+
+def checksum_of(plan: Plan) -> str:
+    """SHA-256 over everything that a reviewer agrees to: steps, literal identifiers, from and to, limits and bounds.
+
+    Not covered: momentary values (they are read again before each step), the estimates in `facts` that only inform,
+    and when the plan expires. (Invariant I10.)
+    """
+    document = plan_document(plan)
+    del document["checksum"], document["expires_seconds"]
+    for step in document["steps"]:
+        facts = step["facts"]
+        for name in ("typical_seconds", "longest_seconds"):
+            del facts[name]
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()

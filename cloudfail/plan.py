@@ -1,0 +1,238 @@
+"""Decision + runbook + topology -> Plan. Pure: what the world says comes in as arguments.
+
+A plan is what a person reviews: everything literal, in an order that can be carried out, with the bounds inside which
+momentary values may vary. The same files and the same recorded capacity give the same checksum, on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from cloudfail.actions import Action
+from cloudfail.config.loaded import Loaded
+from cloudfail.config.substitution import substitute
+from cloudfail.errors import Refused
+from cloudfail.execution.state import LogState
+from cloudfail.model.codec import checksum_of
+from cloudfail.model.plan import Bounds, Plan, PlannedStep, Preview, StepFacts
+from cloudfail.model.runbook import Condition, Mode, Runbook, Step
+from cloudfail.model.topology import PortName, Topology
+from cloudfail.ports import Kind, VerbFacts
+
+PROMOTES = frozenset({"database.failover", "database.switchover"})
+PLAN_STEPS_MAX = 500
+
+
+def bind(
+    loaded: Loaded,
+    runbook: Runbook,
+    source: str,
+    target: str,
+    recorded: Mapping[str, Mapping[str, int]],
+    actions: Mapping[str, Action],
+) -> Plan:
+    """Bind `runbook` to a move from `source` to `target`. `recorded`: compute group -> region -> workers wanted, as
+    last seen. Raises Refused where something literal cannot be said."""
+    topology = loaded.topology
+    for region in (source, target):
+        if region not in topology.regions:
+            raise Refused(
+                f"There is no region {region!r} in {topology.application}.",
+                "Nothing was changed.",
+                f"Its regions are {', '.join(topology.regions)}.",
+            )
+    if source == target:
+        raise Refused(
+            f"{source} cannot be evacuated to itself.", "Nothing was changed.", "Name another region with --to."
+        )
+    names = {"from": source, "to": target, "application": topology.application}
+    steps = [_step(loaded, step, names, recorded, actions) for step in in_order(runbook)]
+    if len(steps) > PLAN_STEPS_MAX:
+        raise Refused(f"{runbook.name} has {len(steps)} steps.", "Nothing was changed.", f"Keep to {PLAN_STEPS_MAX}.")
+    capacity = {
+        str(step.arguments["group"]): int(step.arguments["count"]) for step in steps if step.action == "compute.scale"
+    }
+    bounds = Bounds(
+        loss_seconds_max=topology.objectives.rpo_seconds, capacity_min=capacity, records_max=_records(steps)
+    )
+    plan = Plan(
+        application=topology.application,
+        runbook=runbook.name,
+        mode=runbook.mode,
+        source=source,
+        target=target,
+        steps=tuple(steps),
+        bounds=bounds,
+        checksum="",
+        expires_seconds=topology.policy.plan_expires_seconds,
+    )
+    return replace(plan, checksum=checksum_of(plan))
+
+
+def in_order(runbook: Runbook) -> list[Step]:
+    """The steps in an order that their needs allow; the file's order wherever those leave a choice."""
+    left = dict(runbook.steps)
+    ordered: list[Step] = []
+    while left:
+        ready = next((step for step in left.values() if not any(need in left for need in step.needs)), None)
+        if ready is None:
+            raise Refused(
+                f"{runbook.name} has a cycle: {', '.join(left)} need each other.",
+                "Nothing was changed.",
+                "Take one of the `needs` out.",
+            )
+        ordered.append(left.pop(ready.name))
+    return ordered
+
+
+def _records(steps: Iterable[PlannedStep]) -> int:
+    return sum(1 for step in steps if step.action in {"traffic.switch", "traffic.drain"})
+
+
+def _step(
+    loaded: Loaded,
+    step: Step,
+    names: Mapping[str, str],
+    recorded: Mapping[str, Mapping[str, int]],
+    actions: Mapping[str, Action],
+) -> PlannedStep:
+    arguments: dict[str, Any] = {key: _literal(value, names) for key, value in step.arguments.items()}
+    action = actions[step.action] if step.action else None
+    if step.action == "compute.scale":
+        arguments = _counted(step, arguments, recorded)
+    resources = _resources(loaded.topology, action, arguments)
+    undo: tuple[str, Mapping[str, Any]] | None = None
+    if step.undo is not None:
+        name, own = step.undo
+        undo = None if name == "none" else (name, {key: _literal(value, names) for key, value in own.items()})
+    elif action is not None and action.undo is not None:
+        undo = (action.undo, arguments)
+    kinds = [loaded.kinds[name] for name in resources if name in loaded.kinds]
+    return PlannedStep(
+        name=step.name,
+        action=step.action,
+        gate=step.gate,
+        arguments=arguments,
+        needs=step.needs,
+        limit_seconds=step.limit_seconds,
+        expires_seconds=step.expires_seconds,
+        retries=step.retries,
+        pre=tuple(_condition(condition, names) for condition in step.pre),
+        post=tuple(_condition(condition, names) for condition in step.post),
+        undo=undo,
+        resource=resources[0] if len(resources) == 1 else "",
+        identifiers={name: _identifiers(loaded.topology, name) for name in resources},
+        facts=_facts(action, kinds),
+        point_of_no_return=step.action in PROMOTES,
+    )
+
+
+def _literal(value: Any, names: Mapping[str, str]) -> Any:
+    return substitute(value, names) if isinstance(value, str) else value
+
+
+def _condition(condition: Condition, names: Mapping[str, str]) -> Condition:
+    return replace(condition, region=substitute(condition.region, names))
+
+
+def _counted(step: Step, arguments: Mapping[str, Any], recorded: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """`like: recorded REGION` as a number: what that region was last seen to run (safety rule 8)."""
+    counted = {key: value for key, value in arguments.items() if key != "like"}
+    like = arguments.get("like")
+    if like is None:
+        return counted
+    region = str(like).removeprefix("recorded ").strip()
+    count = recorded.get(str(arguments["group"]), {}).get(region)
+    if count is None:
+        raise Refused(
+            f"{step.name}: nobody recorded how many workers {arguments['group']} runs in {region}.",
+            "Nothing was changed.",
+            "Let `cloudfail watch` or `cloudfail check` see it while it runs, or write `count:` into the runbook.",
+        )
+    counted["count"] = count
+    return counted
+
+
+def _resources(topology: Topology, action: Action | None, arguments: Mapping[str, Any]) -> list[str]:
+    if action is None or not action.port:
+        return []
+    if action.port == PortName.CHANGE:
+        where = arguments["where"]
+        return [
+            name
+            for name, resource in topology.resources.items()
+            if resource.port is PortName.CHANGE and where in resource.members
+        ]
+    key = {"database": "database", "compute": "group", "traffic": "name", "consumers": "consumers"}[action.port]
+    return [str(arguments[key])]
+
+
+def _identifiers(topology: Topology, name: str) -> dict[str, Any]:
+    resource = topology.resources[name]
+    return {"kind": resource.kind, "id": resource.id, "members": resource.members, "options": resource.options}
+
+
+def _facts(action: Action | None, kinds: list[Kind]) -> StepFacts:
+    """What the providers say of the verb; where a step touches several resources, the worst of each."""
+    if action is None or not action.verb:
+        return StepFacts(typical_seconds=1.0)
+    said = [(kind, kind.verbs.get(action.verb, VerbFacts())) for kind in kinds]
+    if not said:
+        return StepFacts(verb=action.verb, typical_seconds=1.0)
+    return StepFacts(
+        verb=action.verb,
+        plane="control" if any(facts.plane == "control" for _, facts in said) else "data",
+        home=next((facts.home for _, facts in said if facts.home is not None), None),
+        loses_data=any(facts.loses_data for _, facts in said),
+        reversible=all(facts.reversible for _, facts in said),
+        typical_seconds=max(facts.typical_seconds for _, facts in said),
+        longest_seconds=max(facts.longest_seconds for _, facts in said),
+        settle_seconds=max(kind.settle_seconds for kind, _ in said),
+        call_timeout_seconds=max(kind.call_timeout_seconds for kind, _ in said),
+        fencing=next((facts.fencing for _, facts in said if facts.fencing == "watching"), said[0][1].fencing),
+    )
+
+
+def refusals(plan: Plan, topology: Topology, log: LogState, previews: Mapping[str, Preview]) -> list[str]:
+    """Why this plan may not be acted on now; empty if it may."""
+    found = []
+    if log.run is not None:
+        found.append(
+            f"Run {log.run.id} of {log.run.plan.source} is still {log.run.phase}: one run per application. "
+            f"See it: cloudfail status"
+        )
+    owing = [step.name for run, step in log.obligations if run.plan.source == plan.target]
+    if owing and plan.mode is not Mode.RESTORE:
+        found.append(
+            f"{plan.target} still owes {', '.join(owing)} of an earlier run: it may take no traffic before that is "
+            f"settled. Bring it back as a replica first: cloudfail plan {plan.target} --runbook restore"
+        )
+    primary = log.primary or topology.primary
+    if plan.mode is not Mode.RESTORE and plan.source != primary:
+        found.append(f"The primary is {primary}, not {plan.source}: there is nothing to evacuate from {plan.source}.")
+    for step in plan.steps:
+        if step.facts.home == plan.source and plan.mode is Mode.FAILOVER:
+            found.append(f"{step.name} needs the control plane of {plan.source}, which is the region that is lost.")
+    if plan.mode is Mode.SWITCHOVER:
+        found += [
+            f"{name}: {preview.detail}; a switchover needs both sides to answer."
+            for name, preview in previews.items()
+            if preview.state == "unknown"
+        ]
+    return found
+
+
+def warnings(plan: Plan, previews: Mapping[str, Preview]) -> list[str]:
+    """What a person should know before agreeing, without it being a reason to refuse."""
+    found = []
+    for step in plan.steps:
+        if step.action == "change.freeze" and not step.identifiers:
+            found.append(f"{step.name}: nothing is declared that holds deploys in {step.arguments['where']}.")
+        preview = previews.get(step.name)
+        if preview is not None and preview.state == "owed":
+            found.append(f"{step.name} will be owed: {preview.detail}")
+        if preview is not None and preview.state == "unknown" and plan.mode is Mode.FAILOVER:
+            found.append(f"{step.name}: not known yet: {preview.detail}")
+    return found

@@ -1,0 +1,93 @@
+"""FakeProvider: the kinds of any provider, served by a FakeCloud, so that real files load, lint, plan and run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.topology import PortName, Resource, Topology
+from cloudfail.ports import Kind, VerbFacts
+
+
+class _Options(BaseModel):
+    """What the documentation's example writes; nothing else is accepted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class _DnsOptions(_Options):
+    zone: str
+    name: str
+    ttl: str = "60s"
+    switch: dict[str, str] | None = None
+
+
+def _unbuilt(resource: Resource, _topology: Topology) -> Any:
+    raise AssertionError(f"{resource.name} is served by a FakeWorld, not built by its kind")
+
+
+_VERBS: Mapping[PortName, Mapping[str, VerbFacts]] = {
+    PortName.DATABASE: {
+        "fence": VerbFacts(home="member", typical_seconds=5, longest_seconds=60, fencing="mark"),
+        "failover": VerbFacts(
+            home="member",
+            loses_data=True,
+            reversible=False,
+            typical_seconds=60,
+            longest_seconds=240,
+            fencing="condition",
+        ),
+        "switchover": VerbFacts(home="member", reversible=False, typical_seconds=60, fencing="condition"),
+        "follow": VerbFacts(home="member", reversible=False, typical_seconds=300, fencing="condition"),
+        "canary": VerbFacts(home="member", typical_seconds=1, fencing="condition"),
+    },
+    PortName.COMPUTE: {
+        "scale": VerbFacts(home="member", typical_seconds=60, longest_seconds=240),
+        "hold": VerbFacts(home="member", typical_seconds=2),
+    },
+    PortName.DNS: {"shift": VerbFacts(home=None, typical_seconds=30, fencing="condition")},
+    PortName.LOADBALANCER: {"shift": VerbFacts(home=None, typical_seconds=2)},
+    PortName.CONSUMERS: {"enable": VerbFacts(home="member", typical_seconds=5)},
+    PortName.CHANGE: {"freeze": VerbFacts(home="member", typical_seconds=1)},
+}
+
+_AWS = {
+    (PortName.DATABASE, "aurora-global"): None,
+    (PortName.COMPUTE, "autoscaling"): None,
+    (PortName.DNS, "route53"): _DnsOptions,
+    (PortName.LOADBALANCER, "alb"): None,
+    (PortName.CONSUMERS, "event-source"): None,
+    (PortName.CHANGE, "pipeline"): None,
+}
+
+
+class FakeProvider:
+    """Fulfils `ports.Provider` under any name. Kinds and their schemas may be taken from a real provider instead:
+    `FakeProvider("local", like=cloudfail_local.provider)` keeps its options, its facts and its settle times."""
+
+    def __init__(self, name: str, *, like: Any = None, settle_seconds: float = 0.0) -> None:
+        self.name = name
+        self._like = like
+        self._settle_seconds = settle_seconds
+
+    def kinds(self) -> Mapping[tuple[PortName, str], Kind]:
+        if self._like is not None:
+            kinds: Mapping[tuple[PortName, str], Kind] = self._like.kinds()
+            return kinds
+        return {
+            (port, name): Kind(
+                port=port,
+                name=name,
+                build=_unbuilt,
+                options=options or _Options,
+                settle_seconds=self._settle_seconds,
+                verbs=_VERBS[port],
+            )
+            for (port, name), options in _AWS.items()
+        }
+
+    def identity(self) -> Known[str] | Unknown:
+        return Known(f"fake:{self.name}", 0.0)
