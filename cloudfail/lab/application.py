@@ -7,7 +7,7 @@
     GET  /healthz                  200 when the database answers SELECT
     GET  /ready                    200 when the database is writable
 
-Health is asked as the role `monitor`, so a fence that takes the application's logins away does not look like a dead
+Health is asked as the role `monitor`, so that a fence against the application's logins does not look like a dead
 database. Connections are kept open between requests: a fence has to reach those too.
 """
 

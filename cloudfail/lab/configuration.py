@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from cloudfail.lab.lab import Lab
 
 
-def write(lab: Lab, path: Path) -> Path:
-    """Write the file and return its path."""
-    path.write_text(yaml.safe_dump(document(lab), sort_keys=False, width=120, default_flow_style=None))
+def write(lab: Lab, path: Path, core_switch: str | None = None) -> Path:
+    """Write the file and return its path. `core_switch`: a region that the core switch may fence, last of the fences.
+
+    Commands of a fence name their region themselves, so a file with this one is for evacuating that region only.
+    """
+    path.write_text(yaml.safe_dump(document(lab, core_switch), sort_keys=False, width=120, default_flow_style=None))
     return path
 
 
-def document(lab: Lab) -> dict[str, Any]:
+def document(lab: Lab, core_switch: str | None = None) -> dict[str, Any]:
     """The file's content. Its commands run inside of the lab's wrapper (`cloudfail lab exec -- …`)."""
     return {
         "application": "shop",
@@ -36,7 +39,7 @@ def document(lab: Lab) -> dict[str, Any]:
             "west": {"region": "west", "command": lab.inside("west")},
             "witness": {"command": lab.inside("witness")},
         },
-        "resources": {"orders": _orders(lab), "edge": _edge(lab), "www": _www(lab), "web": _web(lab)},
+        "resources": {"orders": _orders(lab, core_switch), "edge": _edge(lab), "www": _www(lab), "web": _web(lab)},
         "checks": {
             "shop": {
                 "http": "http://${address}/healthz",
@@ -59,16 +62,15 @@ def _control(lab: Lab, *words: str) -> list[str]:
     return [sys.executable, "-m", "cloudfail.lab.control", "--socket", str(lab.control_socket), *words]
 
 
-def _orders(lab: Lab) -> dict[str, Any]:
+def _orders(lab: Lab, core_switch: str | None) -> dict[str, Any]:
     fences: list[Any] = ["synchronous", "logins"] if lab.spec.synchronous != "off" else ["logins"]
-    if lab.layout.mode == "netns":
-        # ${region} is the region that is fenced. `check` exits 0 while the rule is in force.
+    if core_switch is not None:
         fences.append(
             {
                 "name": "core-switch",
-                "apply": _control(lab, "fence", "${region}"),
-                "lift": _control(lab, "unfence", "${region}"),
-                "check": _control(lab, "fenced", "${region}"),
+                "apply": _control(lab, "fence", core_switch),
+                "lift": _control(lab, "unfence", core_switch),
+                "check": _control(lab, "fenced", core_switch),
             }
         )
     return {
@@ -119,7 +121,8 @@ def _web(lab: Lab) -> dict[str, Any]:
             name: {
                 "read": _control(lab, "workers", name),
                 "scale": _control(lab, "scale", name, "${count}"),
-                "healthy_from": {"socket": f"unix:{region.proxy_socket}", "backend": "workers"},
+                "socket": f"unix:{region.proxy_socket}",
+                "backend": "workers",
             }
             for name, region in lab.regions.items()
         },

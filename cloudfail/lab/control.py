@@ -1,8 +1,8 @@
 """The supervisor's control socket: one JSON line asks, one JSON line answers. Also a command, for `cloudfail.yaml`:
 
-python -m cloudfail.lab.control --socket DIR/control.sock workers west     → {"wanted": 1, "running": 1}
+python -m cloudfail.lab.control --socket DIR/control.sock workers west     → {"wanted": 1, "running": 1, …}
 python -m cloudfail.lab.control --socket DIR/control.sock scale west 2
-python -m cloudfail.lab.control --socket DIR/control.sock fence east       (unfence, fenced: exit 0 if in force)
+python -m cloudfail.lab.control --socket DIR/control.sock fence east       (and unfence; fenced: exit 0 if so, 1 if not)
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def supervisor_pid(path: Path) -> int:
 
 
 def main(argv: list[str]) -> int:
-    """The command. Exit code 0 and JSON on success, 1 and three sentences otherwise."""
+    """The command. JSON and exit code 0 (`fenced`: 1 if it is not); three sentences and 2 when there is no answer."""
     parser = argparse.ArgumentParser(prog="python -m cloudfail.lab.control")
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("verb", choices=("workers", "scale", "fence", "unfence", "fenced", "status"))
@@ -129,7 +129,7 @@ def main(argv: list[str]) -> int:
         result = ask(asked.socket, asked.verb, **arguments)
     except CloudfailError as error:
         sys.stderr.write(f"{error}\n")
-        return 1
+        return 2
     sys.stdout.write(json.dumps(result, default=str) + os.linesep)
     return 1 if asked.verb == "fenced" and not result["fenced"] else 0
 

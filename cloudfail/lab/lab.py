@@ -28,7 +28,7 @@ from cloudfail.lab.control import ControlServer
 from cloudfail.lab.parts import Parts, find_parts
 from cloudfail.lab.postgres import Postgres
 from cloudfail.lab.region import Region
-from cloudfail.lab.spec import LOOPBACK_PORTS, NODES, REGIONS, LabSpec, Layout, loopback_layout, netns_layout
+from cloudfail.lab.spec import LOOPBACK_PORTS, NODES, REGIONS, SLOTS, LabSpec, Layout, loopback_layout, netns_layout
 
 if TYPE_CHECKING:
     from cloudfail.lab.load import Load
@@ -226,11 +226,11 @@ class Lab:
         """Every id in the region's `writes`, read over its unix socket."""
         return self.region(region).postgres.ids()
 
-    def write_config(self, path: Path) -> Path:
-        """Write a `cloudfail.yaml` for this lab."""
+    def write_config(self, path: Path, core_switch: str | None = None) -> Path:
+        """Write a `cloudfail.yaml` for this lab; see `configuration.write`."""
         from cloudfail.lab.configuration import write
 
-        return write(self, path)
+        return write(self, path, core_switch)
 
     # ---- capacity
 
@@ -344,7 +344,7 @@ class Lab:
     def _verbs(self) -> dict[str, Callable[..., Any]]:
         def workers(region: str) -> dict[str, int]:
             self._answers(region)
-            return self.workers(region)
+            return self.workers(region) | {"ceiling": SLOTS}
 
         def scale(region: str, count: int) -> dict[str, int]:
             return self.scale(region, count)

@@ -24,11 +24,13 @@ from cloudfail.errors import CloudfailError
 from cloudfail.lab.parts import Parts
 from cloudfail.lab.spec import Layout, Synchronous, other_region
 
+# `monitor` asks for the application's health and may write nothing. REPLICATION marks it as no client: a fence that
+# turns away whoever may write leaves such roles alone, so a fenced database that answers does not look dead.
 SCHEMA = """
 CREATE ROLE cloudfail SUPERUSER LOGIN;
 CREATE ROLE replicator REPLICATION LOGIN;
 CREATE ROLE shop LOGIN;
-CREATE ROLE monitor LOGIN;
+CREATE ROLE monitor LOGIN REPLICATION;
 GRANT pg_monitor TO monitor;
 """
 TABLE = """

@@ -59,7 +59,10 @@ def test_the_configuration_names_what_runs(lab):
     )
     assert "in production" in done.stdout
     read = document["resources"]["web"]["members"]["west"]["read"]
-    assert subprocess.run(read, capture_output=True, text=True, timeout=20).stdout == '{"wanted": 1, "running": 1}\n'
+    assert (
+        subprocess.run(read, capture_output=True, text=True, timeout=20).stdout
+        == '{"wanted": 1, "running": 1, "ceiling": 4}\n'
+    )
 
 
 def test_a_second_lab_beside_it_has_ports_of_its_own_and_its_kill_hits_only_itself(lab):

@@ -137,7 +137,7 @@ def test_workers_are_scaled_by_command_and_counted_healthy_by_the_regions_haprox
         assert done.stdout == '{"wanted": 3, "running": 3}\n'
         assert processes.wait_for(lambda: len(proxies.healthy(socket, "workers")) == 3, 10.0)
         done = subprocess.run([*command, "scale", "west", "9"], capture_output=True, text=True, timeout=20)
-        assert done.returncode == 1 and "4 worker slots" in done.stderr
+        assert done.returncode == 2 and "4 worker slots" in done.stderr
     finally:
         assert lab.ask("scale", region="west", count=1) == {"wanted": 1, "running": 1}
     assert processes.wait_for(lambda: len(proxies.healthy(socket, "workers")) == 1, 10.0)
