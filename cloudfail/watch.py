@@ -20,6 +20,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -101,10 +102,7 @@ class Observers:
     def stop(self) -> None:
         """End every process. Returns when they are gone, within a few seconds at most."""
         self._stopping.set()
-        for observer in self._observers:
-            observer.ask_to_end()
-        for observer in self._observers:
-            observer.end()
+        _end(self._observers)
 
     def states(self) -> tuple[VantageState, ...]:
         return tuple(observer.state() for observer in self._observers)
@@ -168,8 +166,9 @@ class _Observer:
         else:
             self._kill()
 
-    def end(self) -> None:
-        self._thread.join(STOP_SECONDS)
+    def end(self, patience_seconds: float) -> None:
+        """Wait for it to be gone; when patience is over, kill it."""
+        self._thread.join(patience_seconds)
         if self._thread.is_alive():
             self._kill()
             self._thread.join(STOP_SECONDS)
@@ -280,6 +279,15 @@ class _Observer:
         self._deliver(Observation(self._vantage.name, region, check, health, seen_at, took, plain(detail)))
 
 
+def _end(observers: list[_Observer]) -> None:
+    """Ask all, then wait for all, then kill those that stay."""
+    for observer in observers:
+        observer.ask_to_end()
+    until = time.monotonic() + STOP_SECONDS
+    for observer in observers:
+        observer.end(max(0.0, until - time.monotonic()))
+
+
 def _documents(
     topology: Topology,
     *,
@@ -338,17 +346,14 @@ def sample_once(
         _Observer(vantage, documents[name], seen.put, clock, silence_seconds=math.inf, again=False)
         for name, vantage in vantages_of(topology).items()
     ]
-    until = SystemClock().boot() + deadline_seconds
+    until = time.monotonic() + deadline_seconds
     try:
         for observer in observers:
             observer.start()
         for observer in observers:
-            observer.wait(max(0.0, until - SystemClock().boot()))
+            observer.wait(max(0.0, until - time.monotonic()))
     finally:
-        for observer in observers:
-            observer.ask_to_end()
-        for observer in observers:
-            observer.end()
+        _end(observers)
     found: list[Observation] = []
     with contextlib.suppress(queue.Empty):
         while True:

@@ -26,6 +26,7 @@ from cloudfail.clock import SystemClock
 from cloudfail.model.observation import Health
 
 boot = SystemClock().boot
+Address = tuple[socket.AddressFamily, tuple[object, ...]]
 
 ADDRESSES_MAX = 4
 DETAIL_LENGTH_MAX = 200
@@ -126,7 +127,7 @@ def _timed_out(ask: Ask, phases: Phases, took: float) -> tuple[Health, str]:
     return Health.DOWN, f"no answer within {ask.timeout_seconds:g} s ({phases.name})"
 
 
-async def resolve(host: str, port: int, phases: Phases) -> list[tuple[socket.AddressFamily, tuple[object, ...]]]:
+async def resolve(host: str, port: int, phases: Phases) -> list[Address]:
     """The addresses to try. A literal address asks nobody."""
     phases.enter("resolve")
     try:
@@ -147,18 +148,23 @@ async def resolve(host: str, port: int, phases: Phases) -> list[tuple[socket.Add
 
 
 async def connect(host: str, port: int, phases: Phases, timeout_seconds: float) -> socket.socket:
-    """A connected socket, or DidNotServe, or CouldNotLook. Where a name has several addresses each gets its share of
-    the time; it is our own trouble only if it was so at every one of them."""
+    """A connected socket, or DidNotServe, or CouldNotLook."""
+    until = boot() + timeout_seconds
     addresses = await resolve(host, port, phases)
     phases.enter("connect")
-    left_until = boot() + timeout_seconds
+    return await connect_first(addresses, until)
+
+
+async def connect_first(addresses: list[Address], until: float) -> socket.socket:
+    """The first of several addresses that accepts; each gets its share of the time that is left. It is our own trouble
+    only if it was so at every one of them."""
     failures: list[DidNotServe | CouldNotLook] = []
     for index, (family, address) in enumerate(addresses):
         others = len(addresses) - index
         try:
             if others == 1:
                 return await _connect(family, address)
-            async with asyncio.timeout(max(0.0, left_until - boot()) / others):
+            async with asyncio.timeout(max(0.0, until - boot()) / others):
                 return await _connect(family, address)
         except (DidNotServe, CouldNotLook) as failure:
             failures.append(failure)

@@ -4,7 +4,8 @@ It drives libpq by hand, through psycopg's thin layer over it, because psycopg's
 a deadline, first asks the server to cancel the query, and waits for that: on a frozen server the deadline would slip by
 seconds. Here the deadline closes the socket and that is all.
 
-libpq says why a connection failed in words only; after a failed one we knock once by TCP to learn whose fault it was.
+libpq says why a connection failed in words only; after a failed one we knock once by TCP to learn whose fault it was. And a server
+that took our password and then refused us is alive: a password that was changed must not look like a lost region.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ async def look(ask: Ask, phases: Phases) -> str:
             said, address = _said(connection), str(options.get("hostaddr") or "")
             if _is_address(address):
                 await _whose_fault(address, port, ask.timeout_seconds)
+            if connection.used_password:
+                raise CouldNotLook(f"the server answers, and refuses this login: {said}")
             raise DidNotServe(said)
         phases.enter("query")
         await _select_one(connection, pq)
