@@ -49,7 +49,7 @@ class BackgroundLab:
         return directory
 
     def ask(self, verb: str, **arguments: Any) -> Any:
-        """Ask the supervisor; see `Lab._verbs` for what it knows."""
+        """Ask the supervisor; see verbs.py for what it knows."""
         return control.ask(self.directory / "control.sock", verb, **arguments)
 
     def run(self, node: str, argv: Sequence[str], seconds: float = 20.0) -> subprocess.CompletedProcess[str]:

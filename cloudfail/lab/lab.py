@@ -10,7 +10,6 @@ supervisor's end of a pipe to close, and in netns mode the wrapper, whose pid na
 
 from __future__ import annotations
 
-import random
 import socket
 import subprocess
 import sys
@@ -20,18 +19,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from cloudfail.errors import CloudfailError, Refused
 from cloudfail.lab import faults, leftovers, names, network, processes, proxies, wrapper
 from cloudfail.lab.control import ControlServer
-from cloudfail.lab.parts import Parts, find_parts
+from cloudfail.lab.mode import claim_layout, decide_mode
+from cloudfail.lab.parts import Parts, find_parts, reachable
 from cloudfail.lab.postgres import Postgres
 from cloudfail.lab.region import Region
-from cloudfail.lab.spec import LOOPBACK_PORTS, NODES, REGIONS, SLOTS, LabSpec, Layout, loopback_layout, netns_layout
-
-if TYPE_CHECKING:
-    from cloudfail.lab.load import Load
+from cloudfail.lab.spec import NODES, REGIONS, LabSpec, Layout
+from cloudfail.lab.verbs import verbs
 
 READY_SECONDS = 30.0
 
@@ -48,7 +46,6 @@ class Lab:
         self._lock = threading.RLock()
         self._closed = False
         self._control: ControlServer | None = None
-        self._running_load: Load | None = None
         self._ports: socket.socket | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
         self.regions = {name: self._region(name) for name in REGIONS}
@@ -61,7 +58,7 @@ class Lab:
         mode = decide_mode(spec.mode)
         parts = find_parts()
         leftovers.remove_dead_labs()
-        held, layout = _free_loopback_layout() if mode == "loopback" else (None, netns_layout())
+        held, layout = claim_layout(mode)
         claim = leftovers.claim(spec.directory)
         if len(str(claim.directory)) > 80:
             claim.release()
@@ -70,7 +67,7 @@ class Lab:
                 "Nothing was started.",
                 "Name a shorter directory, or none.",
             )
-        lab = cls(spec, layout, parts, claim)
+        lab = cls(spec, layout, reachable(parts, claim.directory), claim)
         lab._ports = held
         try:
             lab._up()
@@ -96,7 +93,7 @@ class Lab:
             databases = pool.submit(self._start_databases, initialised.result)
             self._start_servers()
             databases.result()
-        self._control = ControlServer(self.directory / "control.sock", self._verbs())
+        self._control = ControlServer(self.directory / "control.sock", verbs(self))
         self._wait_until_ready()
 
     def _start_databases(self, initialised: Callable[[], None]) -> None:
@@ -238,14 +235,14 @@ class Lab:
         """Workers wanted and running in the region, as the lab knows (a dead region has none running)."""
         return self.region(region).count()
 
-    def scale(self, region: str, workers: int) -> dict[str, int]:
+    def scale(self, region: str, count: int) -> dict[str, int]:
         """Change the region's wanted workers; a region that is dead, frozen or cut off cannot be asked to."""
         with self._lock:
-            self._answers(region)
-            self.region(region).scale(workers)
+            self.insist_that_it_answers(region)
+            self.region(region).scale(count)
             return self.workers(region)
 
-    def _answers(self, name: str) -> None:
+    def insist_that_it_answers(self, name: str) -> None:
         """A region's own control plane goes with the region."""
         region = self.region(name)
         whole_cut = self.layout.mode == "netns" and network.pairs(name, "both", "control") & self.dropped
@@ -319,64 +316,6 @@ class Lab:
             (a, b) for a in NODES for b in NODES if (a in fenced and b not in kept) or (b in fenced and a not in kept)
         }
 
-    # ---- for the control socket
-
-    def status(self) -> dict[str, Any]:
-        """Everything that a person asks first."""
-        regions: dict[str, Any] = {}
-        for name, region in self.regions.items():
-            database: dict[str, Any] | str = "does not answer"
-            if region.state == "up":
-                try:
-                    database = region.postgres.positions()
-                except Exception as error:  # noqa: BLE001  (a status shows what it cannot read)
-                    database = f"does not answer: {type(error).__name__}"
-            regions[name] = {
-                "state": region.state, "address": region.address, "processes": len(processes.living(region.pids())),
-                "workers": region.count() | {"healthy": region.healthy()}, "database": database,
-            }  # fmt: skip
-        return {
-            "mode": self.layout.mode, "directory": str(self.directory), "synchronous": self.spec.synchronous,
-            "regions": regions, "dropped": sorted([a, b] for a, b in self.dropped),
-            "edge": f"{self.layout.addresses['edge']}:{self.layout.edge_port}", "www": self.resolve(),
-        }  # fmt: skip
-
-    def _verbs(self) -> dict[str, Callable[..., Any]]:
-        def workers(region: str) -> dict[str, int]:
-            self._answers(region)
-            return self.workers(region) | {"ceiling": SLOTS}
-
-        def scale(region: str, count: int) -> dict[str, int]:
-            return self.scale(region, count)
-
-        def down() -> str:
-            self.ended.set()
-            return str(self.directory)
-
-        return {
-            "status": self.status, "workers": workers, "scale": scale, "down": down,
-            "kill": self.kill, "freeze": self.freeze, "wake": self.wake, "cut": self.cut, "heal": self.heal,
-            "lag_kill": self.lag_then_kill, "start": self.start_region, "inside": self.inside,
-            "fence": self.fence, "unfence": lambda region: self.fence(region, False), "fenced": self.fenced,
-            "load": self._load, "load_stop": self._load_stop, "ids": lambda region: sorted(self.database_ids(region)),
-            "write_config": lambda path: str(self.write_config(Path(path))),
-        }  # fmt: skip
-
-    def _load(self, seconds: float, rates: dict[str, float] | None = None) -> str:
-        """Start a load and return the path of its record; one at a time through the control socket."""
-        from cloudfail.lab import load
-
-        with self._lock:
-            if self._running_load is not None and self._running_load.process.poll() is None:
-                raise Refused("A load is running already.", "It goes on.", "Wait until it ends.")
-            self._running_load = load.start(self, seconds=seconds, rates=rates)
-            return str(self._running_load.record)
-
-    def _load_stop(self) -> str | None:
-        """End the load that was started through the control socket; the path of its record."""
-        running = self._running_load
-        return str(running.stop()) if running is not None else None
-
     def _enter(self, node: str) -> list[str]:
         return network.prefix(node) if self.layout.mode == "netns" else []
 
@@ -386,46 +325,8 @@ class Lab:
         return Region(name, directory, self.layout, self.parts, postgres, self.spec.workers.get(name, 1))
 
 
-def decide_mode(mode: str) -> Literal["netns", "loopback"]:
-    """netns where it works, else loopback; the one that was asked for, or a refusal with the reason."""
-    if mode == "loopback":
-        return "loopback"
-    reason = wrapper.why_not_netns()
-    if reason is None and not wrapper.inside():
-        reason = "the process is not inside of the wrapper (cloudfail.lab.wrapper.enter)"
-    if reason is None:
-        return "netns"
-    if mode == "netns":
-        raise Refused(
-            f"A lab in netns mode is not possible here: {reason}.",
-            "Nothing was started.",
-            "Use `--mode loopback`, which has no cuts.",
-        )
-    return "loopback"
-
-
 def _namespace_pids(node: str) -> list[int]:
     try:
         return network.pids(node)
     except OSError:
         return []
-
-
-def _free_loopback_layout() -> tuple[socket.socket, Layout]:
-    """Ports that nothing listens on, below the ephemeral range, and a name in the kernel that keeps other labs off."""
-    for _ in range(50):
-        base = random.randrange(20000, 32000, LOOPBACK_PORTS)
-        held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            held.bind(f"\0cloudfail-lab-{base}")
-            for address in ("127.0.0.1", "127.10.0.1", "127.20.0.1"):
-                for port in range(base, base + LOOPBACK_PORTS):
-                    with socket.socket() as probe:
-                        probe.bind((address, port))
-        except OSError:
-            held.close()
-            continue
-        return held, loopback_layout(base)
-    raise Refused(
-        "No free block of ports was found.", "Nothing was started.", "End other labs with `cloudfail lab down`."
-    )

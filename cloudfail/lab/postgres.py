@@ -12,7 +12,6 @@ a killed server leaves nothing in /dev/shm.
 from __future__ import annotations
 
 import contextlib
-import pwd
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudfail.errors import CloudfailError
-from cloudfail.lab.parts import Parts
+from cloudfail.lab.parts import Parts, become
 from cloudfail.lab.spec import Layout, Synchronous, other_region
 
 # `monitor` asks for the application's health and may write nothing. REPLICATION marks it as no client: a fence that
@@ -66,11 +65,8 @@ class Postgres:
 
     def run_prefix(self, *, enter: bool = True) -> list[str]:
         """The argv prefix that runs a command as PostgreSQL's user, in the region or just on this machine."""
-        user = self.parts.postgres_user
-        become = (
-            ["setpriv", f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups"] if user else []
-        )
-        return [*(self.enter if enter else ()), *become] or ["env"]
+        user = become(self.parts.postgres_user) if self.parts.postgres_user else []
+        return [*(self.enter if enter else ()), *user] or ["env"]
 
     def socket_dsn(self, database: str = "shop", user: str = "postgres") -> str:
         """Over the unix socket: reaches the server from any namespace, whatever is cut."""

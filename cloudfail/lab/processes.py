@@ -43,14 +43,17 @@ def living(pids: Sequence[int]) -> list[int]:
 
 
 def kill_all(pids: Pids, seconds: float = 5.0) -> set[int]:
-    """SIGKILL every process that `pids` finds, again until it finds none (a process may be born meanwhile)."""
+    """SIGKILL every process that `pids` finds, again until it finds none (a process may be born meanwhile).
+
+    Returns all that were found alive, also those that ended by themselves when their parent was killed.
+    """
     killed: set[int] = set()
     deadline = time.monotonic() + seconds
     while found := living(pids()):
         for pid in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-                killed.add(pid)
+        killed.update(found)
         if time.monotonic() > deadline:
             break
         time.sleep(0.002)
