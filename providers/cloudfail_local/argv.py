@@ -1,0 +1,78 @@
+"""Runs one command: an argv, no shell, bounded in time and in output, its process group killed at the end of time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+OUTPUT_BYTES_MAX = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        """The last thing that it said, for people: one line."""
+        lines = (self.err.strip() or self.out.strip()).splitlines()
+        return lines[-1].strip()[:300] if lines else f"exit {self.code} without a word"
+
+
+class TimedOut(Exception):
+    """The command had not ended in time; its process group was killed. What it did is unknown."""
+
+
+class NotStarted(Exception):
+    """The command could not be started; nothing happened."""
+
+
+def run(argv: Sequence[str], *, seconds: float, stdin: bytes = b"") -> Finished:
+    """Run `argv` for at most `seconds`. Raises TimedOut or NotStarted; an exit code is an answer, not an error.
+
+    The command gets a process group of its own, so that what it started is ended with it. It runs in `/`, since the
+    user that a prefix changes to may not be allowed into our working directory.
+    """
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            cwd="/",
+        )
+    except (OSError, ValueError) as error:
+        raise NotStarted(f"{argv[0]} could not be started: {error}") from error
+    try:
+        out, err = process.communicate(stdin or None, timeout=max(0.01, seconds))
+    except subprocess.TimeoutExpired as error:
+        _kill(process)
+        raise TimedOut(f"{argv[0]} did not end within {seconds:.1f} s") from error
+    except BaseException:
+        _kill(process)
+        raise
+    return Finished(
+        process.returncode,
+        out[:OUTPUT_BYTES_MAX].decode("utf-8", "replace"),
+        err[:OUTPUT_BYTES_MAX].decode("utf-8", "replace"),
+    )
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        process.communicate(timeout=1.0)
+    except (subprocess.TimeoutExpired, ValueError):
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()

@@ -1,0 +1,204 @@
+"""What one server says of itself, and what that means: role, writable, position, lag, loss.
+
+All facts of one look come from one statement, so that they belong together. Sources: PostgreSQL 15 documentation,
+chapters 9.27 (control functions), 20.6 (synchronous_standby_names) and 28.2 (pg_stat_replication).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from cloudfail.model.states import DatabaseState, Role
+from cloudfail_local.postgres_session import Row, Session, SqlError
+
+FENCE_BEGIN = "# cloudfail fence begin"
+FENCE_END = "# cloudfail fence end"
+_FENCE_MARK = re.compile(re.escape(FENCE_BEGIN) + r" epoch=(\d+) run=(\S*) at=([0-9.]+)")
+
+# A primary's own timeline stands in the name of the segment that it writes: the control file says so only after the
+# first checkpoint, and that difference is what pg_rewind stumbles over (see postgres_follow.py).
+_LOOK = """
+SELECT pg_is_in_recovery(),
+       (CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0') ELSE pg_current_wal_lsn() END
+          - '0/0'::pg_lsn)::bigint,
+       (CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_receive_lsn(), '0/0') ELSE '0/0' END
+          - '0/0'::pg_lsn)::bigint,
+       CASE WHEN pg_is_in_recovery()
+            THEN greatest((SELECT received_tli FROM pg_stat_wal_receiver),
+                          (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
+                          (SELECT timeline_id FROM pg_control_checkpoint()))
+            ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END,
+       (SELECT timeline_id FROM pg_control_checkpoint()),
+       (SELECT system_identifier FROM pg_control_system()),
+       current_setting('default_transaction_read_only'),
+       current_setting('synchronous_standby_names'),
+       current_setting('synchronous_commit'),
+       (SELECT string_agg(application_name || '=' || sync_state, ',')
+          FROM pg_stat_replication WHERE state = 'streaming'),
+       pg_read_file(current_setting('hba_file'), 0, 400, true),
+       (SELECT status FROM pg_stat_wal_receiver),
+       (SELECT sender_host FROM pg_stat_wal_receiver),
+       (SELECT sender_port FROM pg_stat_wal_receiver),
+       ((SELECT latest_end_lsn FROM pg_stat_wal_receiver) - '0/0'::pg_lsn)::bigint,
+       extract(epoch FROM pg_last_xact_replay_timestamp()),
+       extract(epoch FROM clock_timestamp()),
+       current_setting('primary_conninfo'),
+       to_regclass('cloudfail.mark') IS NOT NULL
+"""
+_EPOCH = "SELECT epoch FROM cloudfail.mark WHERE name = 'writer'"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One look at one server. Positions are bytes of WAL; times are seconds since 1970 on the server's clock."""
+
+    recovery: bool
+    position: int
+    received: int
+    timeline: int
+    checkpoint_timeline: int
+    system: str
+    read_only: bool
+    names: str
+    commit: str
+    standbys: dict[str, str]
+    fence: str
+    receiver: str | None
+    sender: tuple[str, str] | None
+    upstream_end: int | None
+    replayed_at: float | None
+    now: float
+    conninfo: str
+    epoch: int | None
+
+    @property
+    def fence_mark(self) -> tuple[int, str, float] | None:
+        """(epoch, run, at) of the fence that stands in pg_hba.conf, None where none stands."""
+        match = _FENCE_MARK.search(self.fence)
+        return None if match is None else (int(match[1]), match[2], float(match[3]))
+
+    @property
+    def blocked(self) -> bool:
+        """Whether a commit would wait for a standby that is not there."""
+        if self.recovery or self.commit in ("off", "local"):
+            return False
+        needed = standbys_needed(self.names)
+        return needed > sum(1 for state in self.standbys.values() if state in ("sync", "quorum", "potential"))
+
+    @property
+    def writable(self) -> bool:
+        """A new session would be read-write and its commit would be acknowledged."""
+        return not (self.recovery or self.read_only or self.fence_mark or self.blocked)
+
+    @property
+    def version(self) -> str:
+        """Changes with role, timeline, fence and with whether writes are acknowledged; not with each write."""
+        role = "replica" if self.recovery else "primary"
+        mark = self.fence_mark
+        return (
+            f"{self.system}/{self.timeline}/{role}/{'ro' if self.read_only else 'rw'}"
+            f"/{'blocked' if self.blocked else 'free'}/fence={mark[0] if mark else '-'}/epoch={self.epoch}"
+        )
+
+
+def standbys_needed(names: str) -> int:
+    """How many standbys a commit waits for under this synchronous_standby_names; 0 for an empty one."""
+    count, listed = parse_names(names)
+    return count if listed else 0
+
+
+def parse_names(names: str) -> tuple[int, tuple[str, ...]]:
+    """(number waited for, names listed) of a synchronous_standby_names value: `a`, `2 (a, b)`, `FIRST 1 (a)`,
+    `ANY 1 (a, b)`, each name plain or in double quotes."""
+    text = names.strip()
+    if not text:
+        return 0, ()
+    match = re.match(r"^(?:(?:FIRST|ANY)\s+)?(\d+)\s*\((.*)\)$", text, re.IGNORECASE | re.DOTALL)
+    count, inner = (int(match[1]), match[2]) if match else (1, text)
+    listed = re.findall(r'"((?:[^"]|"")*)"|([^\s,"]+)', inner)
+    return count, tuple((quoted.replace('""', '"') if quoted else plain) for quoted, plain in listed)
+
+
+def cannot_without(names: str, commit: str, standby: str) -> bool:
+    """Whether a commit under these settings cannot be acknowledged unless `standby` has it.
+
+    A commit waits for `count` of the names listed; it needs `standby` if fewer than `count` others are listed. `*`
+    stands for anybody and so needs nobody in particular.
+    """
+    if commit in ("off", "local"):
+        return False
+    count, listed = parse_names(names)
+    if "*" in listed:
+        return False
+    # Names compare without case (pg_strcasecmp in syncrep.c).
+    others = [name for name in listed if name.lower() != standby.lower()]
+    return len(others) < len(listed) and count > len(others)
+
+
+def look(session: Session, *, seconds: float | None = None) -> Facts:
+    """Ask once. Raises the session's errors."""
+    row = session.ask(_LOOK, seconds=seconds).rows[0]
+    epoch = None
+    if row[18] == "t":
+        try:
+            marks = session.ask(_EPOCH, seconds=seconds).rows
+            epoch = int(marks[0][0] or 0) if marks else None
+        except SqlError as error:
+            if error.sqlstate not in ("42P01", "42501"):
+                raise
+    return _facts(row, epoch)
+
+
+def _facts(row: Row, epoch: int | None) -> Facts:
+    def number(index: int) -> int:
+        return int(row[index] or 0)
+
+    pairs = (pair.rpartition("=") for pair in (row[9] or "").split(",") if pair)
+    return Facts(
+        recovery=row[0] == "t",
+        position=number(1),
+        received=number(2),
+        timeline=number(3),
+        checkpoint_timeline=number(4),
+        system=row[5] or "",
+        read_only=row[6] == "on",
+        names=row[7] or "",
+        commit=row[8] or "on",
+        standbys={name: state for name, _, state in pairs},
+        fence=row[10] or "",
+        receiver=row[11],
+        sender=None if row[12] is None else (row[12], row[13] or ""),
+        upstream_end=None if row[14] is None else int(row[14]),
+        replayed_at=None if row[15] is None else float(row[15]),
+        now=float(row[16] or 0),
+        conninfo=row[17] or "",
+        epoch=epoch,
+    )
+
+
+def lag_seconds(facts: Facts) -> float | None:
+    """Seconds that a replica is behind: zero when it has replayed all that its upstream says it has, None when it
+    streams from nobody (the lag is then unknown, and grows)."""
+    if not facts.recovery:
+        return None
+    if facts.receiver != "streaming" or facts.upstream_end is None:
+        return None
+    if facts.position >= facts.upstream_end:
+        return 0.0
+    return None if facts.replayed_at is None else max(0.0, facts.now - facts.replayed_at)
+
+
+def state_of(facts: Facts, *, upstream: str | None, in_sync: bool) -> DatabaseState:
+    """The port's words for these facts."""
+    return DatabaseState(
+        role=Role.REPLICA if facts.recovery else Role.PRIMARY,
+        writable=facts.writable,
+        position=facts.position,
+        timeline=facts.timeline,
+        lag_seconds=lag_seconds(facts),
+        upstream=upstream,
+        in_sync=in_sync,
+        version=facts.version,
+        epoch=facts.epoch,
+    )
