@@ -13,6 +13,17 @@ from cloudfail.config.mistakes import Mistakes, did_you_mean, listed, shown
 
 M = TypeVar("M", bound=BaseModel)
 
+BOUNDS = {
+    "greater_than_equal": ("at least", "ge"),
+    "greater_than": ("more than", "gt"),
+    "less_than_equal": ("at most", "le"),
+    "less_than": ("less than", "lt"),
+    "string_too_short": ("text of a length of at least", "min_length"),
+    "string_too_long": ("text of a length of at most", "max_length"),
+    "too_short": ("of a length of at least", "min_length"),
+    "too_long": ("of a length of at most", "max_length"),
+}
+
 
 def validated(model: type[M], document: Document, path: Path, mistakes: Mistakes, data: Any = None) -> M | None:
     """The part of `document` at `path` as `model`, or None after its mistakes were noted. `data` stands in for it
@@ -63,8 +74,8 @@ def _words(kind: str, name: str, value: object, written: str, error: Mapping[str
         digits = written.lstrip("0")
         return f'"{name}" must be a whole number', f"write {digits if digits.isdecimal() else 3}"
     if kind == "bool_type":
-        words = {"yes": "true", "on": "true", "no": "false", "off": "false"}
-        return f'"{name}" must be true or false', f"write {words.get(written.lower(), 'true or false')}"
+        meant = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(written.lower(), "true or false")
+        return f'"{name}" must be true or false', f"write {meant}"
     if kind == "literal_error":
         known = [word.strip(" '") for word in str(context.get("expected", "")).replace(" or ", ",").split(",")]
         return f'"{name}" cannot be "{shown(written)}"', did_you_mean(written, known, "one of")
@@ -72,6 +83,12 @@ def _words(kind: str, name: str, value: object, written: str, error: Mapping[str
         return f'"{name}" must be a mapping', f"write keys below {name}, each as `key: value`"
     if kind in ("list_type", "tuple_type"):
         return f'"{name}" must be a list', f"write [{shown(written)}]"
+    if kind in BOUNDS:
+        words, key = BOUNDS[kind]
+        bound = context.get(key, "")
+        return f'"{name}" must be {words} {bound}', f"write {words} {bound}"
+    if kind == "string_pattern_mismatch":
+        return f'"{name}" does not have the form that is read', f"write text of the form {context.get('pattern', '')}"
     if kind == "value_error":
         said = str(context.get("error") or error.get("msg", ""))
         problem, _, cure = said.partition("; ")

@@ -29,18 +29,18 @@ def parse(text: str) -> Seconds:
 def advice(written: object) -> str:
     """What to write instead of something that is no duration."""
     text = str(written).strip()
-    number = re.match(r"^[0-9]{1,9}(\.[0-9]{1,3})?", text)
+    number = re.match(r"^0*([0-9]{1,9}(?:\.[0-9]{1,3})?)", text)
     if isinstance(written, int | float) and not isinstance(written, bool) and number:
-        return f"write {number[0]}s"
+        return f"write {number[1]}s"
     words = {"sec": "s", "min": "m", "hour": "h", "hr": "h", "day": "d", "msec": "ms", "milli": "ms"}
     unit = re.match(r"^[0-9.]+\s*([A-Za-z]+)$", text)
     if number and unit:
         lower = unit[1].lower()
         short = next((one for word, one in words.items() if lower.startswith(word)), lower)
         if short in UNIT_SECONDS:
-            return f"write {number[0]}{short}"
+            return f"write {number[1]}{short}"
     if number and number[0] == text:
-        return f"write {number[0]}s"
+        return f"write {number[1]}s"
     return "write a number with its unit, one of ms, s, m, h, d: 500ms, 10s, 2m, 1h"
 
 

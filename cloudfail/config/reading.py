@@ -114,7 +114,9 @@ def _syntax_mistake(file: str, text: str, error: yaml.YAMLError, mistakes: Mista
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
     lines = text.splitlines()
-    there = lines[line - 1].strip() if line <= len(lines) else ""
+    if line > len(lines):
+        line, column = max(len(lines), 1), len(lines[-1]) + 1 if lines else 1
+    there = lines[line - 1].strip() if lines else ""
     instead = next(
         (cure for words, cure in SYNTAX_ADVICE if words in problem), "check quotes, brackets and indentation"
     )

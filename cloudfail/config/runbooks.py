@@ -114,6 +114,8 @@ class RunbookReader:
     def _known(self, path: Path, sort: str, value: str) -> None:
         if self.names is None:
             return
+        if any(reference.name not in RUNBOOK_NAMES for reference in references(value)):
+            return
         if sort == "region" and value in ("${from}", "${to}"):
             return
         known = self.names.of(sort)
