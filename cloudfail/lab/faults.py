@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cloudfail.errors import CloudfailError, Refused
-from cloudfail.lab import network, processes
+from cloudfail.lab import network, processes, remains
 from cloudfail.lab.spec import NODES, other_region
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def kill(lab: Lab, name: str) -> Proof:
     killed = processes.kill_all(region.pids)
     ended = time.monotonic()
     region.state = "killed"
+    remains.forget(region.postgres.data)
     ports = (lab.layout.http_port, lab.layout.database_port)
     seen = {str(port): region.probe_port(port) for port in ports}
     left = processes.living(region.pids())

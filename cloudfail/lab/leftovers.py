@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from cloudfail.errors import Refused
+from cloudfail.lab import remains
 
 PREFIX = "cloudfail-lab-"
 MEMORY = Path("/dev/shm")
@@ -132,6 +133,8 @@ def kill_under(directory: Path, seconds: float = 5.0) -> int:
                 os.kill(pid, signal.SIGKILL)
                 killed.add(pid)
         time.sleep(0.005)
+    for data in directory.glob("*/pg"):
+        remains.forget(data)
     return len(killed)
 
 

@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -100,7 +101,11 @@ def enter(argv: Sequence[str], *, netns: bool = True) -> int:
         outer.kill()
         for number, handler in before.items():
             signal.signal(number, handler)
-        remove_dead_labs()
+        removed = remove_dead_labs()
+        deadline = time.monotonic() + 2.0
+        while code < 0 and not removed and time.monotonic() < deadline:
+            time.sleep(0.05)  # killed: its last processes may still be ending, and hold their lab's lock
+            removed = remove_dead_labs()
     return code if code >= 0 else 128 - code
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
@@ -76,11 +77,26 @@ def test_a_second_lab_beside_it_has_ports_of_its_own_and_its_kill_hits_only_itse
     assert not other.directory.exists()
 
 
+def segments(servers: set[str]) -> set[str]:
+    """System V segments that these processes made: a killed PostgreSQL leaves one."""
+    rows = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
+    return {row[1] for row in rows if row[4] in servers}
+
+
+def test_a_killed_database_can_be_started_again_though_nobody_reaps_its_zombie(lab):
+    lab.ask("kill", region="west")
+    assert lab.ask("start", region="west", database=True)["database"]
+    assert processes.wait_for(lambda: lab.ask("status")["regions"]["west"]["workers"]["healthy"] == 1, 10.0)
+
+
 def test_kill_9_of_the_supervisor_leaves_no_process_and_no_directory():
     lab = BackgroundLab(netns=False)
     assert len(leftovers.pids_under(lab.directory)) >= 15
+    servers = {path.read_text().split()[0] for path in lab.directory.glob("*/pg/postmaster.pid")}
+    assert len(segments(servers)) == 2
     lab.process.send_signal(signal.SIGKILL)
     lab.process.wait(10)
     assert processes.wait_for(lambda: not lab.directory.exists(), 10.0)
     assert processes.living(leftovers.pids_under(lab.directory)) == []
+    assert not segments(servers)
     lab.close()
