@@ -45,6 +45,8 @@ from cloudfail.ports import Call, Store
 CALL_SHARE = 0.45
 MARGIN_SHARE = 0.25
 POLL_SECONDS = 0.25
+# Never shorter, so that a rounded due time cannot make the loop spin.
+WAIT_SECONDS_MIN = 0.001
 SETTLE_ROUNDS_MAX = 1000
 
 
@@ -100,7 +102,7 @@ class Engine:
         self._notify = notify or (lambda _entry, _state: None)
         self._epoch = 0
         self._t_at_boot = (0.0, 0.0)
-        self._quiet_until_boot = 0.0
+        self._quiet_until_t = 0.0
         self._busy: set[Track] = set()
         self._acting: set[Track] = set()
         self._looks: dict[Track, Observed] = {}
@@ -118,9 +120,10 @@ class Engine:
         return self.state
 
     def t(self) -> float:
-        """Run seconds now: the last holder's count, carried on by this worker's own clock."""
+        """Run seconds now: the last holder's count, carried on by this worker's own clock; in whole microseconds, as
+        the journal keeps them, so that what was read back compares equal."""
         t, boot = self._t_at_boot
-        return t + (self.clock.boot() - boot)
+        return round(t + (self.clock.boot() - boot), 6)
 
     # ---- driving
 
@@ -244,7 +247,7 @@ class Engine:
         self.lease.renewed(mark)
         self._epoch = entry.seq
         self._t_at_boot = (t, mark.boot)
-        self._quiet_until_boot = self.clock.boot() + quiet
+        self._quiet_until_t = self.t() + quiet
         self._looks.clear()
         self._counts.clear()
         self._folded(entry)
@@ -302,9 +305,7 @@ class Engine:
     # ---- carrying out what the core says
 
     def _now(self) -> Now:
-        t = self.t()
-        quiet = t + (self._quiet_until_boot - self.clock.boot())
-        return Now(t=t, quiet_until=quiet, busy=frozenset(self._busy), looks=self._looks)
+        return Now(t=self.t(), quiet_until=self._quiet_until_t, busy=frozenset(self._busy), looks=self._looks)
 
     def _execute(self, run: RunState, commands: tuple[Command, ...]) -> bool:
         """Carry out all that needs no waiting. True if something changed, so that the core must be asked again."""
@@ -332,7 +333,7 @@ class Engine:
         if renew <= 0:
             self._try_append(Kind.RENEW, {})
             renew = self.lease.seconds / 2
-        self.calls.wait(max(0.0, min([POLL_SECONDS, renew, deadline - self.clock.boot(), *due])))
+        self.calls.wait(max(WAIT_SECONDS_MIN, min([POLL_SECONDS, renew, deadline - self.clock.boot(), *due])))
 
     def _context(self, run: RunState, track: Track) -> tuple[Action, StepContext]:
         step = run.plan.step(track.step)

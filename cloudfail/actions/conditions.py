@@ -5,7 +5,8 @@ from __future__ import annotations
 from cloudfail.actions import Done, Look, Moving, NotKnown, StepContext, Todo, World
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.runbook import Condition
-from cloudfail.model.states import FenceOutcome, Role
+from cloudfail.model.states import DatabaseState, FenceOutcome, Role
+from cloudfail.ports import Database
 
 
 def unmet(world: World, context: StepContext, seen: Look) -> Look:
@@ -46,5 +47,19 @@ def holds(world: World, context: StepContext, condition: Condition) -> Known[boo
         case "replica":
             return Known(state.value.role is Role.REPLICA and state.value.upstream is not None, state.at)
         case "in_sync":
-            return Known(state.value.in_sync, state.at)
+            return _in_sync(database, state)
     return Unknown(f"no such signal: {condition.signal}")
+
+
+LAG_IN_SYNC_SECONDS_MAX = 1.0
+
+
+def _in_sync(database: Database, state: Known[DatabaseState]) -> Known[bool] | Unknown:
+    """A replica is in sync if its primary waits for it, or if its own lag is known and under a second."""
+    replica = state.value
+    if replica.role is not Role.REPLICA or replica.upstream is None:
+        return Known(replica.in_sync, state.at)
+    if replica.lag_seconds is not None and replica.lag_seconds <= LAG_IN_SYNC_SECONDS_MAX:
+        return Known(True, state.at)
+    upstream = database.read(replica.upstream)
+    return upstream if isinstance(upstream, Unknown) else Known(upstream.value.in_sync, upstream.at)

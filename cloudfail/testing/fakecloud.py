@@ -451,7 +451,9 @@ class _FakeTraffic:
 
 class FakeDns(_FakeTraffic):
     def answers(self, weights: Mapping[str, int]) -> tuple[str, ...]:
-        return tuple(str(self.resource.members.get(region, region)) for region, weight in sorted(weights.items()) if weight)
+        return tuple(
+            str(self.resource.members.get(region, region)) for region, weight in sorted(weights.items()) if weight
+        )
 
     def read(self) -> Known[DnsState] | Unknown:
         weights = self.cloud.weights[self.name]

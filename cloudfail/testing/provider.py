@@ -54,13 +54,18 @@ _VERBS: Mapping[PortName, Mapping[str, VerbFacts]] = {
     PortName.CHANGE: {"freeze": VerbFacts(home="member", typical_seconds=1)},
 }
 
-_AWS = {
+_KINDS: Mapping[tuple[PortName, str], type[BaseModel] | None] = {
     (PortName.DATABASE, "aurora-global"): None,
     (PortName.COMPUTE, "autoscaling"): None,
     (PortName.DNS, "route53"): _DnsOptions,
     (PortName.LOADBALANCER, "alb"): None,
     (PortName.CONSUMERS, "event-source"): None,
     (PortName.CHANGE, "pipeline"): None,
+    (PortName.DATABASE, "postgresql"): None,
+    (PortName.COMPUTE, "command"): None,
+    (PortName.DNS, "rfc2136"): None,
+    (PortName.LOADBALANCER, "haproxy"): None,
+    (PortName.CHANGE, "flag"): None,
 }
 
 
@@ -86,7 +91,7 @@ class FakeProvider:
                 settle_seconds=self._settle_seconds,
                 verbs=_VERBS[port],
             )
-            for (port, name), options in _AWS.items()
+            for (port, name), options in _KINDS.items()
         }
 
     def identity(self) -> Known[str] | Unknown:
