@@ -120,7 +120,7 @@ def _web(lab: Lab) -> dict[str, Any]:
         "members": {
             name: {
                 "read": _control(lab, "workers", name),
-                "scale": _control(lab, "scale", name, "${count}"),
+                "scale": _control(lab, "scale", name, "$${count}"),  # $$: for the provider to fill in
                 "socket": f"unix:{region.proxy_socket}",
                 "backend": "workers",
             }

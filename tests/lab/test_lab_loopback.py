@@ -7,9 +7,13 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import dns.query
+import dns.rcode
+import dns.tsig
+import dns.update
 import pytest
-import yaml
 
+from cloudfail.config import load
 from cloudfail.errors import CloudfailError
 from cloudfail.lab import leftovers, processes
 from cloudfail.lab.background import BackgroundLab
@@ -50,8 +54,8 @@ def test_a_fault_that_needs_a_router_is_refused_with_the_reason(lab, verb, argum
 
 
 def test_the_configuration_names_what_runs(lab):
-    document = yaml.safe_load((lab.directory / "cloudfail.yaml").read_text())
-    member = document["resources"]["orders"]["members"]["east"]
+    topology = load(lab.directory / "cloudfail.yaml").topology
+    member = topology.resources["orders"].members["east"]
     done = subprocess.run(
         [*member["run"], f"{member['bin']}/pg_controldata", "-D", member["data"]],
         capture_output=True,
@@ -59,7 +63,7 @@ def test_the_configuration_names_what_runs(lab):
         timeout=20,
     )
     assert "in production" in done.stdout
-    read = document["resources"]["web"]["members"]["west"]["read"]
+    read = topology.resources["web"].members["west"]["read"]
     assert (
         subprocess.run(read, capture_output=True, text=True, timeout=20).stdout
         == '{"wanted": 1, "running": 1, "ceiling": 4}\n'
@@ -75,6 +79,16 @@ def test_a_second_lab_beside_it_has_ports_of_its_own_and_its_kill_hits_only_itse
         assert counts(lab.load(0.5, {"edge": 50.0}))["acknowledged"] >= 15
     assert leftovers.pids_under(other.directory) == []
     assert not other.directory.exists()
+
+
+def test_the_resolver_follows_a_signed_update_within_its_ttl(lab):
+    www = load(lab.directory / "cloudfail.yaml").topology.resources["www"].options
+    secret = Path(www["key"]["secret"].removeprefix("file:")).read_text().strip()
+    host, _, port = www["server"].partition(":")
+    update = dns.update.UpdateMessage("shop.lab", keyring=dns.tsig.Key("cloudfail", secret, "hmac-sha256"))
+    update.replace("www", 1, "A", "127.20.0.1")
+    assert dns.query.tcp(update, host, timeout=2, port=int(port)).rcode() == dns.rcode.NOERROR
+    assert processes.wait_for(lambda: lab.ask("status")["www"] == "127.20.0.1", 5.0)
 
 
 def segments(servers: set[str]) -> set[str]:
