@@ -116,6 +116,8 @@ HAPROXY: Mapping[str, _Class] = {
     "invalid": Permanent,
     "relative weight can only": Permanent,
     "absolute weight can only": Permanent,
+    "empty weight string": Permanent,
+    "expects": Permanent,
     "malformed": Permanent,
     "is not allowed": Permanent,
     "has been disabled": Conflict,  # "Proxy is disabled": the configuration was reloaded under us

@@ -2,6 +2,9 @@
 
 The API has no condition: the state is read again right before it is changed, and read back after (fenced by watching).
 What takes traffic is set before what loses it is drained, so that no moment is without a server (invariant I5).
+
+Drained means `state drain`, not `state maint`: both send the next request of a kept-alive connection elsewhere (HTTP
+mode), but in maintenance HAProxy stops its checks, and whether a region may take traffic back could not be seen.
 """
 
 from __future__ import annotations

@@ -44,7 +44,8 @@ SELECT pg_is_in_recovery(),
        extract(epoch FROM pg_last_xact_replay_timestamp()),
        extract(epoch FROM clock_timestamp()),
        current_setting('primary_conninfo'),
-       to_regclass('cloudfail.mark') IS NOT NULL
+       to_regclass('cloudfail.mark') IS NOT NULL,
+       pg_is_in_recovery() AND (pg_stat_file('promote', true)).size IS NOT NULL
 """
 _EPOCH = "SELECT epoch FROM cloudfail.mark WHERE name = 'writer'"
 
@@ -71,6 +72,7 @@ class Facts:
     now: float
     conninfo: str
     epoch: int | None
+    promoting: bool = False
 
     @property
     def fence_mark(self) -> tuple[int, str, float] | None:
@@ -174,6 +176,7 @@ def _facts(row: Row, epoch: int | None) -> Facts:
         now=float(row[16] or 0),
         conninfo=row[17] or "",
         epoch=epoch,
+        promoting=row[19] == "t",
     )
 
 
@@ -199,6 +202,7 @@ def state_of(facts: Facts, *, upstream: str | None, in_sync: bool) -> DatabaseSt
         lag_seconds=lag_seconds(facts),
         upstream=upstream,
         in_sync=in_sync,
+        moving="its promotion was ordered" if facts.promoting else "",
         version=facts.version,
         epoch=facts.epoch,
     )

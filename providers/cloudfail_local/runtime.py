@@ -56,36 +56,38 @@ def _connect(address: str, seconds: float) -> socket.socket:
 @dataclass(frozen=True)
 class ServerLine:
     """One server of a backend. weight: as set (0 to 256). status: HAProxy's word ("UP", "DOWN", "MAINT", "DRAIN",
-    "no check" …). sessions: in flight now."""
+    "no check" …); a server that is drained and down is called DOWN. admin: what an administrator set, as bits (1, 2, 4
+    and 32 maintenance; 8 and 16 drain). sessions: in flight now."""
 
     name: str
     weight: int
     status: str
     check: str
     sessions: int
+    admin: int = 0
 
     @property
     def takes_traffic(self) -> bool:
         """An administrator lets it; whether it is healthy is another question."""
-        return self.weight > 0 and not self.status.startswith(("MAINT", "DRAIN"))
+        return self.weight > 0 and not self.admin
 
     @property
     def healthy(self) -> bool | None:
-        """None where HAProxy does not check it (in maintenance, or no check configured): unknown, never healthy."""
-        if self.status.startswith("MAINT") or self.status == "no check" or not self.check:
-            return None
-        if self.check in ("INI", "* INI"):
-            return None
-        if self.status.startswith("DRAIN"):
+        """None where HAProxy does not check it (in maintenance, or no check configured) or has not made up its mind
+        ("UP 1/3", as just after maintenance): unknown, never healthy."""
+        if self.status == "UP" and self.check:
+            return True
+        if self.status == "DRAIN" and self.check:
             return self.check.lstrip("* ") in ("L4OK", "L6OK", "L7OK", "L7OKC")
-        return self.status.startswith("UP")
+        if self.status.startswith("DOWN"):
+            return False
+        return None
 
 
 def servers(address: str, backend: str, *, seconds: float) -> dict[str, ServerLine]:
     """The servers of `backend`; empty where there is no such backend."""
+    admin = _admin_states(ask(address, f"show servers state {backend}", seconds=seconds))
     text = ask(address, f"show stat {backend} 4 -1", seconds=seconds)
-    if not text.startswith("# "):
-        text = ask(address, "show stat", seconds=seconds)
     rows = csv.DictReader(io.StringIO(text.removeprefix("# ")))
     lines = {}
     for row in rows:
@@ -98,5 +100,19 @@ def servers(address: str, backend: str, *, seconds: float) -> dict[str, ServerLi
             status=row.get("status") or "",
             check=row.get("check_status") or "",
             sessions=int(row.get("scur") or 0),
+            admin=admin.get(name, 0),
         )
     return lines
+
+
+def _admin_states(text: str) -> dict[str, int]:
+    """Server name -> administrative state, from `show servers state` (a version, a header after "#", then lines)."""
+    header: list[str] = []
+    states = {}
+    for line in text.splitlines():
+        if line.startswith("#"):
+            header = line.lstrip("# ").split()
+        elif header and len(words := line.split()) >= len(header) - 1:
+            row = dict(zip(header, words, strict=False))
+            states[row["srv_name"]] = int(row["srv_admin_state"])
+    return states
