@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from cloudfail.errors import CloudfailError
 from cloudfail.lab import leftovers, processes
 from cloudfail.lab.background import BackgroundLab
 from cloudfail.lab.parts import find_parts
-from cloudfail.lab.score import counts, lost
+from cloudfail.lab.score import counts, lost, read, score
 
 try:
     find_parts()
@@ -101,6 +102,41 @@ def test_a_killed_database_can_be_started_again_though_nobody_reaps_its_zombie(l
     lab.ask("kill", region="west")
     assert lab.ask("start", region="west", database=True)["database"]
     assert processes.wait_for(lambda: lab.ask("status")["regions"]["west"]["workers"]["healthy"] == 1, 10.0)
+
+
+def test_a_frozen_asynchronous_primary_that_wakes_is_seen_as_a_second_writer_and_its_writes_as_lost():
+    """What fencing is for: nobody fences here. Clients outside never notice, those inside of the old region do."""
+    with BackgroundLab("--synchronous", "off", netns=False) as lab:
+        record = Path(lab.ask("load", seconds=10.0, rates={"edge": 40.0, "inside-east": 20.0, "inside-west": 20.0}))
+        time.sleep(0.5)
+        lab.ask("freeze", region="east")
+        port = (
+            load(lab.directory / "cloudfail.yaml")
+            .topology.resources["orders"]
+            .members["west"]["dsn"]
+            .split("port=")[1]
+            .split()[0]
+        )
+        psql = [
+            str(find_parts().postgres_bin / "psql"),
+            "-h",
+            str(lab.directory / "west" / "run"),
+            "-p",
+            port,
+            "-U",
+            "postgres",
+            "-Atc",
+        ]
+        subprocess.run([*psql, "SELECT pg_promote(true)"], check=True, capture_output=True, timeout=20)
+        time.sleep(0.5)
+        lab.ask("wake", region="east")
+        time.sleep(0.8)
+        lab.ask("load_stop")
+        writes = read(record)
+        result = score(writes, set(lab.ask("ids", region="west")))
+    assert result["writers_at_once_max"] == 2
+    assert result["acknowledged_writes_lost"] >= 5
+    assert result["groups"]["inside-west"]["acknowledged"] >= 5
 
 
 def test_kill_9_of_the_supervisor_leaves_no_process_and_no_directory():

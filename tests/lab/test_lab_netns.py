@@ -16,6 +16,7 @@ from cloudfail.errors import CloudfailError
 from cloudfail.lab import processes, proxies, wrapper
 from cloudfail.lab.background import BackgroundLab
 from cloudfail.lab.leftovers import remove_dead_labs
+from cloudfail.lab.parts import find_parts
 from cloudfail.lab.score import counts, groups, longest_gap, lost, read
 
 pytestmark = [
@@ -63,7 +64,16 @@ def recovered(lab: BackgroundLab) -> bool:
 
 
 def promote_west(lab: BackgroundLab) -> None:
-    psql = ["psql", "-h", str(lab.directory / "west" / "run"), "-U", "postgres", "-d", "shop", "-Atc"]
+    psql = [
+        str(find_parts().postgres_bin / "psql"),
+        "-h",
+        str(lab.directory / "west" / "run"),
+        "-U",
+        "postgres",
+        "-d",
+        "shop",
+        "-Atc",
+    ]
     subprocess.run([*psql, "SELECT pg_promote(true)"], check=True, capture_output=True, timeout=20)
 
 
@@ -170,7 +180,17 @@ def test_a_cancelled_wait_for_the_standby_is_unknown_and_not_an_acknowledgement(
     """PostgreSQL reports success with a WARNING then; the row is on the primary only."""
     synchronous.ask("cut", region="west", source="east")
     wait = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-    psql = ["psql", "-h", str(synchronous.directory / "east" / "run"), "-U", "postgres", "-d", "shop", "-Atc", wait]
+    psql = [
+        str(find_parts().postgres_bin / "psql"),
+        "-h",
+        str(synchronous.directory / "east" / "run"),
+        "-U",
+        "postgres",
+        "-d",
+        "shop",
+        "-Atc",
+        wait,
+    ]
     writer = subprocess.Popen(
         [sys.executable, "-c", f"import time; time.sleep(0.3); import subprocess; subprocess.run({psql!r})"]
     )
