@@ -28,10 +28,11 @@ def freeze_first(view: View) -> Iterator[Finding]:
     sides: list[tuple[str, Callable[[str], bool]]] = [("${to}", lambda where: not view.is_source(where))]
     if view.runbook.mode is Mode.SWITCHOVER:
         sides.append(("${from}", lambda where: not view.is_target(where)))
-    for step in view.changing():
-        for region, fits in sides:
-            held = [freeze.name for freeze in freezes if fits(str(freeze.arguments["where"]))]
-            if not any(name in view.before[step.name] for name in held):
+    for region, fits in sides:
+        held = [freeze.name for freeze in freezes if fits(str(freeze.arguments["where"]))]
+        early = {step.name: step for step in view.changing() if not view.before[step.name].intersection(held)}
+        for step in early.values():
+            if not view.before[step.name].intersection(early):  # the first ones: the others follow from them
                 cure = (
                     f"needs: [{held[0]}]" if held else f'a step {{action: change.freeze, with: {{where: "{region}"}}}}'
                 )
@@ -44,7 +45,8 @@ def unfreeze_last(view: View) -> Iterator[Finding]:
 
     Safety rule 13, its other half: a deploy that starts while traffic is on its way meets a half-moved application.
     """
-    changed = [step.name for step in view.runbook.steps.values() if not (step.action or "").startswith("change.")]
+    steps = view.runbook.steps.values()
+    changed = [step.name for step in steps if step.action and not step.action.startswith("change.")]
     for step in view.steps("change.unfreeze"):
         late = [name for name in changed if name not in view.before[step.name]]
         if late:
@@ -81,13 +83,14 @@ def approval_between(view: View) -> Iterator[Finding]:
     PostgreSQL's manual: user action is always required. Approved earlier, it would be approved on stale facts.
     """
     for step in view.steps(*PROMOTES):
-        fences = {fence.name for fence in _of(view.steps("database.fence"), "database", step)}
-        gates = [gate for gate in view.gates() if gate.name in view.before[step.name]]
-        if not any(fences & view.before[gate.name] for gate in gates):
-            fence = next(iter(sorted(fences)), "the fence")
-            where = f"no approval stands between {fence} and {step.name}"
+        before = view.before[step.name]
+        fences = [fence.name for fence in _of(view.steps("database.fence"), "database", step) if fence.name in before]
+        gates = [gate.name for gate in view.gates() if gate.name in before]
+        if not any(not fences or view.before[gate].intersection(fences) for gate in gates):
+            fence = fences[0] if fences else "the fence"
+            message = f"no approval stands between {fence} and {step.name}"
             cure = f"a gate with needs: [{fence}], and needs: [that gate] at {step.name}"
-            yield view.error("approval-between-fence-and-promote", step, where, f"write {cure}")
+            yield view.error("approval-between-fence-and-promote", step, message, f"write {cure}")
 
 
 def promote_before_consumers(view: View) -> Iterator[Finding]:

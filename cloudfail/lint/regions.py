@@ -128,7 +128,7 @@ def left_frozen(view: View) -> Iterator[Finding]:
     for step in view.steps("change.freeze"):
         where = str(step.arguments["where"])
         stays = view.runbook.mode is Mode.FAILOVER and view.is_source(where)
-        if where not in thawed and not stays:
+        if where in ("${from}", "${to}") and where not in thawed and not stays:
             message = f"{step.name} freezes changes in {where}, and nothing lets them go"
             cure = f'write a last step {{action: change.unfreeze, with: {{where: "{where}"}}}}'
             yield view.warning("left-frozen", step, message, cure)

@@ -80,6 +80,8 @@ def _without_null(value: Any) -> Any:
         body.pop("title")
     if body.get("pattern") == durations.PATTERN and "default" in body:
         body["default"] = durations.written(body["default"])
+    for pattern, inner in body.pop("patternProperties", {}).items():  # names: refused where they do not match
+        body["propertyNames"], body["additionalProperties"] = {"pattern": pattern}, inner
     options = body.get("anyOf")
     if isinstance(options, list):
         kept = [one for one in options if one != {"type": "null"}]
