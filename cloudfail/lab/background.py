@@ -19,7 +19,10 @@ from cloudfail.lab.score import Write, read
 
 
 class BackgroundLab:
-    """`python -m cloudfail.lab.supervise ARGUMENTS` inside of a wrapper. `process` is the outermost of its chain."""
+    """`python -m cloudfail.lab.supervise ARGUMENTS` inside of a wrapper. `process` is the outermost of its chain.
+
+    The kernel ends the lab with the *thread* that made it, so make it in one that lives as long.
+    """
 
     def __init__(self, *arguments: str, netns: bool = True) -> None:
         argv = [sys.executable, "-m", "cloudfail.lab.supervise", "--mode", "netns" if netns else "loopback", *arguments]

@@ -48,6 +48,11 @@ def why_not_netns() -> str | None:
     return None if probe.returncode == 0 else f"unshare is not allowed: {probe.stderr.decode().strip()}"
 
 
+def needed(mode: str) -> bool:
+    """Must a process that wants a lab in this mode run itself again inside of a wrapper first (`enter`)?"""
+    return mode != "loopback" and not inside() and why_not_netns() is None
+
+
 def wrapped(argv: Sequence[str], *, netns: bool = True) -> list[str]:
     """The command line that runs `argv` inside of a wrapper; without `netns`, below an init that reaps orphans only."""
     if not netns:

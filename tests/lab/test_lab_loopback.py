@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
@@ -13,8 +14,10 @@ import dns.rcode
 import dns.tsig
 import dns.update
 import pytest
+from typer.testing import CliRunner
 
 from cloudfail.config import load
+from cloudfail.entrypoints.cli.lab import app
 from cloudfail.errors import CloudfailError
 from cloudfail.lab import leftovers, processes
 from cloudfail.lab.background import BackgroundLab
@@ -80,6 +83,19 @@ def test_a_second_lab_beside_it_has_ports_of_its_own_and_its_kill_hits_only_itse
         assert counts(lab.load(0.5, {"edge": 50.0}))["acknowledged"] >= 15
     assert leftovers.pids_under(other.directory) == []
     assert not other.directory.exists()
+
+
+def test_the_command_line_tells_what_runs_and_says_three_sentences_when_nothing_does(lab, tmp_path):
+    runner = CliRunner()
+    told = runner.invoke(app, ["status", "--directory", str(lab.directory)])
+    assert told.exit_code == 0 and "loopback lab" in told.output and "database primary" in told.output
+    done = runner.invoke(app, ["freeze", "west", "--directory", str(lab.directory)])
+    assert "processes stopped; HTTP times out." in done.output
+    done = runner.invoke(app, ["wake", "west", "--directory", str(lab.directory), "--json"])
+    assert json.loads(done.output)["http"] == "200"
+    refused = runner.invoke(app, ["kill", "east", "--directory", str(tmp_path)])
+    assert refused.exit_code == 1
+    assert refused.output.startswith("No lab is running in ") and "cloudfail lab up" in refused.output
 
 
 def test_the_resolver_follows_a_signed_update_within_its_ttl(lab):

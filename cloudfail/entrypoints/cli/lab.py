@@ -61,11 +61,10 @@ def up(
     if directory is not None:
         argv += ["--directory", str(directory)]
     with _told():
-        reason = None if mode == "loopback" else wrapper.why_not_netns()
-        netns = mode != "loopback" and reason is None
-        if mode == "auto" and reason is not None:
+        reason = wrapper.why_not_netns() if mode == "auto" else None
+        if reason is not None:
             typer.echo(f"Using loopback mode, which has no cuts: {reason}.", err=True)
-        raise typer.Exit(wrapper.enter(argv, netns=netns))
+        raise typer.Exit(wrapper.enter(argv, netns=wrapper.needed(mode)))
 
 
 @app.command()
