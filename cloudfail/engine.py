@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cloudfail.actions import Action, Look, NotKnown, StepContext, Todo, World
+from cloudfail.actions import Action, Done, Look, NotKnown, StepContext, Todo, World
 from cloudfail.actions.conditions import unmet
 from cloudfail.calls import Calls
 from cloudfail.clock import Clock
@@ -34,6 +34,7 @@ from cloudfail.execution.next import (
     next_commands,
     obligation_commands,
     watch_commands,
+    watched,
 )
 from cloudfail.execution.state import LogState, RunState, Track, fold
 from cloudfail.journal import Journal, TailMoved
@@ -48,6 +49,7 @@ POLL_SECONDS = 0.25
 # Never shorter, so that a rounded due time cannot make the loop spin.
 WAIT_SECONDS_MIN = 0.001
 SETTLE_ROUNDS_MAX = 1000
+LOOK_SECONDS_MAX = 30.0
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,9 @@ class Engine:
         Raises LeaseLost if another worker took over."""
         deadline = float("inf") if until is None else until
         self.read()
-        if self.state.run is None and not self.state.obligations:
+        if self.state.run is None and not any(
+            self._worth_a_claim(run, [Track(step.name, "owed")]) for run, step in self.state.obligations
+        ):
             return self.state
         if not self._claim(deadline):
             return self.state
@@ -175,13 +179,31 @@ class Engine:
 
     def watch_over(self, run_id: str) -> None:
         """Look once at what an ended run changed, and put back what an older epoch changed since (rule 10)."""
-        if not self._claim(self.clock.boot() + self.state.lease_seconds * 2):
+        self.read()
+        run = self.state.runs[run_id]
+        tracks = [Track(step.name, "watch") for step in watched(run)]
+        if not self._worth_a_claim(run, tracks) or not self._claim(self.clock.boot() + self.state.lease_seconds * 2):
             return
         try:
             self._settle(run_id, watch_commands)
         finally:
             self._drain()
         self._release()
+
+    def _worth_a_claim(self, run: RunState, tracks: list[Track]) -> bool:
+        """Look without the lease, which looking does not need: whether anything is to be done, or an obligation to be
+        ended. So an ended run is kept an eye on without a word in the journal."""
+        for track in tracks:
+            self._look(run, track)
+        end = self.clock.boot() + LOOK_SECONDS_MAX
+        while self._busy and self.clock.boot() < end:
+            self._collect()
+            if self._busy:
+                self.calls.wait(POLL_SECONDS)
+        return any(
+            isinstance(observed.seen, Todo) or (isinstance(observed.seen, Done) and track.way == "owed")
+            for track, observed in self._looks.items()
+        )
 
     def _settle(self, run_id: str, commands_of: Callable[[RunState, Now], tuple[Command, ...]]) -> None:
         """One look, and what follows from it, at everything that an ended run still has to have an eye on. What is

@@ -107,7 +107,7 @@ def _all_ended(run: RunState) -> bool:
     return all(run.did(step.name).ended in {"done", "owed"} for step in run.plan.steps)
 
 
-def _watched(run: RunState) -> list[PlannedStep]:
+def watched(run: RunState) -> list[PlannedStep]:
     """What a call of an older epoch could still change, because no condition of the provider's stops it (rule 10)."""
     last = {_touched(step): step.name for step in run.plan.steps}
     return [
@@ -130,7 +130,7 @@ def watch_commands(run: RunState, now: Now) -> tuple[Command, ...]:
     """Look once more at what the run changed, and put back what an older epoch changed since. Nothing to do: ()."""
     ended = max((run.did(step.name).ended_t for step in run.plan.steps), default=0.0)
     commands: list[Command] = []
-    for step in _watched(run):
+    for step in watched(run):
         track = Track(step.name, "watch")
         observed = now.looks.get(track)
         if observed is not None and observed.t < ended and track not in now.busy:

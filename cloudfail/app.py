@@ -1,0 +1,378 @@
+"""The use cases: status, plan, start, drive, command, check, tick, watch. Never prints, exits or reads argv.
+
+Everything that a person, a scheduler or a drill can do with an application goes through here, so that the command line
+and the serverless doors stay thin.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cloudfail import config
+from cloudfail.actions import Done, Moving, NotKnown, Owed, StepContext, Todo
+from cloudfail.actions.catalog import ACTIONS
+from cloudfail.calls import ThreadCalls
+from cloudfail.clock import Clock, SystemClock
+from cloudfail.config.loaded import Loaded
+from cloudfail.engine import Engine
+from cloudfail.errors import Refused
+from cloudfail.execution.lifecycle import Event, ways_out
+from cloudfail.execution.state import LogState, RunState, fold
+from cloudfail.journal import Journal, TailMoved
+from cloudfail.lint import Finding, Severity, lint
+from cloudfail.lint.rto import estimate_of
+from cloudfail.lint.view import View, traits_of
+from cloudfail.live import Live
+from cloudfail.model.codec import plan_document
+from cloudfail.model.journal import Entry, Kind
+from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.plan import Estimate, Plan, PlannedStep, Preview
+from cloudfail.model.policy import Automation
+from cloudfail.model.states import LossBound
+from cloudfail.plan import bind, refusals, warnings
+from cloudfail.ports import Store
+from cloudfail.stores import open_store
+from cloudfail.world import PortsWorld
+
+Notify = Callable[[Entry, LogState], None]
+PREVIEW_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Review:
+    """A plan with all that a reviewer needs. `refusals` empty: it may be acted on."""
+
+    plan: Plan
+    previews: Mapping[str, Preview]
+    estimate: Estimate
+    refusals: list[str]
+    warnings: list[str]
+    loss: LossBound | None
+
+
+@dataclass
+class App:
+    """One application, opened by `by`: a person's name, or a worker's. `live` is set while somebody watches."""
+
+    loaded: Loaded
+    store: Store
+    by: str
+    clock: Clock = field(default_factory=SystemClock)
+    live: Live | None = None
+
+    def __post_init__(self) -> None:
+        self.topology = self.loaded.topology
+        self.world = PortsWorld(self.loaded, self._healthy, self._acknowledged)
+        self.heartbeat: Callable[[str, str], Known[float] | Unknown] | None = None
+        self._journal = Journal(self.store, self.topology.application, self.clock, self.by)
+        self._log = LogState()
+
+    @classmethod
+    def open(cls, topology: Path, runbooks: list[Path], by: str, state: str | None = None) -> App:
+        """Load the files and open the store that they name (or `state`). Raises ConfigError, Refused."""
+        loaded = config.load(topology, runbooks)
+        return cls(loaded, open_store(state or loaded.topology.state), by)
+
+    # ---- reading
+
+    def log(self) -> LogState:
+        """The application as its log tells it now."""
+        self._log = fold(self._log, self._journal.refresh())
+        return self._log
+
+    @property
+    def primary(self) -> str:
+        return self.log().primary or self.topology.primary
+
+    def _healthy(self, check: str, region: str) -> Known[bool] | Unknown:
+        if self.live is not None:
+            return self.live.healthy(check, region)
+        from cloudfail.watch import sample_once
+
+        rules = self.topology.checks[check]
+        sampled = Live(self.topology, self.clock)
+        for observation in sample_once(
+            self.topology, max(rules.rise, 1), self.clock, every_seconds_max=0.2, region=region, check=check
+        ):
+            sampled.deliver(observation)
+        return sampled.healthy(check, region)
+
+    def _acknowledged(self, database: str, region: str) -> Known[float] | Unknown:
+        if self.heartbeat is not None:
+            beat = self.heartbeat(database, region)
+            if isinstance(beat, Known):
+                return beat
+        sampled = self._log.samples.get("acknowledged", {}).get(f"{database}/{region}")
+        return Unknown("no heartbeat was seen acknowledged") if sampled is None else Known(sampled, sampled)
+
+    def lint(self, runbook: str | None = None, source: str | None = None, target: str | None = None) -> list[Finding]:
+        """What lint says of the topology and of one runbook (or of all)."""
+        findings = lint(self.loaded, ACTIONS, source, target)
+        if runbook is None:
+            return findings
+        files = {self.loaded.topology_file.file, self.loaded.runbook_files[runbook].file}
+        return [finding for finding in findings if finding.file in files]
+
+    # ---- what compute runs, so that a lost region's capacity is known
+
+    def record(self) -> None:
+        """Journal how many workers each group runs in each region, where that changed since it was last recorded."""
+        before = self.log().samples.get("workers", {})
+        now = {name: dict(regions) for name, regions in before.items()}
+        for name, compute in self.world.computes().items():
+            for region in self.topology.resources[name].members or self.topology.regions:
+                read = compute.read(region)
+                if isinstance(read, Known) and read.value.healthy > 0:
+                    now.setdefault(name, {})[region] = read.value.wanted
+        if now != before:
+            self._append(Kind.SAMPLE, {"workers": now})
+
+    def recorded(self) -> Mapping[str, Mapping[str, int]]:
+        workers: Mapping[str, Mapping[str, int]] = self.log().samples.get("workers", {})
+        return workers
+
+    # ---- planning
+
+    def target_for(self, source: str) -> str:
+        """The first standby, in the file's order, that owes nothing of an earlier run."""
+        owing = {run.plan.source for run, _ in self.log().obligations}
+        standbys = self.topology.standbys(source)
+        return next((region for region in standbys if region not in owing), standbys[0] if standbys else source)
+
+    def bind(self, source: str, target: str | None = None, runbook: str | None = None) -> Plan:
+        """The plan, from the files and what was recorded. Raises Refused, or ConfigError if lint finds an error."""
+        name = runbook or self.topology.policy.runbook
+        if name not in self.loaded.runbooks:
+            raise Refused(
+                f"There is no runbook named {name!r}.",
+                "Nothing was changed.",
+                f"Loaded are: {', '.join(self.loaded.runbooks) or 'none'}. Name a file with --runbook-file.",
+            )
+        target = target or self.target_for(source)
+        plan = bind(self.loaded, self.loaded.runbooks[name], source, target, self.recorded(), ACTIONS)
+        from cloudfail.lint import refuse_errors
+
+        refuse_errors(self.lint(name, source, target))
+        return plan
+
+    def review(
+        self, source: str, target: str | None = None, runbook: str | None = None, *, keep: bool = True
+    ) -> Review:
+        """Bind, look at the world for every step, and say what would change. Changes nothing; keeps the plan in the
+        log (`keep`), so that `start` acts on exactly what was reviewed."""
+        if source in self.topology.regions:
+            self.record()
+        plan = self.bind(source, target, runbook)
+        previews = self._previews(plan)
+        view = View(self.loaded, self.loaded.runbooks[plan.runbook], traits_of(ACTIONS), plan.source, plan.target)
+        found = [
+            f"{finding.message} {finding.instead}".strip()
+            for finding in self.lint(plan.runbook, plan.source, plan.target)
+            if finding.severity is Severity.WARNING
+        ]
+        loss = self._loss(plan)
+        review = Review(
+            plan=plan,
+            previews=previews,
+            estimate=estimate_of(view),
+            refusals=refusals(plan, self.topology, self.log(), previews),
+            warnings=[*warnings(plan, previews), *found],
+            loss=loss,
+        )
+        if keep:
+            self._append(Kind.REVIEWED, {"checksum": plan.checksum, "plan": plan_document(plan)})
+        return review
+
+    def _previews(self, plan: Plan) -> dict[str, Preview]:
+        pool = ThreadPoolExecutor(max_workers=8)
+        try:
+            futures = {step.name: pool.submit(self._preview, plan, step) for step in plan.steps}
+            previews = {}
+            for name, future in futures.items():
+                try:
+                    previews[name] = future.result(timeout=PREVIEW_SECONDS)
+                except Exception as error:  # noqa: BLE001 - what cannot be read is unknown, and the plan says so
+                    previews[name] = Preview(name, "unknown", detail=f"{type(error).__name__}: {error}")
+            return previews
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _preview(self, plan: Plan, step: PlannedStep) -> Preview:
+        if step.gate:
+            return Preview(step.name, "gate", detail=f"waits for a person, up to {step.expires_seconds:g} s")
+        context = StepContext(step, "plan", plan.source, plan.target)
+        match ACTIONS[step.action or ""].observe(self.world, context):
+            case Todo() as todo:
+                return Preview(step.name, "todo", todo.before, todo.after, todo.effect)
+            case Moving(detail=detail):
+                return Preview(step.name, "moving", detail=detail)
+            case Done(detail=detail):
+                return Preview(step.name, "done", detail=detail)
+            case Owed(detail=detail):
+                return Preview(step.name, "owed", detail=detail)
+            case NotKnown(reason=reason):
+                return Preview(step.name, "unknown", detail=reason)
+        raise AssertionError(step.name)
+
+    def _loss(self, plan: Plan) -> LossBound | None:
+        for step in plan.steps:
+            if step.action == "database.failover":
+                name = str(step.arguments["database"])
+                return self.world.database(name).loss(plan.source, plan.target, self._acknowledged(name, plan.source))
+        return None
+
+    def sign(self, plan: Plan, expires_seconds: float) -> None:
+        """Let automation act on exactly this plan, for so long, in this person's name (invariant I10)."""
+        self._append(Kind.STANDING, {"checksum": plan.checksum, "expires_seconds": expires_seconds})
+
+    # ---- starting and carrying on
+
+    def start(self, checksum: str, *, reason: str, approve: bool = False) -> str:
+        """Open a run of the reviewed plan whose checksum begins with `checksum`. Returns the run's id.
+
+        Raises Refused if it was not reviewed, expired, is not what the files say now, or may not be acted on."""
+        plan = self._reviewed(checksum)
+        found = refusals(plan, self.topology, self.log(), {})
+        if found:
+            raise Refused(" ".join(found), "Nothing was changed.", "Look again: cloudfail status")
+        return self.open_run(plan, automation=Automation.OFF, reason=reason, preapproved=self.by if approve else "")
+
+    def _reviewed(self, checksum: str) -> Plan:
+        reviewed = {sha: kept for sha, kept in self.log().reviewed.items() if sha.startswith(checksum.lower())}
+        if len(checksum) < 4 or len(reviewed) != 1:
+            raise Refused(
+                f"No single reviewed plan begins with {checksum!r}.",
+                "Nothing was changed.",
+                "Review one first: cloudfail plan REGION",
+            )
+        (sha, (document, at, by)) = next(iter(reviewed.items()))
+        plan = self.bind(document["source"], document["target"], document["runbook"])
+        age = self.clock.wall() - at
+        if plan.checksum != sha:
+            raise Refused(
+                f"Plan {sha[:8]} is not what the files and the recorded capacity say now: that is {plan.checksum[:8]}.",
+                "Nothing was changed.",
+                f"Review it again: cloudfail plan {plan.source} --to {plan.target} --runbook {plan.runbook}",
+            )
+        if not 0 <= age <= plan.expires_seconds:
+            raise Refused(
+                f"Plan {sha[:8]} was reviewed by {by} {age:.0f} s ago and is good for {plan.expires_seconds:.0f} s.",
+                "Nothing was changed.",
+                f"Review it again: cloudfail plan {plan.source} --to {plan.target} --runbook {plan.runbook}",
+            )
+        return plan
+
+    def open_run(
+        self, plan: Plan, *, automation: Automation, reason: str, preapproved: str = "", standing: bool = False
+    ) -> str:
+        """Append `opened` behind what was last read: of two who try, one succeeds, and the other sees its run."""
+        run = f"{plan.source}-{plan.checksum[:4]}-{secrets.token_hex(2)}"
+        data = {
+            "run": run,
+            "plan": plan_document(plan),
+            "automation": str(automation),
+            "reason": reason,
+            "preapproved": preapproved,
+            "standing": standing,
+        }
+
+        def nobody_was_first(log: LogState) -> None:
+            if log.run is not None:
+                raise Refused(
+                    f"Run {log.run.id} is already {log.run.phase}.",
+                    "No second run was opened.",
+                    f"See it: cloudfail status; carry it on: cloudfail resume {log.run.id}",
+                )
+
+        self._append(Kind.OPENED, data, check=nobody_was_first)
+        return run
+
+    def engine(self, notify: Notify | None = None) -> Engine:
+        return Engine(
+            store=self.store,
+            application=self.topology.application,
+            world=self.world,
+            actions=ACTIONS,
+            clock=self.clock,
+            calls=ThreadCalls(),
+            worker=f"{self.by}/{secrets.token_hex(3)}",
+            lease_seconds=self.topology.policy.lease_seconds,
+            notify=notify,
+        )
+
+    def drive(
+        self, *, until: float | None = None, wait_for_people: bool = False, notify: Notify | None = None
+    ) -> LogState:
+        """Carry on whatever is open or owed. `until` in boot seconds. Returns the log as it stands then."""
+        self.engine(notify).drive(until=until, wait_for_people=wait_for_people)
+        return self.log()
+
+    def watch_over(self, run: str, notify: Notify | None = None) -> None:
+        """Look once at what an ended run changed, and put back what a late call changed since (rule 10)."""
+        self.engine(notify).watch_over(run)
+
+    # ---- people's commands
+
+    def run(self, run: str | None = None) -> RunState:
+        """The run of that id (or of a prefix of it), or the open one, or the newest."""
+        log = self.log()
+        if run:
+            found = [state for name, state in log.runs.items() if name.startswith(run)]
+            if len(found) == 1:
+                return found[0]
+        elif log.runs:
+            return log.run or list(log.runs.values())[-1]
+        raise Refused(
+            f"There is no single run {run or ''}.".replace(" .", "."),
+            "Nothing was changed.",
+            "List them: cloudfail runs",
+        )
+
+    def command(self, run: str | None, command: Event, reason: str = "", **data: Any) -> RunState:
+        """Append a person's command; needs no lease (rule 9). Raises Refused if it means nothing in that phase."""
+        state = self.run(run)
+
+        def it_means_something(log: LogState) -> None:
+            now = log.runs[state.id]
+            if command not in ways_out(now.phase):
+                way = ", ".join(ways_out(now.phase)) or "nothing: it has ended"
+                raise Refused(
+                    f"Run {state.id} is {now.phase}; {command} means nothing there.",
+                    "Nothing was changed.",
+                    f"What does: {way}.",
+                )
+
+        self._append(
+            Kind.COMMAND, {"run": state.id, "command": str(command), "reason": reason, **data}, check=it_means_something
+        )
+        return self.log().runs[state.id]
+
+    def pause_automation(self, paused: bool, reason: str) -> None:
+        """The switch that stops automation for this application, whatever runs it (safety rule 18)."""
+        self._append(Kind.COMMAND, {"run": "", "command": "pause" if paused else "resume", "reason": reason})
+
+    def remember(self, data: Mapping[str, Any]) -> None:
+        """Journal what a watcher saw, so that another process can use it."""
+        self._append(Kind.SAMPLE, data)
+
+    def _append(
+        self, kind: Kind, data: Mapping[str, Any], check: Callable[[LogState], None] = lambda _log: None
+    ) -> None:
+        while True:
+            check(self.log())
+            try:
+                entry = self._journal.append(kind, data)
+            except TailMoved:
+                continue
+            self._log = fold(self._log, [entry])
+            return
+
+    def audit(self) -> list[Entry]:
+        """Every entry of the log, its chain verified from the first. Raises BrokenChain at the first that does not
+        follow. (Without anchors outside of the store this says *consistent*, not *proven*.)"""
+        return Journal(self.store, self.topology.application, self.clock, self.by).refresh()

@@ -1,0 +1,221 @@
+"""Watch, decide, and carry out: what `cloudfail watch` and a scheduled `tick` do. One decision at a time.
+
+The path from the last bad answer to the first effect is kept short: adapters are built and sessions opened before,
+heartbeats and capacity are sampled all along, and the loop wakes with each observation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cloudfail.app import App, Notify
+from cloudfail.decide import Decision, DecisionKind, History, decide
+from cloudfail.errors import CloudfailError, LeaseLost, Refused
+from cloudfail.execution.lifecycle import Phase
+from cloudfail.execution.state import LogState
+from cloudfail.live import Live
+from cloudfail.model.observation import Health, Known, Verdict
+from cloudfail.model.policy import Automation
+from cloudfail.plan import refusals
+from cloudfail.watch import Heartbeats, Observers
+
+RECORD_SECONDS = 5.0
+IDLE_SECONDS = 0.5
+OBLIGATION_SECONDS = 5.0
+CARRY_GAP_SECONDS_MAX = 300.0
+RUN_POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a watcher tells whoever listens: the decision (when it changed) and the verdicts behind it."""
+
+    decision: Decision
+    verdicts: Mapping[str, Verdict]
+    at: float
+
+
+class Watcher:
+    """`tell` is called when the decision changes; `notify` with each journal entry while a run is carried on."""
+
+    def __init__(
+        self, app: App, tell: Callable[[Moment], None] = lambda _moment: None, notify: Notify | None = None
+    ) -> None:
+        self.app = app
+        self.tell = tell
+        self.notify = notify
+        self.live = Live(app.topology, app.clock)
+        self._since = app.clock.boot()
+        self._last: Decision | None = None
+        self._carried: dict[str, float] = {}
+        self._watched_over: dict[str, float] = {}
+
+    def run(self, *, until: float | None = None, stop: Callable[[], bool] = lambda: False) -> None:
+        """Watch until `until` (boot seconds) or `stop()`. Returns only when no call of ours is out."""
+        clock = self.app.clock
+        deadline = float("inf") if until is None else until
+        self.app.live = self.live
+        self._carried = self._carried_over()
+        primary = self.app.primary
+        with (
+            Observers(self.app.topology, self.live.deliver, clock),
+            Heartbeats(self.app.world.databases(), primary, clock=clock) as heartbeats,
+        ):
+            self._since = clock.boot()
+            self.app.heartbeat = heartbeats.acknowledged
+            with contextlib.suppress(CloudfailError):
+                self.app.world.warm()
+            recorded_at = settled_at = float("-inf")
+            while clock.boot() < deadline and not stop():
+                log = self.app.log()
+                if log.run is not None:
+                    self._carry_on(log, deadline, stop)
+                    heartbeats.believe(self.app.primary)
+                    continue
+                decision = self._decide(log)
+                if decision.kind is DecisionKind.ACT and self._open(decision, heartbeats):
+                    continue
+                if clock.boot() - recorded_at >= RECORD_SECONDS and self._calm():
+                    recorded_at = clock.boot()
+                    with contextlib.suppress(CloudfailError):
+                        self.app.record()
+                if clock.boot() - settled_at >= OBLIGATION_SECONDS:
+                    settled_at = clock.boot()
+                    self._settle(log)
+                self.live.changed.wait(min(IDLE_SECONDS, max(0.0, deadline - clock.boot())))
+                self.live.changed.clear()
+            self._carry_down()
+
+    # ---- deciding
+
+    def _verdicts(self) -> Mapping[str, Verdict]:
+        """The live verdicts; a loss that an earlier tick already saw counts for as long as it was seen."""
+        verdicts = self.live.verdicts()
+        return {
+            region: replace(verdict, since=verdict.since - self._carried.get(region, 0.0))
+            if verdict.health is Health.DOWN
+            else verdict
+            for region, verdict in verdicts.items()
+        }
+
+    def _decide(self, log: LogState) -> Decision:
+        verdicts = self._verdicts()
+        for region, verdict in verdicts.items():
+            if verdict.health is Health.HEALTHY:
+                self._carried.pop(region, None)
+        decision = decide(self.app.topology, verdicts, self._history(log), self.app.clock.boot())
+        if self._last is None or (decision.kind, decision.reasons[-1:]) != (self._last.kind, self._last.reasons[-1:]):
+            self._last = decision
+            self.tell(Moment(decision, verdicts, self.app.clock.wall()))
+        return decision
+
+    def _history(self, log: LogState) -> History:
+        ended = [run.closed_at for run in log.runs.values() if run.closed_at and run.promoted]
+        # A stamp may only keep automation off here; a clock that went back counts as "just now".
+        ago = max(0.0, self.app.clock.wall() - max(ended)) if ended else None
+        standing = log.standing
+        if standing is not None and not 0 <= self.app.clock.wall() - standing[1] <= standing[3]:
+            standing = None
+        return History(
+            primary=log.primary or self.app.topology.primary,
+            observer_since=self._since - max(self._carried.values(), default=0.0),
+            open_run=log.open_run or None,
+            paused=bool(log.automation_paused_by),
+            last_failover_ended_seconds_ago=ago,
+            obligations=tuple(f"{step.name} of run {run.id}" for run, step in log.obligations),
+            standing_plan=standing[0] if standing else None,
+        )
+
+    def _calm(self) -> bool:
+        return all(verdict.health is Health.HEALTHY for verdict in self.live.verdicts().values())
+
+    # ---- acting
+
+    def _open(self, decision: Decision, heartbeats: Heartbeats) -> bool:
+        """Open the run that was decided. False, and told, if the files no longer give the plan that was signed."""
+        assert decision.source is not None
+        topology = self.app.topology
+        automation = topology.policy.automation
+        try:
+            plan = self.app.bind(decision.source, decision.target)
+            log = self.app.log()
+            found = refusals(plan, topology, log, {})
+            if automation is Automation.AUTOMATIC and (log.standing is None or log.standing[0] != plan.checksum):
+                found.append(f"The plan is now {plan.checksum[:8]}, and a person signed another one.")
+            if found:
+                raise Refused(" ".join(found), "Nothing was changed.", f"Review it: cloudfail plan {decision.source}")
+            self._remember_heartbeats(heartbeats, decision.source)
+            signer = log.standing[2] if log.standing is not None else ""
+            self.app.open_run(
+                plan,
+                automation=automation,
+                reason="; ".join(decision.reasons),
+                standing=automation is Automation.AUTOMATIC and bool(signer),
+            )
+        except CloudfailError as error:
+            refused = Decision(DecisionKind.REFUSE, decision.source, decision.target, (str(error),), error.to_do)
+            if self._last != refused:
+                self._last = refused
+                self.tell(Moment(refused, self.live.verdicts(), self.app.clock.wall()))
+            self.app.clock.sleep(IDLE_SECONDS)
+            return False
+        return True
+
+    def _remember_heartbeats(self, heartbeats: Heartbeats, source: str) -> None:
+        """Journal the last acknowledged heartbeat, so that whoever takes over can bound the loss as well as we can."""
+        said = {}
+        for name in self.app.world.databases():
+            beat = heartbeats.acknowledged(name, source)
+            if isinstance(beat, Known):
+                said[f"{name}/{source}"] = beat.value
+        self.app.remember({"acknowledged": said})
+
+    def _carry_on(self, log: LogState, deadline: float, stop: Callable[[], bool]) -> None:
+        """Drive the open run. One that waits for a person is looked at again every second, for the command."""
+        clock = self.app.clock
+        run = log.run
+        assert run is not None
+        with contextlib.suppress(LeaseLost):
+            self.app.drive(until=min(deadline, clock.boot() + 3600.0), notify=self.notify)
+        still = self.app.log().run
+        if still is not None and (not still.phase.may_act or still.phase is Phase.GATED) and not stop():
+            clock.sleep(min(RUN_POLL_SECONDS, max(0.0, deadline - clock.boot())))
+
+    def _settle(self, log: LogState) -> None:
+        """What is owed is retried by every tick, and what a run changed is watched for a while after it (rule 10)."""
+        if log.automation_paused_by:
+            return
+        with contextlib.suppress(CloudfailError):
+            if log.obligations:
+                self.app.drive(until=self.app.clock.boot() + OBLIGATION_SECONDS, notify=self.notify)
+            for run in list(log.runs.values())[-1:]:
+                first = self._watched_over.setdefault(run.id, self.app.clock.boot())
+                if run.phase in {Phase.DONE, Phase.DEGRADED} and (
+                    self.app.clock.boot() - first <= self.app.topology.policy.watch_after_seconds
+                ):
+                    self.app.watch_over(run.id, self.notify)
+
+    # ---- from one tick to the next
+
+    def _carried_over(self) -> dict[str, float]:
+        """How long earlier ticks saw each region down, in a row, each on its own clock. The gaps between ticks do not
+        count, and a long one forgets all: a stamp may only make us slower here."""
+        carried = self.app.log().samples.get("down", {})
+        if not 0 <= self.app.clock.wall() - carried.get("at", 0.0) <= CARRY_GAP_SECONDS_MAX:
+            return {}
+        return {region: float(seconds) for region, seconds in carried.get("seconds", {}).items()}
+
+    def _carry_down(self) -> None:
+        now = self.app.clock.boot()
+        down = {
+            region: round(now - verdict.since, 3)
+            for region, verdict in self._verdicts().items()
+            if verdict.health is Health.DOWN
+        }
+        before: Mapping[str, Any] = self.app.log().samples.get("down", {})
+        if down or before.get("seconds"):
+            with contextlib.suppress(CloudfailError):
+                self.app.remember({"down": {"at": self.app.clock.wall(), "seconds": down}})
