@@ -189,12 +189,17 @@ async def _connect(family: socket.AddressFamily, address: tuple[object, ...]) ->
             connected = True
             return sock
         said = words(OSError(code, os.strerror(code)))
-        if code in OURS_ALWAYS or (at_once and code in OURS_AT_ONCE):
+        if ours(code, at_once=at_once):
             raise CouldNotLook(said)
         raise DidNotServe(said)
     finally:
         if not connected:
             sock.close()
+
+
+def ours(code: int, *, at_once: bool) -> bool:
+    """Whether a failed connect was this machine's own trouble."""
+    return code in OURS_ALWAYS or (at_once and code in OURS_AT_ONCE)
 
 
 async def ready(descriptor: int, *, write: bool) -> None:

@@ -4,8 +4,9 @@ It drives libpq by hand, through psycopg's thin layer over it, because psycopg's
 a deadline, first asks the server to cancel the query, and waits for that: on a frozen server the deadline would slip by
 seconds. Here the deadline closes the socket and that is all.
 
-libpq says why a connection failed in words only; after a failed one we knock once by TCP to learn whose fault it was. And a server
-that took our password and then refused us is alive: a password that was changed must not look like a lost region.
+libpq says why a connection failed in words only; after a failed one we knock once by TCP to learn whose fault it was.
+And a server that took our password and then refused us is alive: a password that was changed must not look like a lost
+region.
 """
 
 from __future__ import annotations

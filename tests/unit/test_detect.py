@@ -101,7 +101,7 @@ def test_every_check_must_be_healthy_and_one_down_is_enough() -> None:
     state = fold(where, rounds("abc", GOOD, 0, 10))
     assert judged(where, state, 11).health is UNKNOWN
     good = fold(where, rounds("abc", GOOD, 1, 11), check="db", state=state)
-    assert judged(where, good, 12).health is GOOD
+    assert (judged(where, good, 12).health, judged(where, good, 12).since) == (GOOD, 11)
     bad = fold(where, rounds("abc", BAD, 1, 11, 21), check="db", state=good)
     bad = fold(where, rounds("abc", GOOD, 20), state=bad)
     assert judged(where, bad, 22).health is BAD
@@ -180,6 +180,12 @@ def test_without_vantages_one_local_one_is_enough() -> None:
 def test_more_than_half_must_agree_unless_the_check_says_otherwise(total: int, asked: int, k: int) -> None:
     where = topology({str(i): None for i in range(total)}, vantages_needed=asked)
     assert needed(where.checks["web"], where) == k
+
+
+def test_an_answer_that_comes_after_a_later_one_does_not_make_the_vantage_look_older() -> None:
+    where = topology()
+    state = fold(where, [*rounds("ab", GOOD, 0, 10, 20), *rounds("ab", GOOD, 12)])
+    assert judged(where, state, 21).at == 20
 
 
 def test_strangers_change_nothing() -> None:

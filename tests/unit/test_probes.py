@@ -356,6 +356,28 @@ def test_each_error_on_a_connection_that_stood_has_its_owner(code: int, health: 
     assert asyncio.run(answer(Ask("tcp", "x:1", 1.0), looking)).health is health
 
 
+@pytest.mark.parametrize(
+    ("code", "at_once", "later"),
+    [
+        (errno.ECONNREFUSED, False, False),
+        (errno.ECONNRESET, False, False),
+        (errno.ETIMEDOUT, False, False),
+        (errno.ENETUNREACH, True, False),
+        (errno.EHOSTUNREACH, True, False),
+        (errno.ENETDOWN, True, False),
+        (errno.EADDRNOTAVAIL, True, False),
+        (errno.EPERM, True, False),
+        (errno.EMFILE, True, True),
+        (errno.ENOBUFS, True, True),
+    ],
+)
+def test_no_route_said_at_once_is_ours_and_said_by_a_router_on_the_way_is_not(
+    code: int, at_once: bool, later: bool
+) -> None:
+    assert look.ours(code, at_once=True) is at_once
+    assert look.ours(code, at_once=False) is later
+
+
 NOWHERE = (socket.AF_INET, ("224.0.0.1", 80))
 
 

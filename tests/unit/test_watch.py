@@ -289,6 +289,36 @@ def test_the_observer_leaves_after_its_rounds(port: int) -> None:
         assert process.wait(2) == 0
 
 
+def test_the_observer_leaves_with_its_parent_though_a_stranger_holds_its_stdin_open(port: int) -> None:
+    parent = subprocess.Popen(
+        ["sh", "-c", '"$@"; :', "sh", sys.executable, "-m", "cloudfail.probes.observer"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert parent.stdin is not None
+    assert parent.stdout is not None
+    parent.stdin.write(document(port))
+    parent.stdin.flush()
+    assert parent.stdout.readline()
+    parent.kill()
+    began = time.monotonic()
+    parent.stdout.read()  # to its end, which comes when the observer is gone
+    assert time.monotonic() - began < 3
+    parent.stdin.close()
+    parent.stdout.close()
+    parent.wait()
+
+
+def test_looks_that_take_all_of_their_interval_follow_each_other_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        said = document(silent.getsockname()[1], rounds=4, every=0.3, timeout=0.3)
+        with observer(said) as process:
+            assert process.stdout is not None
+            sent = [json.loads(line)["sent"] for line in process.stdout]
+    assert len(sent) == 4
+    assert 0.8 < sent[-1] - sent[0] < 1.3  # skipping every other time would take 1.8
+
+
 @pytest.mark.parametrize("said", [b"nonsense\n", b"{}\n", b'[{"region": "e"}]\n'])
 def test_the_observer_refuses_a_document_that_is_none(said: bytes) -> None:
     with observer(said) as process:
