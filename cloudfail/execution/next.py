@@ -208,9 +208,12 @@ def _todo(run: RunState, step: PlannedStep, track: Track, todo: Todo, now: Now) 
     if now.t < follows_by:
         # "The API said done", and the world is still as before: it gets its usual time before the order is repeated.
         return _look_again(step, track, now.looks[track], now)
-    if record.attempts > step.retries:
-        why = record.result.message if record.result else "the effect was ordered, and the world did not follow"
-        return [_ended(run, track, "failed", f"After {record.attempts} attempts: {why}")]
+    # A verb of several effects (a switchover, several tools to hold) has its attempts for each of them; what goes round
+    # in circles is ended by the step's limit.
+    attempts = record.attempts if record.effect == todo.effect else 0
+    if attempts > step.retries:
+        why = record.result.message if record.result and record.result.message else "the world did not follow"
+        return [_ended(run, track, "failed", f"After {attempts} attempts to {todo.effect}: {why}")]
     if now.t < now.quiet_until:
         return [WaitUntil(now.quiet_until, "an earlier worker's call may still land")]
     if now.looks[track].t < now.quiet_until:
@@ -219,7 +222,7 @@ def _todo(run: RunState, step: PlannedStep, track: Track, todo: Todo, now: Now) 
         asks = _asks(run, step, todo)
         if asks and not accepts(run.accepted, asks):
             return [_halt(run, *_bounds_halt(run, step, todo, asks), asks)]
-    return [ActOn(track, todo, record.attempts + 1)]
+    return [ActOn(track, todo, attempts + 1)]
 
 
 def _follows_by(step: PlannedStep, record: StepRecord, todo: Todo) -> float:

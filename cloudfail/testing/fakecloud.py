@@ -6,8 +6,9 @@ It is a real implementation: it passes the conformance suite that the providers 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from cloudfail.clock import Clock
@@ -33,7 +34,8 @@ from cloudfail.ports import Call
 
 @dataclass(frozen=True)
 class Effect:
-    """One state change that took effect: which verb, on what, under which epoch, at which boot second."""
+    """One state change that took effect: which verb, on what, under which epoch, at which boot second, for which step
+    (`undo fence` for the compensation of fence)."""
 
     verb: str
     resource: str
@@ -41,6 +43,7 @@ class Effect:
     value: Any
     epoch: int
     at: float
+    step: str = ""
 
 
 @dataclass
@@ -62,21 +65,30 @@ class _Member:
 
 class FakeCloud:
     """All resources of one topology. `synchronous`: the primary cannot acknowledge without its replica, so that a
-    dead primary is `prevented` instead of `owed`. `promote_seconds`: how long a promotion takes (asynchronous)."""
+    dead primary is `prevented` instead of `owed`. `promote_seconds`: how long a promotion takes (asynchronous).
+    `unconditional`: verbs that a backend offers without a condition and without a mark, so that a late call lands."""
 
     def __init__(
-        self, topology: Topology, clock: Clock, *, synchronous: bool = True, promote_seconds: float = 3.0
+        self,
+        topology: Topology,
+        clock: Clock,
+        *,
+        synchronous: bool = True,
+        promote_seconds: float = 3.0,
+        unconditional: Iterable[str] = (),
     ) -> None:
         self.topology = topology
         self.clock = clock
         self.synchronous = synchronous
         self.promote_seconds = promote_seconds
+        self.unconditional = frozenset(unconditional)
         self.workers_start_seconds = 2.0
         self.effects: list[Effect] = []
         self.writers: list[tuple[float, str, frozenset[str]]] = []
         self.down: set[str] = set()
         self.cut: set[str] = set()
         self.unhealthy: set[str] = set()
+        self.before_call: Callable[[str], None] = lambda _name: None
         self.before_effect: Callable[[str], None] = lambda _name: None
         self.after_effect: Callable[[str], None] = lambda _name: None
         self._lies: dict[str, int] = {}
@@ -161,7 +173,8 @@ class FakeCloud:
                 for name, members in self.databases.items()
             },
             "workers": {name: {r: w[0] for r, w in members.items()} for name, members in self.workers.items()},
-            "weights": self.weights,
+            "held": {f"{name}/{region}": value for (name, region), value in self.held.items() if value},
+            "weights": {name: dict(weights) for name, weights in self.weights.items()},
             "frozen": {f"{name}/{region}": value for (name, region), value in self.frozen.items() if value},
             "enabled": {f"{name}/{region}": value for (name, region), value in self.enabled.items()},
         }
@@ -194,8 +207,19 @@ class FakeCloud:
     def mark(self, resource: str) -> int | None:
         return self._marks.get(resource)
 
-    def effect(self, verb: str, resource: str, region: str, value: Any, call: Call, change: Callable[[], None]) -> None:
-        """The one door through which everything changes: crash points, faults, the epoch's mark, the record."""
+    def effect(
+        self,
+        verb: str,
+        resource: str,
+        region: str,
+        value: Any,
+        call: Call,
+        condition: Callable[[], None],
+        change: Callable[[], None],
+    ) -> None:
+        """The one door through which everything changes: crash points, faults, the condition, the epoch's mark, the
+        record. The condition is judged when the call lands, which may be long after it was made."""
+        self.before_call(verb)
         call.check()
         self.before_effect(verb)
         failures = self._failures.get(verb)
@@ -204,14 +228,16 @@ class FakeCloud:
         if self._lies.get(verb, 0) > 0:
             self._lies[verb] -= 1
             return
-        if call.epoch < self._marks.get(resource, 0):
-            raise Conflict(
-                f"{resource} carries the mark of epoch {self._marks[resource]}; this call is of {call.epoch}."
-            )
-        self._marks[resource] = call.epoch
+        if verb not in self.unconditional:
+            if call.epoch < self._marks.get(resource, 0):
+                raise Conflict(
+                    f"{resource} carries the mark of epoch {self._marks[resource]}; this call is of {call.epoch}."
+                )
+            condition()
+        self._marks[resource] = max(call.epoch, self._marks.get(resource, 0))
         change()
         self._version += 1
-        self.effects.append(Effect(verb, resource, region, value, call.epoch, self.clock.boot()))
+        self.effects.append(Effect(verb, resource, region, value, call.epoch, self.clock.boot(), call.step))
         self._note_writers()
         self.after_effect(verb)
         if self._lost_replies.get(verb, 0) > 0:
@@ -299,31 +325,42 @@ class FakeDatabase:
             raise Conflict(f"{self.name} in {region} is not as it was seen.")
 
     def fence(self, source: str, target: str, *, expect: FenceState, call: Call) -> None:
-        def change() -> None:
+        def condition() -> None:
             self._expect(source, expect.version)
             if not self.cloud.reachable(source):
                 raise OutcomeUnknown(f"{source} did not answer.")
+
+        def change() -> None:
             member = self.cloud.databases[self.name][source]
             member.fenced, member.fence_epoch = True, call.epoch
 
-        self.cloud.effect("fence", self.name, source, True, call, change)
+        self.cloud.effect("fence", self.name, source, True, call, condition, change)
 
     def unfence(self, source: str, *, expect: FenceState, call: Call) -> None:
-        def change() -> None:
+        def condition() -> None:
             self._expect(source, expect.version)
+            if not self.cloud.reachable(source):
+                raise OutcomeUnknown(f"{source} did not answer.")
+
+        def change() -> None:
             self.cloud.databases[self.name][source].fenced = False
 
-        self.cloud.effect("unfence", self.name, source, False, call, change)
+        self.cloud.effect("unfence", self.name, source, False, call, condition, change)
 
     def failover(self, source: str, target: str, *, expect: DatabaseState, call: Call) -> None:
-        def change() -> None:
+        def condition() -> None:
             self._expect(target, expect.version)
             member = self.cloud.databases[self.name][target]
             if member.promoting_until is not None or member.role is Role.PRIMARY:
                 raise Conflict(f"{self.name} in {target} is being promoted already.")
+            if not self.cloud.reachable(target):
+                raise OutcomeUnknown(f"{target} did not answer.")
+
+        def change() -> None:
+            member = self.cloud.databases[self.name][target]
             member.promoting_until = self.cloud.clock.boot() + self.cloud.promote_seconds
 
-        self.cloud.effect("failover", self.name, target, "writer", call, change)
+        self.cloud.effect("failover", self.name, target, "writer", call, condition, change)
 
     def switchover_state(self, source: str, target: str) -> Known[Progress] | Unknown:
         member, old = self._member(target), self._member(source)
@@ -340,21 +377,24 @@ class FakeDatabase:
         return Known(Progress(f"promote {self.name} in {target}", version=version), now)
 
     def switchover(self, source: str, target: str, *, expect: Progress, call: Call) -> None:
-        seen = self.switchover_state(source, target)
         members = self.cloud.databases[self.name]
 
-        def change() -> None:
-            if isinstance(seen, Unknown) or seen.value.version != expect.version:
+        def condition() -> None:
+            seen = self.switchover_state(source, target)
+            if isinstance(seen, Unknown):
+                raise OutcomeUnknown(seen.reason)
+            if seen.value.version != expect.version:
                 raise Conflict("The move is not where it was seen.")
+
+        def change() -> None:
             if members[source].running:
                 members[source].running = False
                 members[target].position = members[source].position
             else:
                 members[target].promoting_until = self.cloud.clock.boot() + self.cloud.promote_seconds
 
-        self.cloud.effect(
-            "switchover", self.name, target, "promote" if not members[source].running else "stop", call, change
-        )
+        value = "stop" if members[source].running else "promote"
+        self.cloud.effect("switchover", self.name, target, value, call, condition, change)
 
     def follow_state(self, region: str, upstream: str) -> Known[Progress] | Unknown:
         member = self._member(region)
@@ -366,8 +406,12 @@ class FakeDatabase:
         return Known(Progress(f"make {region} follow {upstream}", version=self._version(region)), now)
 
     def follow(self, region: str, upstream: str, *, expect: Progress, call: Call) -> None:
-        def change() -> None:
+        def condition() -> None:
             self._expect(region, expect.version)
+            if not self.cloud.reachable(region) or not self.cloud.reachable(upstream):
+                raise OutcomeUnknown(f"{region} or {upstream} did not answer.")
+
+        def change() -> None:
             members = self.cloud.databases[self.name]
             members[region] = replace(
                 members[region],
@@ -378,7 +422,7 @@ class FakeDatabase:
                 timeline=members[upstream].timeline,
             )
 
-        self.cloud.effect("follow", self.name, region, upstream, call, change)
+        self.cloud.effect("follow", self.name, region, upstream, call, condition, change)
 
     def read_canary(self, region: str, token: str) -> Known[WriteProof | None] | Unknown:
         member = self._member(region)
@@ -387,12 +431,16 @@ class FakeDatabase:
         return Known(WriteProof(token, region) if token in member.canaries else None, self.cloud.clock.wall())
 
     def write_canary(self, region: str, token: str, *, call: Call) -> None:
-        def change() -> None:
+        def condition() -> None:
+            if not self.cloud.reachable(region):
+                raise OutcomeUnknown(f"{region} did not answer.")
             if not self.cloud._acknowledges(self.name, region):
                 raise Permanent(f"{self.name} in {region} takes no writes.")
+
+        def change() -> None:
             self._member(region).canaries.add(token)
 
-        self.cloud.effect("canary", self.name, region, token, call, change)
+        self.cloud.effect("canary", self.name, region, token, call, condition, change)
 
 
 class FakeCompute:
@@ -406,25 +454,32 @@ class FakeCompute:
         wanted, since = self.cloud.workers[self.name][region]
         running = wanted if self.cloud.clock.boot() >= since else 1
         held = self.cloud.held.get((self.name, region), False)
-        state = ComputeState(wanted, running, running, None, held, str(wanted), self.cloud.mark(self.name))
+        state = ComputeState(wanted, running, running, None, held, f"{wanted}/{held}", self.cloud.mark(self.name))
         return Known(state, self.cloud.clock.wall())
+
+    def _expect(self, region: str, expect: ComputeState) -> None:
+        read = self.read(region)
+        if isinstance(read, Unknown):
+            raise OutcomeUnknown(f"{region} did not answer.")
+        if read.value.version != expect.version:
+            raise Conflict(f"{self.name} in {region} is not as it was seen.")
 
     def scale(self, region: str, count: int, *, expect: ComputeState, call: Call) -> None:
         def change() -> None:
-            if str(self.cloud.workers[self.name][region][0]) != expect.version:
-                raise Conflict(f"{self.name} in {region} is not as it was seen.")
             self.cloud.workers[self.name][region] = (
                 count,
                 self.cloud.clock.boot() + self.cloud.workers_start_seconds,
             )
 
-        self.cloud.effect("scale", self.name, region, count, call, change)
+        condition = partial(self._expect, region, expect)
+        self.cloud.effect("scale", self.name, region, count, call, condition, change)
 
     def hold(self, region: str, held: bool, *, expect: ComputeState, call: Call) -> None:
         def change() -> None:
             self.cloud.held[self.name, region] = held
 
-        self.cloud.effect("hold", self.name, region, held, call, change)
+        condition = partial(self._expect, region, expect)
+        self.cloud.effect("hold", self.name, region, held, call, condition, change)
 
 
 class _FakeTraffic:
@@ -437,13 +492,15 @@ class _FakeTraffic:
         if not any(weights.values()):
             raise Permanent(f"{self.name} would answer nobody; that is never published.")
 
-        def change() -> None:
+        def condition() -> None:
             if self._version() != version:
                 raise Conflict(f"{self.name} is not as it was seen.")
+
+        def change() -> None:
             self.cloud.weights[self.name] = dict(weights)
 
         where = ",".join(region for region, weight in weights.items() if weight)
-        self.cloud.effect("shift", self.name, where, dict(weights), call, change)
+        self.cloud.effect("shift", self.name, where, dict(weights), call, condition, change)
 
     def _version(self) -> str:
         return ",".join(f"{region}={weight}" for region, weight in sorted(self.cloud.weights[self.name].items()))
@@ -492,12 +549,16 @@ class FakeChange:
         )
 
     def freeze(self, region: str, frozen: bool, *, expect: ChangeState, call: Call) -> None:
-        def change() -> None:
+        def condition() -> None:
+            if not self.cloud.reachable(region):
+                raise OutcomeUnknown(f"{region} did not answer.")
             if str(self.cloud.frozen.get((self.name, region), False)) != expect.version:
                 raise Conflict(f"{self.name} in {region} is not as it was seen.")
+
+        def change() -> None:
             self.cloud.frozen[self.name, region] = frozen
 
-        self.cloud.effect("freeze" if frozen else "unfreeze", self.name, region, frozen, call, change)
+        self.cloud.effect("freeze" if frozen else "unfreeze", self.name, region, frozen, call, condition, change)
 
 
 class FakeConsumers:
@@ -512,12 +573,16 @@ class FakeConsumers:
         return Known(ConsumersState(enabled, str(enabled), self.cloud.mark(self.name)), self.cloud.clock.wall())
 
     def enable(self, region: str, enabled: bool, *, expect: ConsumersState, call: Call) -> None:
-        def change() -> None:
+        def condition() -> None:
+            if not self.cloud.reachable(region):
+                raise OutcomeUnknown(f"{region} did not answer.")
             if str(self.cloud.enabled[self.name, region]) != expect.version:
                 raise Conflict(f"{self.name} in {region} is not as it was seen.")
+
+        def change() -> None:
             self.cloud.enabled[self.name, region] = enabled
 
-        self.cloud.effect("enable" if enabled else "disable", self.name, region, enabled, call, change)
+        self.cloud.effect("enable" if enabled else "disable", self.name, region, enabled, call, condition, change)
 
 
 class FakeWorld:
