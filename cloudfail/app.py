@@ -236,13 +236,13 @@ class App:
         """Open a run of the reviewed plan whose checksum begins with `checksum`. Returns the run's id.
 
         Raises Refused if it was not reviewed, expired, is not what the files say now, or may not be acted on."""
-        plan = self._reviewed(checksum)
+        plan = self.reviewed(checksum)
         found = refusals(plan, self.topology, self.log(), {})
         if found:
             raise Refused(" ".join(found), "Nothing was changed.", "Look again: cloudfail status")
         return self.open_run(plan, automation=Automation.OFF, reason=reason, preapproved=self.by if approve else "")
 
-    def _reviewed(self, checksum: str) -> Plan:
+    def reviewed(self, checksum: str) -> Plan:
         reviewed = {sha: kept for sha, kept in self.log().reviewed.items() if sha.startswith(checksum.lower())}
         if len(checksum) < 4 or len(reviewed) != 1:
             raise Refused(

@@ -107,8 +107,13 @@ class Watcher:
             if verdict.health is Health.HEALTHY:
                 self._carried.pop(region, None)
         decision = decide(self.app.topology, verdicts, self._history(log), self.app.clock.boot())
-        if self._last is None or (decision.kind, decision.reasons[-1:]) != (self._last.kind, self._last.reasons[-1:]):
-            self._last = decision
+        # The same rule decides as before: its sentence may count seconds, which is no news.
+        news = self._last is None or (decision.kind, len(decision.reasons)) != (
+            self._last.kind,
+            len(self._last.reasons),
+        )
+        self._last = decision
+        if news:
             self.tell(Moment(decision, verdicts, self.app.clock.wall()))
         return decision
 
@@ -147,31 +152,34 @@ class Watcher:
                 found.append(f"The plan is now {plan.checksum[:8]}, and a person signed another one.")
             if found:
                 raise Refused(" ".join(found), "Nothing was changed.", f"Review it: cloudfail plan {decision.source}")
-            self._remember_heartbeats(heartbeats, decision.source)
+            self._remember(heartbeats, decision.source)
             signer = log.standing[2] if log.standing is not None else ""
             self.app.open_run(
                 plan,
                 automation=automation,
-                reason="; ".join(decision.reasons),
+                reason=" ".join(decision.reasons),
                 standing=automation is Automation.AUTOMATIC and bool(signer),
             )
         except CloudfailError as error:
             refused = Decision(DecisionKind.REFUSE, decision.source, decision.target, (str(error),), error.to_do)
-            if self._last != refused:
-                self._last = refused
+            news = self._last is None or self._last.reasons[-1:] != refused.reasons
+            self._last = refused
+            if news:
                 self.tell(Moment(refused, self.live.verdicts(), self.app.clock.wall()))
             self.app.clock.sleep(IDLE_SECONDS)
             return False
         return True
 
-    def _remember_heartbeats(self, heartbeats: Heartbeats, source: str) -> None:
-        """Journal the last acknowledged heartbeat, so that whoever takes over can bound the loss as well as we can."""
+    def _remember(self, heartbeats: Heartbeats, source: str) -> None:
+        """Journal the last acknowledged heartbeat, so that whoever takes over can bound the loss as well as we can, and
+        since when the loss was seen, for the report."""
         said = {}
         for name in self.app.world.databases():
             beat = heartbeats.acknowledged(name, source)
             if isinstance(beat, Known):
                 said[f"{name}/{source}"] = beat.value
-        self.app.remember({"acknowledged": said})
+        lasted = self.app.clock.boot() - self.live.verdicts()[source].since
+        self.app.remember({"acknowledged": said, "detected": {source: self.app.clock.wall() - lasted}})
 
     def _carry_on(self, log: LogState, deadline: float, stop: Callable[[], bool]) -> None:
         """Drive the open run. One that waits for a person is looked at again every second, for the command."""

@@ -39,7 +39,13 @@ def document(lab: Lab, core_switch: str | None = None) -> dict[str, Any]:
             "west": {"region": "west", "command": lab.inside("west")},
             "witness": {"command": lab.inside("witness")},
         },
-        "resources": {"orders": _orders(lab, core_switch), "edge": _edge(lab), "www": _www(lab), "web": _web(lab)},
+        "resources": {
+            "orders": _orders(lab, core_switch),
+            "edge": _edge(lab),
+            "www": _www(lab),
+            "web": _web(lab),
+            "deploys": _deploys(lab),
+        },
         "checks": {
             "shop": {
                 "http": "http://${address}/healthz",
@@ -126,4 +132,13 @@ def _web(lab: Lab) -> dict[str, Any]:
             }
             for name, region in lab.regions.items()
         },
+    }
+
+
+def _deploys(lab: Lab) -> dict[str, Any]:
+    """Flag files that deploy tools check. They lie with the deploy tools, not in the region that they deploy to."""
+    return {
+        "change": "flag",
+        "directory": str(lab.directory / "deploys"),
+        "members": {region: region for region in REGIONS},
     }

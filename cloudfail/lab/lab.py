@@ -82,7 +82,7 @@ class Lab:
         self._watcher = subprocess.Popen(
             watch, stdin=subprocess.PIPE, env=wrapper.environment(), cwd="/", start_new_session=True
         )
-        for name in ("dns", "edge"):
+        for name in ("dns", "edge", "deploys"):
             (self.directory / name).mkdir(mode=0o755)
         for region in self.regions.values():
             region.prepare()

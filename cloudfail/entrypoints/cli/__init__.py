@@ -1,0 +1,36 @@
+"""`cloudfail …`: one file per group of commands. Everything heavy is imported inside of the commands."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from cloudfail.entrypoints.cli import audit, config, drill, lab, plan, runs, watch
+
+app = typer.Typer(
+    help="Moves an application out of a failing region, and proves what it did.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for group in (plan, runs, watch, config):
+    group.register(app)
+app.add_typer(audit.app, name="audit")
+app.add_typer(drill.app, name="drill")
+app.add_typer(lab.app, name="lab")
+
+
+def main() -> None:
+    """The entry point. An error of ours prints its three sentences and exits with 1, never a traceback."""
+    from cloudfail.errors import CloudfailError
+
+    try:
+        app()
+    except CloudfailError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("Interrupted. What was begun stands in the journal: cloudfail status", file=sys.stderr)  # noqa: T201
+        sys.exit(130)

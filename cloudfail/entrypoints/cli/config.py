@@ -1,0 +1,35 @@
+"""lint: say whether the files are well-formed and wise."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cloudfail.entrypoints.cli.opening import DEFAULT_CONFIG, Config, Runbooks, runbook_files
+
+
+def lint(
+    source: Annotated[str | None, typer.Option("--from", help="As if this region were lost.")] = None,
+    target: Annotated[str | None, typer.Option("--to", help="As if that one took over.")] = None,
+    config: Config = DEFAULT_CONFIG,
+    runbooks: Runbooks = None,
+) -> None:
+    """Check the files: every mistake with its place and what to write instead. Asks nothing of any cloud."""
+    from cloudfail import config as configuration
+    from cloudfail.actions.catalog import ACTIONS
+    from cloudfail.lint import Severity
+    from cloudfail.lint import lint as find
+
+    loaded = configuration.load(config, runbook_files(config, runbooks))
+    findings = find(loaded, ACTIONS, source, target)
+    for finding in findings:
+        typer.echo(str(finding))
+    errors = sum(finding.severity is Severity.ERROR for finding in findings)
+    typer.echo(f"{len(findings)} findings, {errors} of them errors; {len(loaded.runbooks)} runbooks.")
+    if errors:
+        raise typer.Exit(1)
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(lint)

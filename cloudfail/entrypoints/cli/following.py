@@ -1,0 +1,56 @@
+"""Carry a run on in the foreground, one plain line for each thing that happens, until it ends or is left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from cloudfail.app import App, Notify
+    from cloudfail.execution.state import LogState
+    from cloudfail.model.journal import Entry
+
+
+def printer() -> Notify:
+    """Prints each journal entry once, as a line that reads the same in a terminal and in a log file. In a terminal
+    the phase is coloured."""
+    from cloudfail.report.run import line_for
+
+    seen = 0
+
+    def tell(entry: Entry, state: LogState) -> None:
+        nonlocal seen
+        if entry.seq <= seen:
+            return
+        seen = entry.seq
+        line = line_for(entry, state)
+        if line:
+            typer.echo(line)
+
+    return tell
+
+
+def follow(app: App, run: str) -> int:
+    """Drive `run` and print its progress. Waits at gates for a command that somebody types elsewhere. Exit code: 0
+    done or undone, 3 degraded, 4 somebody else carries it on."""
+    from cloudfail.errors import LeaseLost
+    from cloudfail.execution.lifecycle import Phase
+    from cloudfail.report.run import as_text
+
+    since = app.log().seq
+    tell = printer()
+
+    def from_now(entry: Entry, state: LogState) -> None:
+        if entry.seq > since:
+            tell(entry, state)
+
+    try:
+        app.drive(wait_for_people=True, notify=from_now)
+    except LeaseLost as error:
+        typer.echo(str(error), err=True)
+        return 4
+    state = app.run(run)
+    typer.echo("")
+    typer.echo(as_text(state))
+    return 3 if state.phase is Phase.DEGRADED else 0

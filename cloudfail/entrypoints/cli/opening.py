@@ -1,0 +1,39 @@
+"""What every command that opens an application shares: its options, and how they become an `App`."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from cloudfail.app import App
+
+Config = Annotated[Path, typer.Option("--config", "-c", envvar="CLOUDFAIL_CONFIG", help="The application's file.")]
+Runbooks = Annotated[
+    list[Path] | None,
+    typer.Option("--runbook-file", "-r", help="A runbook's file; without: all of runbooks/ beside the configuration."),
+]
+By = Annotated[str, typer.Option("--as", envvar="CLOUDFAIL_AS", help="Who you are, for the journal.")]
+Format = Annotated[str, typer.Option("--format", "-f", help="text, json or markdown")]
+Run = Annotated[
+    str | None, typer.Argument(metavar="RUN", help="A run's id or its first letters; without: the open one.")
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for the journal.")]
+
+DEFAULT_CONFIG = Path("cloudfail.yaml")
+
+
+def runbook_files(config: Path, named: list[Path] | None) -> list[Path]:
+    """The runbooks that were named, or all that lie in runbooks/ beside the configuration."""
+    if named:
+        return named
+    return sorted((config.parent / "runbooks").glob("*.yaml"))
+
+
+def open_app(config: Path, runbooks: list[Path] | None, by: str) -> App:
+    from cloudfail.app import App
+
+    return App.open(config, runbook_files(config, runbooks), by or getpass.getuser())

@@ -1,0 +1,108 @@
+"""plan, evacuate: review what would change; act on exactly that."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cloudfail.entrypoints.cli.opening import DEFAULT_CONFIG, By, Config, Format, Reason, Runbooks, open_app
+
+if TYPE_CHECKING:
+    from cloudfail.app import App, Review
+
+Region = Annotated[str, typer.Argument(metavar="REGION", help="The region to move out of.")]
+To = Annotated[str | None, typer.Option("--to", help="Where to; without: the first standby that owes nothing.")]
+Runbook = Annotated[str | None, typer.Option("--runbook", help="A runbook's name; without: the policy's.")]
+
+
+def plan(
+    region: Region,
+    to: To = None,
+    runbook: Runbook = None,
+    sign_for: Annotated[
+        str | None, typer.Option("--sign-for", help="Let automation act on exactly this plan for so long (30d, 12h).")
+    ] = None,
+    format_: Format = "text",
+    config: Config = DEFAULT_CONFIG,
+    runbooks: Runbooks = None,
+    by: By = "",
+) -> None:
+    """Read the world and print what would change, step by step. Changes nothing."""
+    app = open_app(config, runbooks, by)
+    review = app.review(region, to, runbook)
+    show(app, review, format_)
+    if sign_for is not None:
+        from cloudfail.config import durations
+
+        app.sign(review.plan, durations.parse(sign_for))
+        typer.echo(f"Signed by {app.by} for {sign_for}: automation may act on exactly plan {review.plan.checksum[:8]}.")
+    if review.refusals:
+        raise typer.Exit(2)
+
+
+def evacuate(
+    region: Region,
+    to: To = None,
+    runbook: Runbook = None,
+    checksum: Annotated[str | None, typer.Option("--plan", help="Act on exactly this reviewed plan.")] = None,
+    approve: Annotated[
+        bool, typer.Option("--approve", help="Approve its gate now, within its bounds: fence proven or prevented.")
+    ] = False,
+    reason: Reason = "",
+    detach: Annotated[bool, typer.Option("--detach", help="Open the run and let another worker carry it on.")] = False,
+    format_: Format = "text",
+    config: Config = DEFAULT_CONFIG,
+    runbooks: Runbooks = None,
+    by: By = "",
+) -> None:
+    """Move the application out of REGION. Without --plan nothing is changed: it prints the plan to review."""
+    from cloudfail.errors import Refused
+
+    app = open_app(config, runbooks, by)
+    if checksum is None:
+        review = app.review(region, to, runbook)
+        show(app, review, format_)
+        raise typer.Exit(2 if review.refusals else 0)
+    kept = app.reviewed(checksum)
+    if kept.source != region or (to is not None and kept.target != to):
+        raise Refused(
+            f"Plan {kept.checksum[:8]} moves {kept.source} to {kept.target}, not {region} to {to or kept.target}.",
+            "Nothing was changed.",
+            f"Review the move that you want: cloudfail plan {region}",
+        )
+    run = app.start(checksum, reason=reason or f"{app.by} evacuates {region}", approve=approve)
+    typer.echo(f"Opened run {run}.")
+    if detach:
+        typer.echo(f"Carry it on from anywhere: cloudfail resume {run}")
+        return
+    from cloudfail.entrypoints.cli.following import follow
+
+    raise typer.Exit(follow(app, run))
+
+
+def show(app: App, review: Review, format_: str) -> None:
+    from cloudfail.report import plan as report
+
+    view = report.PlanView(
+        plan=review.plan,
+        previews=review.previews,
+        estimate=review.estimate,
+        objectives=app.topology.objectives,
+        refusals=review.refusals,
+        warnings=review.warnings,
+        loss=review.loss,
+    )
+    match format_:
+        case "json":
+            typer.echo(json.dumps(report.as_json(view), indent=2, ensure_ascii=False))
+        case "markdown":
+            typer.echo(report.as_markdown(view))
+        case _:
+            typer.echo(report.as_text(view))
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(plan)
+    app.command()(evacuate)

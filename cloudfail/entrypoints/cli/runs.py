@@ -1,0 +1,133 @@
+"""status, runs, and the commands that people give to a run."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from cloudfail.entrypoints.cli.opening import DEFAULT_CONFIG, By, Config, Format, Reason, Run, Runbooks, open_app
+
+
+def status(
+    run: Run = None, format_: Format = "text", config: Config = DEFAULT_CONFIG, runbooks: Runbooks = None, by: By = ""
+) -> None:
+    """Where the application stands: its primary, the open run, what is owed."""
+    from cloudfail.report import run as report
+
+    app = open_app(config, runbooks, by)
+    log = app.log()
+    if run is None and format_ == "text":
+        typer.echo(report.status_text(log, app.topology))
+        return
+    state = app.run(run)
+    match format_:
+        case "json":
+            typer.echo(json.dumps(report.as_json(state), indent=2, ensure_ascii=False))
+        case "markdown":
+            typer.echo(report.as_markdown(state))
+        case _:
+            typer.echo(report.as_text(state))
+
+
+def runs(config: Config = DEFAULT_CONFIG, runbooks: Runbooks = None, by: By = "") -> None:
+    """Every run of the application, the newest last."""
+    from cloudfail.report import run as report
+
+    typer.echo(report.runs_text(open_app(config, runbooks, by).log()))
+
+
+def approve(
+    run: Run = None,
+    gate: Annotated[str, typer.Option("--gate", help="Only this gate; without: whichever is open.")] = "",
+    accept_owed_fence: Annotated[
+        bool, typer.Option("--accept-owed-fence", help="Accept that the old side may still take writes.")
+    ] = False,
+    loss_seconds: Annotated[
+        float | None, typer.Option("--loss-seconds", help="Accept the loss of so many seconds of acknowledged writes.")
+    ] = None,
+    reason: Reason = "",
+    config: Config = DEFAULT_CONFIG,
+    runbooks: Runbooks = None,
+    by: By = "",
+) -> None:
+    """Let the run pass its gate, in your name, within the bounds that you state."""
+    data = {"gate": gate, "accept_owed_fence": accept_owed_fence, "loss_seconds": loss_seconds}
+    _command("approve", run, config, runbooks, by, reason, **data)
+
+
+def decline(
+    run: Run = None, reason: Reason = "", config: Config = DEFAULT_CONFIG, runbooks: Runbooks = None, by: By = ""
+) -> None:
+    """Refuse the gate: what was changed is put back, the fence included."""
+    _command("decline", run, config, runbooks, by, reason)
+
+
+def pause(
+    run: Run = None,
+    automation: Annotated[
+        bool, typer.Option("--automation", help="Stop automation for the whole application.")
+    ] = False,
+    reason: Reason = "",
+    config: Config = DEFAULT_CONFIG,
+    runbooks: Runbooks = None,
+    by: By = "",
+) -> None:
+    """Make no further call until resume. With --automation: open no run by yourself until then."""
+    if automation:
+        open_app(config, runbooks, by).pause_automation(True, reason)
+        typer.echo("Automation is paused for this application. Let it go on: cloudfail resume --automation")
+        return
+    _command("pause", run, config, runbooks, by, reason)
+
+
+def abort(
+    run: Run = None, reason: Reason = "", config: Config = DEFAULT_CONFIG, runbooks: Runbooks = None, by: By = ""
+) -> None:
+    """Take the run back if no promotion was ordered yet; else stop it where it is."""
+    _command("abort", run, config, runbooks, by, reason)
+
+
+def close(
+    run: Run = None, reason: Reason = "", config: Config = DEFAULT_CONFIG, runbooks: Runbooks = None, by: By = ""
+) -> None:
+    """End a run that cannot go on, as it stands. What is owed stays owed."""
+    _command("close", run, config, runbooks, by, reason)
+
+
+def resume(
+    run: Run = None,
+    automation: Annotated[bool, typer.Option("--automation", help="Let automation go on again.")] = False,
+    reason: Reason = "",
+    config: Config = DEFAULT_CONFIG,
+    runbooks: Runbooks = None,
+    by: By = "",
+) -> None:
+    """Carry a run on from here, whoever began it: paused, halted, or left by a worker that died."""
+    from cloudfail.entrypoints.cli.following import follow
+    from cloudfail.execution.lifecycle import Event, ways_out
+
+    app = open_app(config, runbooks, by)
+    if automation:
+        app.pause_automation(False, reason)
+        typer.echo("Automation goes on.")
+        return
+    state = app.run(run)
+    if Event.RESUME in ways_out(state.phase):
+        app.command(state.id, Event.RESUME, reason)
+    raise typer.Exit(follow(app, state.id))
+
+
+def _command(
+    command: str, run: Run, config: Config, runbooks: Runbooks, by: By, reason: Reason, **data: object
+) -> None:
+    from cloudfail.execution.lifecycle import Event
+
+    state = open_app(config, runbooks, by).command(run, Event(command), reason, **data)
+    typer.echo(f"Run {state.id} is {state.phase}. {state.story[-1].text}")
+
+
+def register(app: typer.Typer) -> None:
+    for command in (status, runs, approve, decline, pause, resume, abort, close):
+        app.command()(command)
