@@ -9,7 +9,7 @@ from __future__ import annotations
 
 
 class CloudfailError(Exception):
-    """Base class. `happened`, `true_now` and `to_do` are one sentence each; the latter two may be empty inside a call."""
+    """Base class. `happened`, `true_now` and `to_do` are a sentence each; the latter two may be empty inside a call."""
 
     def __init__(self, happened: str, true_now: str = "", to_do: str = "") -> None:
         super().__init__(happened)

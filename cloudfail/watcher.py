@@ -7,7 +7,7 @@ heartbeats and capacity are sampled all along, and the loop wakes with each obse
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,6 +38,32 @@ class Moment:
     at: float
 
 
+@contextlib.contextmanager
+def seeing(app: App, live: Live) -> Iterator[Heartbeats]:
+    """Observers and heartbeats at work while the body runs: the app's looks use what they see."""
+    primary = app.primary
+    app.live = live
+    try:
+        with (
+            Observers(app.topology, live.deliver, app.clock),
+            Heartbeats(app.world.databases(), primary, clock=app.clock) as heartbeats,
+        ):
+            app.heartbeat = heartbeats.acknowledged
+            with contextlib.suppress(CloudfailError):
+                app.world.warm()
+            yield heartbeats
+    finally:
+        app.live, app.heartbeat = None, None
+
+
+def wait_until_seen(app: App, live: Live, region: str, seconds_max: float) -> None:
+    """Return when the observers have a verdict on `region`, or after `seconds_max`: unknown is an answer too."""
+    end = app.clock.boot() + seconds_max
+    while app.clock.boot() < end and live.verdicts()[region].health is Health.UNKNOWN:
+        live.changed.wait(0.1)
+        live.changed.clear()
+
+
 class Watcher:
     """`tell` is called when the decision changes; `notify` with each journal entry while a run is carried on."""
 
@@ -57,17 +83,9 @@ class Watcher:
         """Watch until `until` (boot seconds) or `stop()`. Returns only when no call of ours is out."""
         clock = self.app.clock
         deadline = float("inf") if until is None else until
-        self.app.live = self.live
         self._carried = self._carried_over()
-        primary = self.app.primary
-        with (
-            Observers(self.app.topology, self.live.deliver, clock),
-            Heartbeats(self.app.world.databases(), primary, clock=clock) as heartbeats,
-        ):
+        with seeing(self.app, self.live) as heartbeats:
             self._since = clock.boot()
-            self.app.heartbeat = heartbeats.acknowledged
-            with contextlib.suppress(CloudfailError):
-                self.app.world.warm()
             recorded_at = settled_at = float("-inf")
             while clock.boot() < deadline and not stop():
                 log = self.app.log()

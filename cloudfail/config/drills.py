@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,13 +19,17 @@ Rate = Annotated[float | int, Field(gt=0, le=500)]
 RegionName = Literal["east", "west"]
 
 
+def _workers() -> Mapping[RegionName, int]:
+    return {"east": 2, "west": 1}
+
+
 class LabShape(Shape):
     """The lab that the drill starts."""
 
     mode: Literal["auto", "netns", "loopback"] = "auto"
     synchronous: Literal["off", "on", "remote_apply"] = "remote_apply"
     ttl: Duration = 1.0
-    workers: dict[RegionName, Annotated[int, Field(ge=1, le=4)]] = Field(default_factory=lambda: {"east": 2, "west": 1})
+    workers: Mapping[RegionName, Annotated[int, Field(ge=1, le=4)]] = Field(default_factory=_workers)
 
 
 class FaultShape(Shape):

@@ -12,9 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
 import yaml
 
@@ -27,42 +25,19 @@ from cloudfail.journal import Journal
 from cloudfail.lab import configuration
 from cloudfail.lab import load as client_load
 from cloudfail.lab.lab import Lab
-from cloudfail.lab.score import read, score
+from cloudfail.lab.score import Write, read, score, window
 from cloudfail.lab.spec import LabSpec, other_region
 from cloudfail.lab.wrapper import environment
+from cloudfail.model.journal import Entry
+from cloudfail.model.topology import Objectives
+from cloudfail.report.outcome import DrillReport, Leg, client_of, leg_of
 from cloudfail.shipped import runbook_file
 from cloudfail.stores.sqlite import SQLiteStore
 
 SETTLE_SECONDS = 3.0
 COMMAND_SECONDS = 60.0
 DRILL_NAME = "drill"
-
-
-@dataclass(frozen=True)
-class Leg:
-    """One half of the drill. Times are wall seconds; `clients` is what cloudfail.lab.score says of its window."""
-
-    run: RunState
-    began_at: float
-    ended_at: float
-    clients: Mapping[str, Any]
-    detected_at: float | None
-    loss: tuple[float | None, float | None]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """All that a report needs. `head` is the digest of the journal's last entry."""
-
-    drill: Drill
-    mode: str
-    started_at: float
-    fault: Mapping[str, Any]
-    fault_at: float
-    failover: Leg
-    restore: RunState
-    failback: Leg | None
-    head: str
+APPLICATION = "shop"
 
 
 class DrillFailed(CloudfailError):
@@ -85,7 +60,7 @@ class GameDay:
 
     # ---- the sequence
 
-    def run(self) -> Outcome:
+    def run(self) -> DrillReport:
         drill, lab = self.drill, self.lab
         source = drill.fault.kill
         target = other_region(source)
@@ -121,56 +96,64 @@ class GameDay:
                 time.sleep(SETTLE_SECONDS)
                 back_ended = time.monotonic()
             record = load.stop()
+        entries = self._entries()
         writes = read(record)
         surviving = lab.database_ids(source if failback is not None else target)
-        legs = [self._leg(failover, began, calm, score(writes, surviving, began, calm))]
+        # A write that was lost outside of both windows counts too, as the first leg's.
+        everywhere = score(writes, surviving, hand_overs=2)["acknowledged_writes_lost"]
+        home = None
         if failback is not None:
-            legs.append(self._leg(failback, back_began, back_ended, score(writes, surviving, back_began, back_ended)))
-        everything = score(writes, surviving, hand_overs=len(legs))
-        legs[0] = self._with_all_losses(legs[0], everything, legs[1:])
-        return Outcome(
-            drill=drill,
-            mode=lab.layout.mode,
+            home = self._leg(failback, writes, surviving, back_began, back_ended, entries)
+            everywhere -= home.client.acknowledged_writes_lost or 0
+        away = self._leg(failover, writes, surviving, began, calm, entries, fault_at, everywhere)
+        return DrillReport(
+            application=APPLICATION,
             started_at=started,
-            fault=proof,
-            fault_at=fault_at,
-            failover=legs[0],
-            restore=restore,
-            failback=legs[1] if len(legs) > 1 else None,
-            head=self._read().digest,
+            mode=lab.layout.mode,
+            synchronous=drill.lab.synchronous,
+            objectives=Objectives(drill.objectives.rto, drill.objectives.rpo),
+            failover=away,
+            failback=home,
+            journal_head=entries[-1].digest,
+            journal_entries=len(entries),
+            about={
+                "drill": drill.name,
+                "fault": f"{source} killed with SIGKILL: {proof.get('killed', 'all')} processes",
+                "redundancy": f"restored by run {restore.id}: {restore.phase}",
+            },
         )
 
-    @staticmethod
-    def _with_all_losses(leg: Leg, everything: Mapping[str, Any], others: list[Leg]) -> Leg:
-        """A write that was lost between the two windows counts too: it is the first leg's."""
-        elsewhere = sum(other.clients["acknowledged_writes_lost"] for other in others)
-        lost = everything["acknowledged_writes_lost"] - elsewhere
-        clients = {**leg.clients, "acknowledged_writes_lost": lost}
-        return Leg(leg.run, leg.began_at, leg.ended_at, clients, leg.detected_at, leg.loss)
-
-    def _leg(self, run: RunState, began: float, ended: float, clients: Mapping[str, Any]) -> Leg:
-        offset = self._wall_less_monotonic
-        moved = {
-            name: {
-                **group,
-                "outage_began": group["outage_began"] + offset if group["outage_began"] else None,
-                "outage_ended": group["outage_ended"] + offset if group["outage_ended"] else None,
-            }
-            for name, group in clients["groups"].items()
-        }
+    def _leg(
+        self,
+        run: RunState,
+        writes: list[Write],
+        surviving: set[str],
+        began: float,
+        ended: float,
+        entries: list[Entry],
+        fault_at: float | None = None,
+        lost: int | None = None,
+    ) -> Leg:
+        """One half of the drill: the clients' window [began, ended] (monotonic), on the axis of the fault, or else of
+        the opening of the run."""
         run = self._log.runs[run.id]
-        detected = self._log.samples.get("detected", {}).get(run.plan.source) if run.automation != "off" else None
-        return Leg(run, began + offset, ended + offset, {**clients, "groups": moved}, detected, self._loss(run))
-
-    def _loss(self, run: RunState) -> tuple[float | None, float | None]:
-        """The loss bounds that were journaled with the promotion's first intent."""
-        journal = Journal(self._store(), "shop", SystemClock(), DRILL_NAME)
-        for entry in journal.refresh():
-            if entry.kind == "intent" and entry.data["run"] == run.id:
-                step = run.plan.step(entry.data["step"])
-                if step.point_of_no_return:
-                    return (0.0, 0.0) if step.action == "database.switchover" else tuple(entry.data["loss"][:2])
-        return None, None
+        scored = score(writes, surviving, began, ended)
+        if lost is not None:
+            scored["acknowledged_writes_lost"] = lost
+        zero = (run.opened_at if fault_at is None else fault_at) - self._wall_less_monotonic
+        within = [write for write in window(writes, began, ended) if not write.group.startswith("inside")]
+        client = client_of(
+            scored, zero=zero, acknowledged_at=[write.done for write in within if write.outcome == "acknowledged"]
+        )
+        detected = None if fault_at is None else self._log.samples.get("detected", {}).get(run.plan.source)
+        return leg_of(
+            run,
+            client,
+            writers_at_once_max=scored["writers_at_once_max"],
+            fault_at=fault_at,
+            detected_at=detected,
+            entries=entries,
+        )
 
     # ---- cloudfail, as an operator runs it
 
@@ -268,9 +251,13 @@ class GameDay:
 
     def _read(self) -> Journal:
         if self._journal is None:
-            self._journal = Journal(self._store(), "shop", SystemClock(), DRILL_NAME)
+            self._journal = Journal(self._store(), APPLICATION, SystemClock(), DRILL_NAME)
         self._log = fold(self._log, self._journal.refresh())
         return self._journal
+
+    def _entries(self) -> list[Entry]:
+        self._read()
+        return Journal(self._store(), APPLICATION, SystemClock(), DRILL_NAME).refresh()
 
     def _newest(self, runbook: str) -> RunState:
         self._read()

@@ -45,11 +45,9 @@ def run(
     from cloudfail.lab.lab import Lab
     from cloudfail.report import drill as report
     from cloudfail.report.html import drill_html
-    from cloudfail.report.outcome import report_of
 
     with Lab.start(spec_of(drill)) as lab:
-        outcome = GameDay(drill, lab, typer.echo).run()
-    made = report_of(outcome)
+        made = GameDay(drill, lab, typer.echo).run()
     typer.echo("")
     typer.echo(report.as_text(made))
     if out is not None:

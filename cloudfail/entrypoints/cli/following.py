@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from cloudfail.execution.state import LogState
     from cloudfail.model.journal import Entry
 
+SEEN_SECONDS_MAX = 5.0
+
 
 def printer() -> Notify:
     """Prints each journal entry once, as a line that reads the same in a terminal and in a log file. In a terminal
@@ -36,7 +38,9 @@ def follow(app: App, run: str) -> int:
     done or undone, 3 degraded, 4 somebody else carries it on."""
     from cloudfail.errors import LeaseLost
     from cloudfail.execution.lifecycle import Phase
+    from cloudfail.live import Live
     from cloudfail.report.run import as_text
+    from cloudfail.watcher import seeing, wait_until_seen
 
     since = app.log().seq
     tell = printer()
@@ -45,8 +49,11 @@ def follow(app: App, run: str) -> int:
         if entry.seq > since:
             tell(entry, state)
 
+    live = Live(app.topology, app.clock)
     try:
-        app.drive(wait_for_people=True, notify=from_now)
+        with seeing(app, live):
+            wait_until_seen(app, live, app.run(run).plan.target, SEEN_SECONDS_MAX)
+            app.drive(wait_for_people=True, notify=from_now)
     except LeaseLost as error:
         typer.echo(str(error), err=True)
         return 4
