@@ -127,6 +127,13 @@ class Engine:
         t, boot = self._t_at_boot
         return round(t + (self.clock.boot() - boot), 6)
 
+    def _carry_on_from(self, t: float) -> None:
+        """Count on from `t` where that is later: run seconds never go back within a run, also after its end."""
+        ahead = t - self.t()
+        if ahead > 0:
+            self._t_at_boot = (self._t_at_boot[0] + ahead, self._t_at_boot[1])
+            self._quiet_until_t += ahead
+
     # ---- driving
 
     def drive(self, *, until: float | None = None, wait_for_people: bool = False) -> LogState:
@@ -181,6 +188,9 @@ class Engine:
         """Look once at what an ended run changed, and put back what an older epoch changed since (rule 10)."""
         self.read()
         run = self.state.runs[run_id]
+        if self.state.run is not None or run_id != list(self.state.runs)[-1]:
+            # What a newer run wants stands above what this one left.
+            return
         tracks = [Track(step.name, "watch") for step in watched(run)]
         if not self._worth_a_claim(run, tracks) or not self._claim(self.clock.boot() + self.state.lease_seconds * 2):
             return
@@ -210,6 +220,7 @@ class Engine:
         moving or does not answer is left to the next time."""
         self._looks.clear()
         self._counts.clear()
+        self._carry_on_from(self.state.runs[run_id].t)
         for _ in range(SETTLE_ROUNDS_MAX):
             self._collect()
             self.read()
@@ -359,7 +370,7 @@ class Engine:
 
     def _context(self, run: RunState, track: Track) -> tuple[Action, StepContext]:
         step = run.plan.step(track.step)
-        undoing = track.way == "undo"
+        undoing = track.way == "undo" or (track.way == "watch" and run.undo_begun)
         if undoing and step.undo is not None:
             step = replace(step, action=step.undo[0], arguments=step.undo[1])
         action = self.actions[step.action or ""]

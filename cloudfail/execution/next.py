@@ -73,7 +73,7 @@ class Now:
 
 def next_commands(run: RunState, now: Now) -> tuple[Command, ...]:
     """Everything that may be done now. An AppendEntry comes alone and first: it changes what is decided next."""
-    if run.phase is Phase.RUNNING and _all_ended(run):
+    if (run.phase is Phase.RUNNING and _all_ended(run)) or (run.phase is Phase.UNDOING and _all_undone(run)):
         watching = watch_commands(run, now)
         if watching or any(track.way == "watch" for track in now.busy):
             return watching
@@ -107,17 +107,33 @@ def _all_ended(run: RunState) -> bool:
     return all(run.did(step.name).ended in {"done", "owed"} for step in run.plan.steps)
 
 
+def _all_undone(run: RunState) -> bool:
+    return all(
+        run.track(Track(step.name, "undo")).ended in {"done", "skipped"} for step in run.plan.steps if _begun(run, step)
+    )
+
+
 def watched(run: RunState) -> list[PlannedStep]:
-    """What a call of an older epoch could still change, because no condition of the provider's stops it (rule 10)."""
-    last = {_touched(step): step.name for step in run.plan.steps}
-    return [
-        step
-        for step in run.plan.steps
-        if step.facts.fencing == "watching"
-        and run.did(step.name).ordered
-        and not step.point_of_no_return
-        and last[_touched(step)] == step.name
-    ]
+    """What a call of an older epoch could still change (rule 10). After a move: what no condition of the provider's
+    stops. After an undo: everything that could be put back, since a condition that was seen before the move holds
+    again after it was taken back, and an undo that found nothing to do left no newer mark."""
+    if run.undo_begun:
+        steps = [
+            step
+            for step in reversed(run.plan.steps)
+            if step.undo is not None and run.track(Track(step.name, "undo")).ended == "done"
+        ]
+    else:
+        steps = [
+            step
+            for step in run.plan.steps
+            if step.facts.fencing == "watching"
+            and not step.point_of_no_return
+            and run.did(step.name).ordered
+            and run.did(step.name).ended == "done"
+        ]
+    last = {_touched(step): step.name for step in steps}
+    return [step for step in steps if last[_touched(step)] == step.name]
 
 
 def _touched(step: PlannedStep) -> tuple[str, ...]:
@@ -128,7 +144,7 @@ def _touched(step: PlannedStep) -> tuple[str, ...]:
 
 def watch_commands(run: RunState, now: Now) -> tuple[Command, ...]:
     """Look once more at what the run changed, and put back what an older epoch changed since. Nothing to do: ()."""
-    ended = max((run.did(step.name).ended_t for step in run.plan.steps), default=0.0)
+    ended = _steps_ended_t(run)
     commands: list[Command] = []
     for step in watched(run):
         track = Track(step.name, "watch")
@@ -139,6 +155,10 @@ def watch_commands(run: RunState, now: Now) -> tuple[Command, ...]:
             commands.extend(_advance(run, step, track, now))
     appends = [command for command in commands if isinstance(command, AppendEntry)]
     return (appends[0],) if appends else tuple(commands)
+
+
+def _steps_ended_t(run: RunState) -> float:
+    return max((record.ended_t for track, record in run.tracks.items() if track.way in {"do", "undo"}), default=0.0)
 
 
 def obligation_commands(run: RunState, now: Now) -> tuple[Command, ...]:
@@ -156,14 +176,16 @@ def _ready(run: RunState, step: PlannedStep) -> bool:
 
 def _undo_ready(run: RunState, step: PlannedStep) -> bool:
     """A step is put back only after everything that was built on it was."""
-    if run.track(Track(step.name, "undo")).ended or not (run.did(step.name).ordered or run.did(step.name).ended):
+    if run.track(Track(step.name, "undo")).ended or not _begun(run, step):
         return False
     later = [other for other in run.plan.steps if step.name in other.needs]
     return all(
-        run.track(Track(other.name, "undo")).ended in {"done", "skipped"}
-        or not (run.did(other.name).ordered or run.did(other.name).ended)
-        for other in later
+        run.track(Track(other.name, "undo")).ended in {"done", "skipped"} or not _begun(run, other) for other in later
     )
+
+
+def _begun(run: RunState, step: PlannedStep) -> bool:
+    return run.did(step.name).ordered or bool(run.did(step.name).ended)
 
 
 def _advance(run: RunState, step: PlannedStep, track: Track, now: Now) -> list[Command]:
@@ -182,7 +204,7 @@ def _advance(run: RunState, step: PlannedStep, track: Track, now: Now) -> list[C
         due = _look_due(run, step, track, record, now)
         return [LookAt(track)] if now.t >= due else [WaitUntil(due, "settle")]
     match observed.seen:
-        case Done() if track.way == "watch":
+        case Done() | Owed() if track.way == "watch":
             return []
         case Done() as done:
             return [_ended(run, track, "done", done.detail, outcome=done.outcome, facts=done.facts)]
@@ -326,7 +348,7 @@ def _since(run: RunState, step: PlannedStep, track: Track, now: Now) -> float:
         return max([run.reset_t, _undo_began(run), *later])
     quiet = min(now.quiet_until, now.t)
     if track.way == "watch":
-        return max([run.reset_t, quiet, *(run.did(other.name).ended_t for other in run.plan.steps)])
+        return max(run.reset_t, quiet, _steps_ended_t(run))
     return max([run.reset_t, quiet, *(run.did(need).ended_t for need in step.needs)])
 
 
@@ -377,7 +399,9 @@ def _look_again(step: PlannedStep, track: Track, observed: Observed, now: Now) -
 def _rest(run: RunState) -> tuple[Command, ...]:
     """Nothing can move: the run ends, or needs a person."""
     if run.phase is Phase.UNDOING:
-        blocked = [track for track, record in run.tracks.items() if track.way == "undo" and record.ended == "failed"]
+        blocked = [
+            track for track, record in run.tracks.items() if track.way in {"undo", "watch"} and record.ended == "failed"
+        ]
         if blocked:
             details = "; ".join(f"{track}: {run.track(track).detail}" for track in blocked)
             to_do = f"Try again: cloudfail resume {run.id}; or leave it so: cloudfail close {run.id} --reason TEXT"

@@ -110,13 +110,11 @@ def test_a_transient_failure_is_tried_again_after_a_pause_that_grows(name: str, 
     assert len(failed) == 2
     for result in failed:
         again = next(
-            (
-                e
-                for e in log
-                if e.seq > result.seq
-                and e.kind is Kind.INTENT
-                and (e.data["step"], e.data["way"]) == (result.data["step"], result.data["way"])
-            )
+            e
+            for e in log
+            if e.seq > result.seq
+            and e.kind is Kind.INTENT
+            and (e.data["step"], e.data["way"]) == (result.data["step"], result.data["way"])
         )
         assert again.t is not None and result.t is not None
         least = 0.1 * 2 ** (again.data["attempt"] - 2)
