@@ -9,7 +9,8 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from cloudfail.config.document import Document, Path, Scalar, plain, text_of
-from cloudfail.config.mistakes import Mistakes, did_you_mean, listed, shown
+from cloudfail.config.mistakes import Mistakes, did_you_mean, shown
+from cloudfail.config.secrecy import NOT_SHOWN, secret
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -32,8 +33,11 @@ def validated(model: type[M], document: Document, path: Path, mistakes: Mistakes
     try:
         return model.model_validate(plain(node) if data is None else data)
     except ValidationError as error:
-        for one in error.errors(include_url=False):
-            _note(model, document, path, dict(one), mistakes)
+        told = [_note(model, document, path, one, mistakes) for one in error.errors(include_url=False)]
+        if not any(told):
+            place = document.place(*path)
+            problem = f"this has not the form that {model.__name__} reads"
+            mistakes.add(place.file, place.line, place.column, place.text, problem, str(error.errors()[0]["msg"]))
     except Exception as error:  # noqa: BLE001 - a provider's own validator may raise anything; nobody gets a traceback
         place = document.place(*path)
         name = f"{type(error).__name__}: {shown(str(error))}"
@@ -42,21 +46,32 @@ def validated(model: type[M], document: Document, path: Path, mistakes: Mistakes
     return None
 
 
-def _note(model: type[BaseModel], document: Document, path: Path, error: Mapping[str, Any], mistakes: Mistakes) -> None:
+def _note(model: type[BaseModel], document: Document, path: Path, error: Mapping[str, Any], mistakes: Mistakes) -> bool:
+    """Whether this one error was told."""
     loc = tuple(part for part in error["loc"] if part != "[key]")
     kind, whole = error["type"], (*path, *loc)
     on_key = kind == "extra_forbidden" or "[key]" in error["loc"]
-    node, key_node, _ = document.find(whole)
+    node, key_node, exists = document.find(whole)
+    if kind in ("literal_error", "string_type") and not exists and not isinstance(node, Scalar):
+        return False  # one alternative of several, and what was written is meant to be another
     at = key_node if on_key and key_node is not None else node
-    last = str(next((part for part in reversed(whole) if isinstance(part, str)), "this"))
+    named = [str(part) for end, part in enumerate(whole, 1) if isinstance(part, str) and document.find(whole[:end])[2]]
+    last = named[-1] if named else "this"
+    written = text_of(node)
     if kind == "extra_forbidden":
+        last = str(whole[-1])
         problem, instead = f'unknown key "{shown(last)}"', did_you_mean(last, keys_at(model, loc[:-1]))
     elif kind == "missing":
-        problem, instead = f'"{last}" is missing', f"write {last}: …"
+        problem, instead = f'"{whole[-1]}" is missing', f"write {whole[-1]}: …"
     else:
+        hidden = isinstance(node, Scalar) and secret(last, written) is not None
         value = node.value if isinstance(node, Scalar) else None
-        problem, instead = _words(kind, last, value, text_of(node), error)
+        problem, instead = _words(kind, last, value, NOT_SHOWN if hidden else written, error)
+        if hidden:
+            mistakes.add(document.file, at.line, at.column, NOT_SHOWN, problem.replace(written, "…"), instead)
+            return True
     mistakes.add(document.file, at.line, at.column, text_of(at), problem, instead)
+    return True
 
 
 def _words(kind: str, name: str, value: object, written: str, error: Mapping[str, Any]) -> tuple[str, str]:
@@ -122,8 +137,8 @@ def _inside(annotation: Any, part: str | int) -> Any:
                     return field.annotation
             if part == one.__name__:
                 return one
-        elif get_origin(one) in (dict, list, Mapping) and get_args(one):
-            return get_args(one)[-1]
+        elif get_origin(one) in (dict, list, tuple, set, frozenset, Mapping):
+            return next((inner for inner in reversed(get_args(one)) if inner is not Ellipsis), None)
     return None
 
 
@@ -148,6 +163,3 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
         else:
             found += [inner for argument in get_args(one) for inner in _models_in(argument)]
     return found
-
-
-__all__ = ["keys_at", "listed", "loose_models", "validated"]

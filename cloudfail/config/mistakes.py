@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from cloudfail.config.secrecy import concealed
+
 SHOWN_CHARACTERS = 72
 """How much of an offending text is repeated. A file may hold a megabyte on one line."""
 
@@ -69,7 +71,7 @@ class Mistakes:
     found: list[Mistake] = field(default_factory=list)
 
     def add(self, file: str, line: int, column: int, text: str, problem: str, instead: str) -> None:
-        mistake = Mistake(file, line, column, shown(text), problem, instead)
+        mistake = Mistake(file, line, column, shown(concealed(text[:1000])), problem, instead)
         if mistake not in self.found[-50:]:
             self.found.append(mistake)
 

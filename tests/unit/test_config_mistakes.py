@@ -253,6 +253,84 @@ def test_a_provider_whose_schema_lets_unknown_keys_pass_is_refused(tmp_path: Pat
         config.load(tmp_path / "c.yaml", [], {"loose": provider})
 
 
+def test_no_message_repeats_a_secret(tmp_path: Path) -> None:
+    from paper import PaperProvider, made
+    from pydantic import BaseModel, field_validator
+
+    from cloudfail.model.topology import PortName
+
+    class Key(BaseModel, extra="forbid"):
+        secret: str
+        size: int = 1
+
+        @field_validator("secret")
+        @classmethod
+        def reference(cls, value: str) -> str:
+            if not value.startswith("env:"):
+                raise ValueError(f"{value} is a secret; write env:NAME")
+            return value
+
+    provider = PaperProvider("p", dict([made(PortName.DNS, "d", Key)]))
+    for text in (
+        "secret: hunter2",
+        "secret: [hunter2",
+        "secret: env:A, size: 'password=hunter2'",
+        "secret: 'a:hunter2\\x'",
+    ):
+        (tmp_path / "c.yaml").write_text(
+            "application: a\nobjectives: {rto: 1m, rpo: 1s}\nregions: {one: {provider: p}}\nprimary: one\n"
+            f"state: 'memory:'\nresources:\n  www: {{dns: d, {text}}}\n"
+        )
+        with pytest.raises(ConfigError) as raised:
+            config.load(tmp_path / "c.yaml", [], {"p": provider})
+        assert "hunter2" not in str(raised.value), text
+
+
+def test_a_mistake_in_one_of_several_alternatives_is_told_for_the_one_that_is_meant(tmp_path: Path) -> None:
+    from typing import Literal
+
+    from paper import PaperProvider, made
+    from pydantic import BaseModel
+
+    from cloudfail.model.topology import PortName
+
+    class Command(BaseModel, extra="forbid"):
+        name: str
+
+    class Options(BaseModel, extra="forbid"):
+        fences: tuple[Literal["logins"] | Command, ...] = ()
+
+    (tmp_path / "c.yaml").write_text(
+        "application: a\nobjectives: {rto: 1m, rpo: 1s}\nregions: {one: {provider: p}}\nprimary: one\n"
+        "state: 'memory:'\nresources:\n  www: {dns: d, fences: [logins, {nam: wall}]}\n"
+    )
+    with pytest.raises(ConfigError) as raised:
+        config.load(tmp_path / "c.yaml", [], {"p": PaperProvider("p", dict([made(PortName.DNS, "d", Options)]))})
+    assert [str(one).split(": ", 1)[1] for one in raised.value.mistakes] == [
+        '"name" is missing\n    here: {nam}\n    instead: write name: …',
+        'unknown key "nam"\n    here: nam\n    instead: did you mean name?',
+    ]
+
+
+def test_a_value_that_no_alternative_fits_is_never_let_through(tmp_path: Path) -> None:
+    from typing import Literal
+
+    from paper import PaperProvider, made
+    from pydantic import BaseModel
+
+    from cloudfail.model.topology import PortName
+
+    class Options(BaseModel, extra="forbid"):
+        size: Literal["small"] | str = "small"
+
+    (tmp_path / "c.yaml").write_text(
+        "application: a\nobjectives: {rto: 1m, rpo: 1s}\nregions: {one: {provider: p}}\nprimary: one\n"
+        "state: 'memory:'\nresources:\n  www: {dns: d, size: {unknown: x}}\n"
+    )
+    with pytest.raises(ConfigError, match=r"c.yaml:7:8: this has not the form that Options reads"):
+        config.load(tmp_path / "c.yaml", [], {"p": PaperProvider("p", dict([made(PortName.DNS, "d", Options)]))})
+
+
 def test_a_provider_whose_schema_raises_is_no_traceback(tmp_path: Path) -> None:
     from paper import PaperProvider, made
     from pydantic import BaseModel, field_validator
