@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import typer
@@ -33,30 +34,32 @@ def printer() -> Notify:
     return tell
 
 
-def follow(app: App, run: str) -> int:
-    """Drive `run` and print its progress. Waits at gates for a command that somebody types elsewhere. Exit code: 0
-    done or undone, 3 degraded, 4 somebody else carries it on."""
+def follow(app: App, target: str, begin: Callable[[], str]) -> int:
+    """See `target` from every vantage first, so that no step of the run has to wait for eyes; then `begin` (which opens
+    or resumes a run and returns its id), drive it and print its progress. Waits at gates for a command that somebody
+    types elsewhere. Exit code: 0 done or undone, 3 degraded, 4 somebody else carries it on."""
     from cloudfail.errors import LeaseLost
     from cloudfail.execution.lifecycle import Phase
     from cloudfail.live import Live
     from cloudfail.report.run import as_text
     from cloudfail.watcher import seeing, wait_until_seen
 
-    since = app.log().seq
-    tell = printer()
-
-    def from_now(entry: Entry, state: LogState) -> None:
-        if entry.seq > since:
-            tell(entry, state)
-
     live = Live(app.topology, app.clock)
-    try:
-        with seeing(app, live):
-            wait_until_seen(app, live, app.run(run).plan.target, SEEN_SECONDS_MAX)
+    with seeing(app, live):
+        wait_until_seen(app, live, target, SEEN_SECONDS_MAX)
+        since = app.log().seq
+        tell = printer()
+
+        def from_now(entry: Entry, state: LogState) -> None:
+            if entry.seq > since:
+                tell(entry, state)
+
+        run = begin()
+        try:
             app.drive(wait_for_people=True, notify=from_now)
-    except LeaseLost as error:
-        typer.echo(str(error), err=True)
-        return 4
+        except LeaseLost as error:
+            typer.echo(str(error), err=True)
+            return 4
     state = app.run(run)
     typer.echo("")
     typer.echo(as_text(state))

@@ -72,14 +72,14 @@ def evacuate(
             "Nothing was changed.",
             f"Review the move that you want: cloudfail plan {region}",
         )
-    run = app.start(checksum, reason=reason or f"{app.by} evacuates {region}", approve=approve)
-    typer.echo(f"Opened run {run}.")
+    words = reason or f"{app.by} evacuates {region}"
     if detach:
-        typer.echo(f"Carry it on from anywhere: cloudfail resume {run}")
+        run = app.start(checksum, reason=words, approve=approve)
+        typer.echo(f"Opened run {run}. Carry it on from anywhere: cloudfail resume {run}")
         return
     from cloudfail.entrypoints.cli.following import follow
 
-    raise typer.Exit(follow(app, run))
+    raise typer.Exit(follow(app, kept.target, lambda: app.start(checksum, reason=words, approve=approve)))
 
 
 def show(app: App, review: Review, format_: str) -> None:

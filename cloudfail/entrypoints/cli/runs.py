@@ -114,9 +114,13 @@ def resume(
         typer.echo("Automation goes on.")
         return
     state = app.run(run)
-    if Event.RESUME in ways_out(state.phase):
-        app.command(state.id, Event.RESUME, reason)
-    raise typer.Exit(follow(app, state.id))
+
+    def begin() -> str:
+        if Event.RESUME in ways_out(app.run(state.id).phase):
+            app.command(state.id, Event.RESUME, reason)
+        return state.id
+
+    raise typer.Exit(follow(app, state.plan.target, begin))
 
 
 def _command(
