@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cloudfail.config import durations
-from cloudfail.lint.secrets import PLAIN, SECRET_KEY
+from cloudfail.config.secrecy import PLAIN, SECRET_KEY
 from cloudfail.model.plan import Plan
 from cloudfail.model.runbook import Mode
 from cloudfail.model.states import LossBound
