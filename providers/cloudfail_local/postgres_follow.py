@@ -102,7 +102,7 @@ class Following:
                 call.check()
                 line = wanted_conninfo(member, up).replace("'", "''")
                 member.act.order(f"ALTER SYSTEM SET primary_conninfo = '{line}'", seconds=call.timeout_seconds)
-                member.act.order("SELECT pg_reload_conf()", seconds=call.timeout_seconds)
+                reload_until(member.act, f"position('{line}' in current_setting('primary_conninfo')) > 0", call)
             case "keep" if control is not None:
                 archive_tail(member, control, stage.fork, archive, call)
             case "checkpoint":
@@ -124,7 +124,7 @@ class Following:
                     f"ALTER SYSTEM SET synchronous_standby_names = '{_quoted_name(member.name)}'",
                     seconds=call.timeout_seconds,
                 )
-                up.act.order("SELECT pg_reload_conf()", seconds=call.timeout_seconds)
+                reload_until(up.act, "current_setting('synchronous_standby_names') <> ''", call)
             case _:
                 raise Permanent(f"No such stage: {stage.name}.")
 
@@ -274,6 +274,15 @@ class Following:
         return Stage(_next("clone", words, "diverged", f"a copy of {up.region}", mark), "clone")
 
 
+def reload_until(session: Session, condition: str, call: Call) -> None:
+    """Reload, and wait until the session sees it: a reload is asynchronous, and a look right after it would order the
+    same again."""
+    deadline = time.monotonic() + min(1.0, call.timeout_seconds / 2)
+    session.order("SELECT pg_reload_conf()", seconds=call.timeout_seconds)
+    while session.ask(f"SELECT {condition}").rows[0][0] != "t" and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
 def wanted_conninfo(member: Server, up: Server) -> str:
     """primary_conninfo for `member` under `up`."""
     return conninfo.make_conninfo("", **{**up.upstream, "application_name": member.name})
@@ -291,6 +300,3 @@ def same_place(left: str, right: str) -> bool:
 
 def _quoted_name(name: str) -> str:
     return '"' + name.replace('"', '""').replace("'", "''") + '"'
-
-
-__all__ = ["Following", "Session", "same_place", "wanted_conninfo"]

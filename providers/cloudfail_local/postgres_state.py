@@ -17,7 +17,9 @@ FENCE_END = "# cloudfail fence end"
 _FENCE_MARK = re.compile(re.escape(FENCE_BEGIN) + r" epoch=(\d+) run=(\S*) at=([0-9.]+)")
 
 # A primary's own timeline stands in the name of the segment that it writes: the control file says so only after the
-# first checkpoint, and that difference is what pg_rewind stumbles over (see postgres_follow.py).
+# first checkpoint, and that difference is what pg_rewind stumbles over (see postgres_follow.py). A replica without a
+# receiver has no word for the timeline that it replays: its control file lags behind, and what it has received (the
+# segments, not the history files, which a diverged replica has too) is the evidence.
 _LOOK = """
 SELECT pg_is_in_recovery(),
        (CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0') ELSE pg_current_wal_lsn() END
@@ -25,9 +27,11 @@ SELECT pg_is_in_recovery(),
        (CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_receive_lsn(), '0/0') ELSE '0/0' END
           - '0/0'::pg_lsn)::bigint,
        CASE WHEN pg_is_in_recovery()
-            THEN greatest((SELECT received_tli FROM pg_stat_wal_receiver),
-                          (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
-                          (SELECT timeline_id FROM pg_control_checkpoint()))
+            THEN coalesce((SELECT received_tli FROM pg_stat_wal_receiver),
+                          greatest((SELECT min_recovery_end_timeline FROM pg_control_recovery()),
+                                   (SELECT timeline_id FROM pg_control_checkpoint()),
+                                   (SELECT max(('x' || substr(name, 1, 8))::bit(32)::int) FROM pg_ls_waldir()
+                                     WHERE name ~ '^[0-9A-F]{24}$')))
             ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END,
        (SELECT timeline_id FROM pg_control_checkpoint()),
        (SELECT system_identifier FROM pg_control_system()),
