@@ -48,7 +48,8 @@ MARGIN_SHARE = 0.25
 POLL_SECONDS = 0.25
 # Never shorter, so that a rounded due time cannot make the loop spin.
 WAIT_SECONDS_MIN = 0.001
-SETTLE_ROUNDS_MAX = 1000
+SETTLE_SECONDS_MAX = 60.0
+SETTLE_ACTS_MAX = 3
 LOOK_SECONDS_MAX = 30.0
 
 
@@ -182,7 +183,7 @@ class Engine:
             self._wait(commands, deadline)
 
     def _only_gates(self, commands: tuple[Command, ...]) -> bool:
-        return all(isinstance(command, WaitUntil) and "person" in command.why for command in commands)
+        return all(isinstance(command, WaitUntil) and not command.stay for command in commands)
 
     def watch_over(self, run_id: str) -> None:
         """Look once at what an ended run changed, and put back what an older epoch changed since (rule 10)."""
@@ -216,27 +217,34 @@ class Engine:
         )
 
     def _settle(self, run_id: str, commands_of: Callable[[RunState, Now], tuple[Command, ...]]) -> None:
-        """One look, and what follows from it, at everything that an ended run still has to have an eye on. What is
-        moving or does not answer is left to the next time."""
+        """One look, and what follows from it, at everything that an ended run still has to have an eye on. It stays
+        for what it ordered itself; what is moving or does not answer is left to the next time."""
         self._looks.clear()
         self._counts.clear()
         self._carry_on_from(self.state.runs[run_id].t)
-        for _ in range(SETTLE_ROUNDS_MAX):
+        end = self.clock.boot() + SETTLE_SECONDS_MAX
+        acted: dict[Track, int] = {}
+        while self.clock.boot() < end:
             self._collect()
             self.read()
             self._check_holder()
             run = self.state.runs[run_id]
-            commands = [
-                command
-                for command in commands_of(run, self._now())
-                if not isinstance(command, WaitUntil)
-                and not (isinstance(command, LookAt) and self._counts.get(command.track, 0) >= 1)
-            ]
-            if self._execute(run, tuple(commands)):
-                continue
-            if not self._busy:
+            commands = tuple(c for c in commands_of(run, self._now()) if not self._left_to_the_next_time(c))
+            for track in (c.track for c in commands if isinstance(c, ActOn)):
+                acted[track] = acted.get(track, 0) + 1
+            if max(acted.values(), default=0) > SETTLE_ACTS_MAX:
                 return
-            self.calls.wait(POLL_SECONDS)
+            if self._execute(run, commands):
+                continue
+            if not self._busy and not commands:
+                return
+            self._wait(commands, end)
+
+    def _left_to_the_next_time(self, command: Command) -> bool:
+        if not isinstance(command, LookAt | WaitUntil) or command.track is None:
+            return False
+        observed = self._looks.get(command.track)
+        return observed is not None and not isinstance(observed.seen, Todo)
 
     # ---- the lease
 
@@ -301,6 +309,10 @@ class Engine:
             )
 
     def _release(self) -> None:
+        if self._acting:
+            # A call that never came back may still land: whoever is next waits as after a worker that fell silent.
+            self.lease.lost()
+            return
         try:
             self._append(Kind.RELEASE, {})
         except (LeaseLost, StoreUnavailable):
@@ -374,7 +386,7 @@ class Engine:
         if undoing and step.undo is not None:
             step = replace(step, action=step.undo[0], arguments=step.undo[1])
         action = self.actions[step.action or ""]
-        memory = run.did(track.step).memory
+        memory = run.did(track.step).memory or run.track(Track(track.step, "owed")).memory
         return action, StepContext(step, run.id, run.plan.source, run.plan.target, memory, undoing)
 
     def _look(self, run: RunState, track: Track) -> None:
@@ -416,7 +428,7 @@ class Engine:
         self._acting.add(track)
         timeout = self._call_timeout(context.step.facts.call_timeout_seconds)
         lines: list[str] = []
-        guard = _Guard(self, run.id, timeout, undoing=track.way in {"undo", "owed", "watch"})
+        guard = _Guard(self, run.id, timeout, undoing=context.undoing)
         call = Call(
             run=run.id,
             step=str(track),

@@ -15,7 +15,7 @@ from cloudfail.app import App, Notify
 from cloudfail.decide import Decision, DecisionKind, History, decide
 from cloudfail.errors import CloudfailError, LeaseLost, Refused
 from cloudfail.execution.lifecycle import Phase
-from cloudfail.execution.state import LogState
+from cloudfail.execution.state import LogState, RunState
 from cloudfail.live import Live
 from cloudfail.model.observation import Health, Known, Verdict
 from cloudfail.model.policy import Automation
@@ -78,6 +78,7 @@ class Watcher:
         self._last: Decision | None = None
         self._carried: dict[str, float] = {}
         self._watched_over: dict[str, float] = {}
+        self._offered = ""
 
     def run(self, *, until: float | None = None, stop: Callable[[], bool] = lambda: False) -> None:
         """Watch until `until` (boot seconds) or `stop()`. Returns only when no call of ours is out."""
@@ -207,8 +208,21 @@ class Watcher:
         with contextlib.suppress(LeaseLost):
             self.app.drive(until=min(deadline, clock.boot() + 3600.0), notify=self.notify)
         still = self.app.log().run
+        self._offer_undo(still)
         if still is not None and (not still.phase.may_act or still.phase is Phase.GATED) and not stop():
             clock.sleep(min(RUN_POLL_SECONDS, max(0.0, deadline - clock.boot())))
+
+    def _offer_undo(self, run: RunState | None) -> None:
+        """If the source recovers while it is fenced at a gate, undo is offered first (rule 11)."""
+        if run is None or run.phase is not Phase.GATED:
+            return
+        verdict = self.live.verdicts()[run.plan.source]
+        if verdict.health is Health.HEALTHY and self._offered != run.id:
+            self._offered = run.id
+            reason = f"{run.plan.source} answers again while run {run.id} waits at its gate; nothing was promoted."
+            to_do = f"Put everything back: cloudfail decline {run.id}; or go on: cloudfail approve {run.id}"
+            offer = Decision(DecisionKind.WARN, run.plan.source, run.plan.target, (reason,), to_do)
+            self.tell(Moment(offer, self.live.verdicts(), self.app.clock.wall()))
 
     def _settle(self, log: LogState) -> None:
         """What is owed is retried by every tick, and what a run changed is watched for a while after it (rule 10)."""

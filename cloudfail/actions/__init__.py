@@ -21,8 +21,8 @@ from cloudfail.ports import Call, Change, Compute, Consumers, Database, Dns, Loa
 class Todo:
     """The world is not as the step wants it. `effect` is the one effect to make, in an operator's words; `before` and
     `after` what it changes. `memory` is what the compensation will need (journaled with the first intent). `expect`
-    is handed back to the port. `loss` is set where the effect may lose data: the
-    seconds that it would lose (None: unknown)."""
+    is handed back to the port. `fence` and `loss` are set where the effect may lose data: what fence stands at this
+    very look, and the seconds that it would lose (None: unknown)."""
 
     effect: str
     before: str = ""
@@ -30,6 +30,7 @@ class Todo:
     expect: Any = None
     memory: Mapping[str, Any] = field(default_factory=dict)
     loses_data: bool = False
+    fence: str = ""
     loss_if_dead_seconds: float | None = None
     loss_if_alive_seconds: float | None = None
     loss_parts: tuple[str, ...] = ()

@@ -92,6 +92,8 @@ class Failover:
             )
         if state.moving:
             return Moving(f"{name} in {context.target}: {state.moving}")
+        # Looked at again in this same look: what was proven before a gate may have been undone while it waited.
+        fence = database.fence_state(context.source, context.target)
         loss = database.loss(context.source, context.target, world.acknowledged(name, context.source))
         return Todo(
             f"promote {name} in {context.target}",
@@ -99,6 +101,7 @@ class Failover:
             after="writer",
             expect=state,
             loses_data=True,
+            fence="" if isinstance(fence, Unknown) else str(fence.value.outcome),
             loss_if_dead_seconds=loss.if_dead_seconds,
             loss_if_alive_seconds=loss.if_alive_seconds,
             loss_parts=loss.parts,

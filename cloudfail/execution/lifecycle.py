@@ -115,6 +115,7 @@ TABLE: tuple[Row, ...] = (
     Row(Phase.UNDOING, Event.UNDO_BLOCKED, When.ALWAYS, Phase.PARKED, "Not all could be put back; a person must look."),
     Row(Phase.UNDOING, Event.PAUSE, When.ALWAYS, Phase.PAUSED, "Paused in the middle of the undo."),
     Row(Phase.PARKED, Event.RESUME, When.UNDO_BEGUN, Phase.UNDOING, "Resumed: " + _UNDO),
+    Row(Phase.PARKED, Event.RESUME, When.GATE_OPEN, Phase.GATED, "Resumed; it waits at a gate for a person."),
     Row(Phase.PARKED, Event.RESUME, When.ALWAYS, Phase.RUNNING, "Resumed: it goes on to the end."),
     Row(Phase.PARKED, Event.CLOSE, When.ALWAYS, Phase.DEGRADED, "Closed by a person as it stands; not all is done."),
 )

@@ -53,8 +53,12 @@ class AppendEntry:
 
 @dataclass(frozen=True)
 class WaitUntil:
+    """`stay`: whether a worker that does not wait for people stays for it (a gate and what is owed can wait)."""
+
     t: float
     why: str
+    stay: bool = True
+    track: Track | None = None
 
 
 Command = LookAt | ActOn | AppendEntry | WaitUntil
@@ -185,24 +189,26 @@ def _undo_ready(run: RunState, step: PlannedStep) -> bool:
 
 
 def _begun(run: RunState, step: PlannedStep) -> bool:
-    return run.did(step.name).ordered or bool(run.did(step.name).ended)
+    return run.ordered(step.name) or bool(run.did(step.name).ended)
 
 
 def _advance(run: RunState, step: PlannedStep, track: Track, now: Now) -> list[Command]:
     record = run.track(track)
     if track.way == "undo":
-        if step.gate or step.undo is None or not run.did(step.name).ordered:
+        if step.gate or step.undo is None or not run.ordered(step.name):
             return [_ended(run, track, "skipped", "There is nothing to put back.")]
-        if Track(step.name, "do") in now.busy:
+        if now.busy & {Track(step.name, "do"), Track(step.name, "owed")}:
             return []
     if step.gate:
         return _gate(run, step, now)
+    if track.way == "watch" and record.ended:
+        return []
     if track in now.busy:
         return _over_limit(run, step, track, now, "its call has not come back")
     observed = now.looks.get(track)
     if observed is None:
         due = _look_due(run, step, track, record, now)
-        return [LookAt(track)] if now.t >= due else [WaitUntil(due, "settle")]
+        return [LookAt(track)] if now.t >= due else [WaitUntil(due, "settle", track=track)]
     match observed.seen:
         case Done() | Owed() if track.way == "watch":
             return []
@@ -224,7 +230,7 @@ def _todo(run: RunState, step: PlannedStep, track: Track, todo: Todo, now: Now) 
     late = _over_limit(run, step, track, now, f"still to do: {todo.effect}")
     if late:
         return late
-    if record.result is not None and record.result.outcome == "permanent":
+    if track.way != "owed" and record.result is not None and record.result.outcome == "permanent":
         return [_ended(run, track, "failed", record.result.message)]
     follows_by = _follows_by(step, record, todo)
     if now.t < follows_by:
@@ -233,11 +239,11 @@ def _todo(run: RunState, step: PlannedStep, track: Track, todo: Todo, now: Now) 
     # A verb of several effects (a switchover, several tools to hold) has its attempts for each of them; what goes round
     # in circles is ended by the step's limit.
     attempts = record.attempts if record.effect == todo.effect else 0
-    if attempts > step.retries:
+    if attempts > step.retries and track.way != "owed":
         why = record.result.message if record.result and record.result.message else "the world did not follow"
         return [_ended(run, track, "failed", f"After {attempts} attempts to {todo.effect}: {why}")]
     if now.t < now.quiet_until:
-        return [WaitUntil(now.quiet_until, "an earlier worker's call may still land")]
+        return [WaitUntil(now.quiet_until, "an earlier worker's call may still land", track=track)]
     if now.looks[track].t < now.quiet_until:
         return [LookAt(track)]
     if todo.loses_data and track.way == "do":
@@ -256,11 +262,11 @@ def _follows_by(step: PlannedStep, record: StepRecord, todo: Todo) -> float:
 
 
 def _asks(run: RunState, step: PlannedStep, todo: Todo) -> dict[str, Any]:
-    """What a person must accept before this effect, which loses data: nothing, if the fence is proven or prevented and
-    `loss_if_dead` is within the bound (design.md §5, Loss; invariant I3)."""
+    """What a person must accept before this effect, which loses data: nothing, if the fence was and still is proven or
+    prevented and `loss_if_dead` is within the bound (design.md §5, Loss; invariants I1 and I3)."""
     asks: dict[str, Any] = {}
     fences = [fence_outcome(run, name) for name in _before(run, step) if run.plan.step(name).facts.verb == "fence"]
-    fenced = bool(fences) and all(outcome in {"proven", "prevented"} for outcome in fences)
+    fenced = bool(fences) and all(outcome in {"proven", "prevented"} for outcome in (*fences, todo.fence))
     if not fenced:
         asks["owed_fence"] = True
     loss = todo.loss_if_dead_seconds if fenced else todo.loss_if_alive_seconds
@@ -315,7 +321,7 @@ def _gate(run: RunState, step: PlannedStep, now: Now) -> list[Command]:
         return [
             _gate_entry(run, step, Event.GATE_EXPIRED, f"{step.name}: no approval within {step.expires_seconds:.0f} s.")
         ]
-    return [WaitUntil(expires, f"{step.name} waits for a person")]
+    return [WaitUntil(expires, f"{step.name} waits for a person", stay=False)]
 
 
 def _approved(run: RunState, gate: PlannedStep) -> str:
@@ -358,9 +364,11 @@ def _undo_began(run: RunState) -> float:
 
 def _look_due(run: RunState, step: PlannedStep, track: Track, record: StepRecord, now: Now) -> float:
     """The earliest run second at which a look means something (rules 3 and 10)."""
-    did = run.did(step.name)
-    if track.way == "undo" and record.intent is None and record.result is None and did.intent is not None:
-        return max(did.intent.t + step.facts.settle_seconds, now.quiet_until)
+    if track.way == "undo" and record.intent is None and record.result is None:
+        forth = (run.did(step.name).intent, run.track(Track(step.name, "owed")).intent)
+        ordered_t = max((intent.t for intent in forth if intent is not None), default=None)
+        if ordered_t is not None:
+            return max(ordered_t + step.facts.settle_seconds, now.quiet_until)
     if record.intent is not None:
         # An intent with no result: its caller died, or was taken over. What it ordered may still be on its way.
         return max(record.intent.t + step.facts.settle_seconds, now.quiet_until)
@@ -370,7 +378,12 @@ def _look_due(run: RunState, step: PlannedStep, track: Track, record: StepRecord
     match result.outcome:
         case "transient":
             return result.t + max(result.retry_after_seconds, _backoff(run, track, record.attempts))
+        case "permanent" if track.way == "owed":
+            # An obligation is never given up, only tried less often.
+            return result.t + _backoff(run, track, record.attempts)
         case "unknown":
+            return result.t + max(step.facts.settle_seconds, _backoff(run, track, record.attempts))
+        case "ok" if track.way == "owed" and record.attempts > step.retries:
             return result.t + max(step.facts.settle_seconds, _backoff(run, track, record.attempts))
         case "ok":
             return result.t + step.facts.settle_seconds
@@ -393,7 +406,9 @@ def _look_again(step: PlannedStep, track: Track, observed: Observed, now: Now) -
     if track.way == "owed":
         pause = OWED_TRIES_SECONDS
     due = observed.t + pause
-    return [LookAt(track)] if now.t >= due else [WaitUntil(due, "look again")]
+    if now.t >= due:
+        return [LookAt(track)]
+    return [WaitUntil(due, "look again", stay=track.way != "owed", track=track)]
 
 
 def _rest(run: RunState) -> tuple[Command, ...]:

@@ -120,6 +120,10 @@ class RunState:
     def did(self, step: str) -> StepRecord:
         return self.tracks.get(Track(step, "do"), NOTHING)
 
+    def ordered(self, step: str) -> bool:
+        """Whether its effect was ever announced, at its turn or as an obligation that was settled later."""
+        return self.did(step).ordered or self.track(Track(step, "owed")).ordered
+
     @property
     def promoted(self) -> bool:
         """Whether a promote intent exists, whatever came of it (rule 11)."""
@@ -149,7 +153,7 @@ class RunState:
         """Whether a fence of this run stands (or may stand) on the source, and traffic has not been moved yet."""
         return any(
             step.facts.verb == "fence"
-            and self.did(step.name).ordered
+            and self.ordered(step.name)
             and self.track(Track(step.name, "undo")).ended != "done"
             for step in self.plan.steps
         )
@@ -206,10 +210,13 @@ def _apply(state: LogState, entry: Entry) -> LogState:
                 lease_seconds=entry.data["lease_seconds"],
                 quiet_seconds=entry.data["quiet_seconds"],
             )
-            if state.run is not None:
+            if state.run is not None and entry.data.get("took_over"):
+                # What the lapse and the quiet time cost is not taken from a step's limit; a turn's end is no reason.
                 state = _with(state, replace(state.run, reset_t=entry.t or state.run.reset_t))
             return state
         case Kind.RELEASE:
+            if state.run is not None and entry.t is not None:
+                state = _with(state, replace(state.run, t=max(state.run.t, entry.t)))
             return replace(state, holder="")
         case Kind.REVIEWED:
             record = (entry.data["plan"], entry.at, entry.by)
@@ -404,9 +411,28 @@ def _event(run: RunState, event: Event, entry: Entry, detail: str = "") -> RunSt
     if row.phase in {Phase.PAUSED, Phase.PARKED} and not row.next.final:
         run = replace(run, reset_t=run.t)
     text = f"{row.sentence} {detail}".strip() if detail else row.sentence
+    if event not in {Event.HALT, Event.UNDO_BLOCKED}:
+        # A halt entry brings its own reason and commands.
+        waits = row.next in {Phase.GATED, Phase.PAUSED, Phase.PARKED}
+        because, to_do = (text, _ways(run, row.next)) if waits else ("", "")
+        run = replace(run, halted_because=because, to_do=to_do, asks={})
     return replace(
         run,
         phase=row.next,
         undo_begun=run.undo_begun or row.next is Phase.UNDOING,
         story=(*run.story, Sentence(run.t, entry.at, row.next, text, entry.by)),
     )
+
+
+def _ways(run: RunState, phase: Phase) -> str:
+    """The commands that help in a phase that waits for a person."""
+    resume, abort = f"To go on: cloudfail resume {run.id}", f"to take it back: cloudfail abort {run.id}"
+    match phase:
+        case Phase.GATED:
+            owed = any(step.facts.verb == "fence" for step in run.owed)
+            accept = " --accept-owed-fence" if owed else ""
+            return f"To let it pass: cloudfail approve {run.id}{accept} --reason TEXT; {abort}"
+        case Phase.PAUSED:
+            return f"{resume}; {abort}"
+        case _:
+            return f"{resume}; to leave it as it stands: cloudfail close {run.id} --reason TEXT"

@@ -1,18 +1,16 @@
-"""Which literal target each check has in each region: `${name}` stands for a variable of the region; nothing else."""
+"""Which literal target each check has in each region: `${name}` stands for the region, the application or a variable
+of the region; nothing else."""
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
+from cloudfail.config.substitution import substitute
 from cloudfail.errors import ConfigError
 from cloudfail.model.topology import Check, Region, Topology
 from cloudfail.probes import http, tcp
 
 KINDS = ("http", "tcp", "sql")
-
-_NAME = re.compile(r"\$\{([^}]*)\}")
-
 
 class Target(NamedTuple):
     """One check of one region, literal."""
@@ -29,7 +27,7 @@ def targets(topology: Topology) -> list[Target]:
     for region in topology.regions.values():
         for check in topology.checks.values():
             try:
-                found.append(Target(region.name, check.name, _literal(check, region)))
+                found.append(Target(region.name, check.name, _literal(check, region, topology.application)))
             except ValueError as error:
                 mistakes.append(f"check {check.name} in region {region.name}: {error}")
     if mistakes:
@@ -37,16 +35,12 @@ def targets(topology: Topology) -> list[Target]:
     return found
 
 
-def _literal(check: Check, region: Region) -> str:
-    names = {"region": region.name, **region.variables}
-
-    def value(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name not in names:
-            raise ValueError(f"${{{name}}} is not set; this region has {', '.join(sorted(names))}")
-        return names[name]
-
-    target = _NAME.sub(value, check.target)
+def _literal(check: Check, region: Region, application: str) -> str:
+    names = {"application": application, "region": region.name, **region.variables}
+    try:
+        target = substitute(check.target, names)
+    except KeyError as error:
+        raise ValueError(f"${{{error.args[0]}}} is not set; this region has {', '.join(sorted(names))}") from error
     if check.kind == "http":
         http.parse(target)
     elif check.kind == "tcp":
