@@ -13,6 +13,7 @@ STYLE = """\
     --good: #116329; --bad: #a40e26; --warn: #7d4e00; --acks: #1a7f37; --outage: #ffe3e0; --felt: #cf222e;
     --phase: #0550ae; --step: #57606a; --owed: #9a6700; }
   body { font-size: 10pt; } figure, tr { break-inside: avoid; } h2 { break-after: avoid; }
+  main { max-width: none; padding: 0; } .scroll { overflow: visible; } main svg.timeline { min-width: 0; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink);
