@@ -478,7 +478,7 @@ def test_every_target_that_cannot_be_made_literal_is_named_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         targets(topology(checks, east={"host": "e"}))
     assert len(caught.value.mistakes) == 3
-    assert "${hots} is not set; this region has host, region" in str(caught.value)
+    assert "${hots} is not set; this region has application, host, region" in str(caught.value)
 
 
 @pytest.mark.parametrize(
