@@ -92,15 +92,17 @@ class App:
     def _healthy(self, check: str, region: str) -> Known[bool] | Unknown:
         if self.live is not None:
             return self.live.healthy(check, region)
+        return self._sampled(region).healthy(check, region)
+
+    def _sampled(self, region: str) -> Live:
+        """What every vantage says of `region` now, looked at as often as it takes to call it healthy."""
         from cloudfail.watch import sample_once
 
-        rules = self.topology.checks[check]
+        rounds = max((check.rise for check in self.topology.checks.values()), default=1)
         sampled = Live(self.topology, self.clock)
-        for observation in sample_once(
-            self.topology, max(rules.rise, 1), self.clock, every_seconds_max=0.2, region=region, check=check
-        ):
+        for observation in sample_once(self.topology, rounds, self.clock, every_seconds_max=0.2, region=region):
             sampled.deliver(observation)
-        return sampled.healthy(check, region)
+        return sampled
 
     def _acknowledged(self, database: str, region: str) -> Known[float] | Unknown:
         if self.heartbeat is not None:
@@ -190,6 +192,7 @@ class App:
 
     def _previews(self, plan: Plan) -> dict[str, Preview]:
         pool = ThreadPoolExecutor(max_workers=8)
+        watched, self.live = self.live, self.live or self._sampled(plan.target)
         try:
             futures = {step.name: pool.submit(self._preview, plan, step) for step in plan.steps}
             previews = {}
@@ -200,6 +203,7 @@ class App:
                     previews[name] = Preview(name, "unknown", detail=f"{type(error).__name__}: {error}")
             return previews
         finally:
+            self.live = watched
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _preview(self, plan: Plan, step: PlannedStep) -> Preview:

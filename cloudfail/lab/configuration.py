@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,16 +11,23 @@ import yaml
 
 from cloudfail.lab.names import KEY, NAME, ZONE
 from cloudfail.lab.spec import REGIONS
+from cloudfail.shipped import runbook_file
 
 if TYPE_CHECKING:
     from cloudfail.lab.lab import Lab
 
+RUNBOOKS = ("evacuate-local", "restore-local", "failback-local")
+
 
 def write(lab: Lab, path: Path, core_switch: str | None = None) -> Path:
-    """Write the file and return its path. `core_switch`: a region that the core switch may fence, last of the fences.
+    """Write the file, with the shipped runbooks for it beside it in runbooks/, and return its path. `core_switch`: a region that the core switch may fence, last of the fences.
 
     Commands of a fence name their region themselves, so a file with this one is for evacuating that region only.
     """
+    beside = path.parent / "runbooks"
+    beside.mkdir(exist_ok=True)
+    for name in RUNBOOKS:
+        shutil.copy(runbook_file(name), beside)
     path.write_text(yaml.safe_dump(document(lab, core_switch), sort_keys=False, width=120, default_flow_style=None))
     return path
 
@@ -56,7 +64,13 @@ def document(lab: Lab, core_switch: str | None = None) -> dict[str, Any]:
                 "vantages": "2 of 3",
             }
         },
-        "policy": {"scope": "site", "automation": "automatic", "hold_down": "0s", "cool_down": "1m"},
+        "policy": {
+            "scope": "site",
+            "automation": "automatic",
+            "hold_down": "0s",
+            "cool_down": "1m",
+            "runbook": RUNBOOKS[0],
+        },
     }
 
 

@@ -28,6 +28,7 @@ def describe(lab: Lab) -> str:
         f"dns        BIND {layout.addresses['dns']}:{layout.dns_port}",
         f"resolver   unbound {layout.resolver_address}:{layout.resolver_port}, TTL {lab.spec.ttl_seconds} s",
         f"config     {directory / 'cloudfail.yaml'}",
+        f"try        cd {lab.directory} && cloudfail lab exec -- cloudfail plan east",
         "commands   cloudfail lab status | exec -- CMD | kill | freeze | wake | cut | heal | lag-kill | start | down",
         "The lab is up. Ctrl-C ends it.",
     ]

@@ -12,8 +12,9 @@ from cloudfail.lab import control, leftovers, network, wrapper
 
 
 def find(directory: Path | None) -> Path:
-    """The directory of the lab that is meant: the one named, else CLOUDFAIL_LAB, else the only one that lives."""
-    named = directory or (Path(os.environ["CLOUDFAIL_LAB"]) if os.environ.get("CLOUDFAIL_LAB") else None)
+    """The directory of the lab that is meant: the one named, else CLOUDFAIL_LAB, else the one that this working
+    directory lies in, else the only temporary one that lives. (A lab in a directory of its own is never guessed.)"""
+    named = directory or (Path(os.environ["CLOUDFAIL_LAB"]) if os.environ.get("CLOUDFAIL_LAB") else _around())
     living = [
         path for path in ([named.resolve()] if named else leftovers.lab_directories()) if leftovers.is_alive(path)
     ]
@@ -27,6 +28,11 @@ def find(directory: Path | None) -> Path:
             "Say which one with `--directory DIR`.",
         )
     return living[0]
+
+
+def _around() -> Path | None:
+    here = Path.cwd()
+    return next((place for place in (here, *here.parents) if leftovers.is_alive(place)), None)
 
 
 def command(directory: Path, node: str, argv: Sequence[str]) -> list[str]:
