@@ -6,6 +6,7 @@ timeline.py. Colours come from CSS variables: light, dark (prefers-color-scheme)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from html import escape
@@ -94,7 +95,9 @@ def _axis_of(picture: Picture) -> str:
         return "Seconds since the run was opened."
     zero = "the fault" if any(mark.kind == "fault" for mark in picture.marks) else "the opening of the run"
     band = (
-        " The band behind the rows is the outage as clients felt it." if picture.client.outage_began is not None else ""
+        " The band behind the rows is the outage as those clients felt it who waited longest."
+        if picture.client.outage_began is not None
+        else ""
     )
     return f"Seconds from {zero}.{band}"
 
@@ -204,7 +207,8 @@ def _paragraph(text: str, kind: str = "") -> str:
 
 
 def _text(text: str) -> str:
-    return escape(plain(text), quote=True)
+    """Safe in HTML; a number stays with its unit."""
+    return re.sub(r"(?<=\d) (?=s\b)", "&nbsp;", escape(plain(text), quote=True))
 
 
 def _page(title: str, parts: Sequence[str]) -> str:

@@ -9,9 +9,10 @@ belongs to exactly one phase, so that the phases add up to the whole:
     fence     a fence is under way                                                   (verb fence, not the unfence)
     gate      else, a gate waits for a person
     promote   else, a step that is a point of no return is under way
+    scale     else, a compute.* step is under way
     traffic   else, a traffic.* or consumers.* step is under way
     verify    else, a verify.* step is under way
-    other     else: freeze, scale, follow, unfence … alone, or nothing
+    other     else: freeze, follow, unfence … alone, or nothing
 
 So a phase is the time for which the run waited on that work and on none above it in the list. A phase that the runbook
 has no step for is absent. A phase with a step that has not ended is None, which is unknown; so is `detect` (`decide`)
@@ -30,7 +31,7 @@ from cloudfail.model.journal import Entry, Kind
 from cloudfail.model.plan import PlannedStep
 from cloudfail.model.states import LossBound
 
-PHASES = ("detect", "decide", "fence", "gate", "promote", "traffic", "verify", "other")
+PHASES = ("detect", "decide", "fence", "gate", "promote", "scale", "traffic", "verify", "other")
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def phase_of(step: PlannedStep) -> str:
     if action == "database.fence":
         return "fence"
     family = action.split(".", 1)[0]
-    return {"traffic": "traffic", "consumers": "traffic", "verify": "verify"}.get(family, "other")
+    return {"compute": "scale", "traffic": "traffic", "consumers": "traffic", "verify": "verify"}.get(family, "other")
 
 
 def began_t(run: RunState, step: PlannedStep) -> float | None:

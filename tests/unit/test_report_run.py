@@ -224,7 +224,7 @@ def test_phases_add_up_to_the_whole_from_the_fault_to_the_last_step() -> None:
     stage, run = evacuated()
     state = stage.run(run)
     found = report.phases(state, fault_at=state.opened_at - 3, detected_at=state.opened_at - 1)
-    assert list(found) == ["detect", "decide", "fence", "gate", "promote", "traffic", "verify", "other"]
+    assert list(found) == ["detect", "decide", "fence", "gate", "promote", "scale", "traffic", "verify", "other"]
     assert found["detect"] == 2.0
     assert found["decide"] == 1.0
     last = max(state.did(step.name).ended_t for step in state.plan.steps)
