@@ -506,6 +506,7 @@ class _Guard:
         self._run = run
         self._undoing = undoing
         self._after = engine.journal.seq
+        self._seconds = timeout_seconds
         self._ends = engine.clock.boot() + timeout_seconds
         self.passed = 0
 
@@ -513,7 +514,10 @@ class _Guard:
         engine = self._engine
         left = self._ends - engine.clock.boot()
         if left <= 0:
-            raise Halted("The call's own time was over before this request.")
+            raise Halted(
+                f"It took longer than the {self._seconds:.1f} s that a call has under a lease of "
+                f"{engine.lease_seconds:g} s (policy.lease); what it had begun is looked at."
+            )
         if engine.lease.remaining() < left:
             raise LeaseLost("The lease would end before this request must have.")
         for stored in engine.store.read(engine.application, self._after):

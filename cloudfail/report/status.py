@@ -71,7 +71,7 @@ def _facts(state: LogState, topology: Topology, width: int) -> list[str]:
 
 def _automation(state: LogState, topology: Topology) -> str:
     if state.automation_paused_by:
-        return f"PAUSED by {plain(state.automation_paused_by)}; to go on: cloudfail resume"
+        return f"PAUSED by {plain(state.automation_paused_by)}; to go on: cloudfail resume --automation"
     return str(topology.policy.automation)
 
 

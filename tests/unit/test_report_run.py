@@ -208,7 +208,7 @@ def test_status_shows_a_pause_and_a_standing_plan() -> None:
     assert first(calm) == "shop: no run is open; the primary is east."
     state = LogState(automation_paused_by="bob", standing=("7c1f" + "0" * 60, 1_000_000.0, "alice", 3600.0))
     text = report.status_text(state, LOCAL.topology)
-    assert "PAUSED by bob" in text
+    assert "PAUSED by bob; to go on: cloudfail resume --automation" in text
     assert "7c1f, signed by alice at 1970-01-12 13:46:40 UTC, until 1970-01-12 14:46:40 UTC" in text
 
 
