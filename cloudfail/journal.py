@@ -13,7 +13,7 @@ from typing import Any
 
 from cloudfail.clock import Clock
 from cloudfail.errors import StoreUnavailable
-from cloudfail.model.journal import GENESIS, Entry, Kind, decode, digest_of, encode
+from cloudfail.model.journal import GENESIS, BrokenChain, Entry, Kind, decode, digest_of, encode
 from cloudfail.ports import Store
 
 
@@ -72,5 +72,13 @@ class Journal:
         return entry
 
     def _is_mine(self, seq: int, body: bytes) -> bool:
-        """Whether entry `seq` holds exactly our bytes: an SDK that retried inside reports a conflict with ourselves."""
-        return any(stored.seq == seq and stored.body == body for stored in self.store.read(self.log, seq - 1)[:1])
+        """Whether entry `seq` holds exactly our bytes: an SDK that retried inside reports a conflict with ourselves.
+        Raises BrokenChain if the log's end, as we knew it, is gone: no append there would ever succeed."""
+        tail = {stored.seq: stored.body for stored in self.store.read(self.log, max(0, seq - 2))}
+        if seq > 1 and (seq - 1 not in tail or digest_of(tail[seq - 1]) != self.digest):
+            raise BrokenChain(
+                f"Entry {seq - 1} of the log is gone, or is not what it was.",
+                "Nothing was changed; the run stands where the last good entry left it.",
+                "Find out who wrote to the store: cloudfail audit verify",
+            )
+        return tail.get(seq) == body

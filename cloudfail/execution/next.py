@@ -394,7 +394,7 @@ def _look_due(run: RunState, step: PlannedStep, track: Track, record: StepRecord
 def _backoff(run: RunState, track: Track, attempts: int) -> float:
     """Full jitter in [half, whole] of 0.2 s doubled per attempt, at most 20 s; drawn from the run's id, so that it is
     the same on every worker and different between runs."""
-    whole = min(20.0, 0.2 * 2 ** max(0, attempts - 1))
+    whole = min(20.0, 0.2 * 2 ** min(max(0, attempts - 1), 16))
     draw = hashlib.sha256(f"{run.id}/{track}/{attempts}".encode()).digest()[0] / 255
     return float(whole * (0.5 + draw / 2))
 

@@ -51,7 +51,8 @@ class SQLiteStore:
                 ).fetchall()
         except sqlite3.Error as error:
             raise self._unavailable(error) from error
-        return [StoredEntry(seq, bytes(body)) for seq, body in rows]
+        # A body that is no BLOB was not written by us; the chain will say so.
+        return [StoredEntry(seq, body if isinstance(body, bytes) else str(body).encode()) for seq, body in rows]
 
     def append(self, log: str, seq: int, body: bytes) -> bool:
         try:
