@@ -213,8 +213,10 @@ def refusals(plan: Plan, topology: Topology, log: LogState, previews: Mapping[st
     if plan.mode is not Mode.RESTORE and plan.source != primary:
         found.append(f"The primary is {primary}, not {plan.source}: there is nothing to evacuate from {plan.source}.")
     for step in plan.steps:
-        if step.facts.home == plan.source and plan.mode is Mode.FAILOVER:
-            found.append(f"{step.name} needs the control plane of {plan.source}, which is the region that is lost.")
+        if plan.mode is Mode.FAILOVER and _home(plan, step) == plan.source and not _may_be_owed(step):
+            found.append(
+                f"{step.name} needs {plan.source} itself, which is the region that is lost, and may not be owed."
+            )
     if plan.mode is Mode.SWITCHOVER:
         found += [
             f"{name}: {preview.detail}; a switchover needs both sides to answer."
@@ -222,6 +224,19 @@ def refusals(plan: Plan, topology: Topology, log: LogState, previews: Mapping[st
             if preview.state == "unknown"
         ]
     return found
+
+
+def _home(plan: Plan, step: PlannedStep) -> str | None:
+    """The region whose control plane the step calls; "member" is the region that the step acts on."""
+    if step.facts.home != "member":
+        return step.facts.home
+    if step.facts.verb == "fence":
+        return plan.source
+    return str(step.arguments.get("where") or step.arguments.get("member") or plan.target)
+
+
+def _may_be_owed(step: PlannedStep) -> bool:
+    return step.arguments.get("unreachable") == "owe"
 
 
 def warnings(plan: Plan, previews: Mapping[str, Preview]) -> list[str]:

@@ -20,7 +20,9 @@ RUNBOOKS = ("evacuate-local", "restore-local", "failback-local")
 
 
 def write(lab: Lab, path: Path, core_switch: str | None = None) -> Path:
-    """Write the file, with the shipped runbooks for it beside it in runbooks/, and return its path. `core_switch`: a region that the core switch may fence, last of the fences.
+    """Write the file, with the shipped runbooks for it beside it in runbooks/, and return its path.
+
+    `core_switch`: a region that the core switch may fence, last of the fences.
 
     Commands of a fence name their region themselves, so a file with this one is for evacuating that region only.
     """

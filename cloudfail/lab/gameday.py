@@ -36,6 +36,8 @@ from cloudfail.stores.sqlite import SQLiteStore
 
 SETTLE_SECONDS = 3.0
 COMMAND_SECONDS = 60.0
+# The picture begins a little before the fault, so that one sees the clients write.
+DRAWN_BEFORE_SECONDS = 1.5
 DRILL_NAME = "drill"
 APPLICATION = "shop"
 
@@ -86,12 +88,11 @@ class GameDay:
                 self._stop(watch)
             self.say(f"{source} comes back, its database stopped: restoring redundancy")
             lab.start_region(source, database=False)
-            restore = self._carry_out(source, target, drill.runbooks.restore)
+            restore, _ = self._carry_out(source, target, drill.runbooks.restore)
             self.say(f"restore {restore.phase}: {restore.story[-1].text}")
             failback, back_began, back_ended = None, 0.0, 0.0
             if drill.runbooks.failback is not None:
-                back_began = time.monotonic()
-                failback = self._carry_out(target, source, drill.runbooks.failback)
+                failback, back_began = self._carry_out(target, source, drill.runbooks.failback)
                 self.say(f"failback {failback.phase}: {failback.story[-1].text}")
                 time.sleep(SETTLE_SECONDS)
                 back_ended = time.monotonic()
@@ -141,7 +142,8 @@ class GameDay:
         if lost is not None:
             scored["acknowledged_writes_lost"] = lost
         zero = (run.opened_at if fault_at is None else fault_at) - self._wall_less_monotonic
-        within = [write for write in window(writes, began, ended) if not write.group.startswith("inside")]
+        drawn = window(writes, began - DRAWN_BEFORE_SECONDS, ended)
+        within = [write for write in drawn if not write.group.startswith("inside")]
         client = client_of(
             scored, zero=zero, acknowledged_at=[write.done for write in within if write.outcome == "acknowledged"]
         )
@@ -236,13 +238,15 @@ class GameDay:
                 process.kill()
                 process.wait(5.0)
 
-    def _carry_out(self, source: str, target: str, runbook: str) -> RunState:
-        """Review and carry out, pre-approved within its bounds; returns the run as it ended."""
+    def _carry_out(self, source: str, target: str, runbook: str) -> tuple[RunState, float]:
+        """Review and carry out, pre-approved within its bounds; returns the run as it ended, and when it was ordered
+        (monotonic)."""
         reviewed = json.loads(self._cloudfail("plan", source, "--to", target, "--runbook", runbook, "--format", "json"))
         checksum = reviewed["checksum"]
+        ordered = time.monotonic()
         words = ("evacuate", source, "--to", target, "--runbook", runbook, "--plan", checksum, "--approve")
         self._cloudfail(*words, codes=(0, 3))
-        return self._newest(runbook)
+        return self._newest(runbook), ordered
 
     # ---- the journal
 

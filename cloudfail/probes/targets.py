@@ -12,6 +12,7 @@ from cloudfail.probes import http, tcp
 
 KINDS = ("http", "tcp", "sql")
 
+
 class Target(NamedTuple):
     """One check of one region, literal."""
 
