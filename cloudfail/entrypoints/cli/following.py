@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -16,8 +18,7 @@ SEEN_SECONDS_MAX = 5.0
 
 
 def printer() -> Notify:
-    """Prints each journal entry once, as a line that reads the same in a terminal and in a log file. In a terminal
-    the phase is coloured."""
+    """Prints each journal entry once, as a line that reads the same in a terminal and in a log file."""
     from cloudfail.report.run import line_for
 
     seen = 0
@@ -48,15 +49,10 @@ def follow(app: App, target: str, begin: Callable[[], str]) -> int:
     with seeing(app, live):
         wait_until_seen(app, live, target, SEEN_SECONDS_MAX)
         since = app.log().seq
-        tell = printer()
-
-        def from_now(entry: Entry, state: LogState) -> None:
-            if entry.seq > since:
-                tell(entry, state)
-
         run = begin()
         try:
-            app.drive(wait_for_people=True, notify=from_now)
+            with contextlib.ExitStack() as stack:
+                app.drive(wait_for_people=True, notify=_teller(stack, run, since))
         except LeaseLost as error:
             typer.echo(str(error), err=True)
             return 4
@@ -64,3 +60,24 @@ def follow(app: App, target: str, begin: Callable[[], str]) -> int:
     typer.echo("")
     typer.echo(as_text(state))
     return 3 if state.phase is Phase.DEGRADED else 0
+
+
+def _teller(stack: contextlib.ExitStack, run: str, since: int) -> Notify:
+    """A table that changes in place in a terminal, plain lines without one; what is older than `since` is not told."""
+    if sys.stdout.isatty():
+        from cloudfail.entrypoints.cli.screen import Screen
+
+        screen = stack.enter_context(Screen())
+
+        def draw(entry: Entry, state: LogState) -> None:
+            if entry.seq > since and run in state.runs:
+                screen.show(state.runs[run])
+
+        return draw
+    tell = printer()
+
+    def from_now(entry: Entry, state: LogState) -> None:
+        if entry.seq > since:
+            tell(entry, state)
+
+    return from_now
