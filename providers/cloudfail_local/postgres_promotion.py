@@ -23,7 +23,7 @@ from cloudfail_local.postgres_state import Facts, look
 NUDGE_SECONDS = 0.03
 
 
-def promote(server: Server, call: Call) -> None:
+def promote(server: Server, call: Call, facts: Facts | None = None) -> None:
     """Order the promotion of a standby, and finish it if it comes soon; safe to order again at any point.
 
     synchronous_standby_names is emptied before, on the standby, where it has no effect: a crash between the two leaves
@@ -32,7 +32,7 @@ def promote(server: Server, call: Call) -> None:
     deadline = time.monotonic() + call.timeout_seconds * 0.8
     what = f"promotion of {server.region}"
     try:
-        facts = look(server.act)
+        facts = facts or look(server.act)
         if facts.epoch is not None and facts.epoch > call.epoch:
             raise Conflict(
                 f"{server.region} carries the mark of epoch {facts.epoch}, later than this run's {call.epoch}."
@@ -76,7 +76,7 @@ def failover(target: Server, expect: DatabaseState, call: Call) -> None:
         return
     if facts.version != expect.version:
         raise Conflict(f"{target.region} is {facts.version}, not {expect.version} as it was seen.")
-    promote(target, call)
+    promote(target, call, facts)
 
 
 class Switchover:

@@ -20,6 +20,7 @@ from cloudfail.errors import CloudfailError, OutcomeUnknown, Transient
 from cloudfail_local.errors import from_sqlstate
 
 Row = tuple[str | None, ...]
+QUIET_SECONDS = 1.0
 
 
 class Unreachable(Exception):
@@ -90,6 +91,7 @@ class Session:
         self._notices: list[str] = []
         self._lock = threading.Lock()
         self._owed_answer = False
+        self._quiet_until = 0.0
         self.opened_at: float | None = None
 
     @property
@@ -119,13 +121,19 @@ class Session:
                 connection.finish()
 
     def ask(self, sql: str, parameters: Sequence[str | None] = (), *, seconds: float | None = None) -> Answer:
-        """A statement that may be sent again: a connection that had broken is opened once more."""
+        """A statement that may be sent again: a connection that had broken is opened once more. A server that was
+        silent a moment ago is not waited for again at once: several looks follow each other while a region is lost."""
         bound = seconds or self.seconds
+        if time.monotonic() < self._quiet_until:
+            raise Silent(f"{self.place} did not answer a moment ago")
         with self._turn(bound):
             deadline = time.monotonic() + bound
             stale = self._connection is not None
             try:
                 return self._once(sql, parameters, deadline)
+            except Silent:
+                self._quiet_until = time.monotonic() + QUIET_SECONDS
+                raise
             except (Lost, SqlError) as error:
                 # A session that was idle when its server restarted tells of it only now.
                 if not stale or (isinstance(error, SqlError) and error.sqlstate not in ("57P01", "57P02", "57P05")):

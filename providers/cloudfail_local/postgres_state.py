@@ -102,9 +102,11 @@ class Facts:
         """Changes with role, timeline, fence and with whether writes are acknowledged; not with each write."""
         role = "replica" if self.recovery else "primary"
         mark = self.fence_mark
+        # A replica's epoch is its primary's, arriving by replay: no change of its own.
+        epoch = "-" if self.recovery else self.epoch
         return (
             f"{self.system}/{self.timeline}/{role}/{'ro' if self.read_only else 'rw'}"
-            f"/{'blocked' if self.blocked else 'free'}/fence={mark[0] if mark else '-'}/epoch={self.epoch}"
+            f"/{'blocked' if self.blocked else 'free'}/fence={mark[0] if mark else '-'}/epoch={epoch}"
         )
 
 

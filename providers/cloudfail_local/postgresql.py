@@ -45,6 +45,7 @@ class PostgreSQL:
         self._samples: dict[str, LagSample] = {}
         self._served: dict[str, float] = {}
         self._upstream_rests: dict[str, float] = {}
+        self._warm_again: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def warm(self) -> None:
@@ -81,6 +82,7 @@ class PostgreSQL:
                 self._served[region] = time.monotonic()
             self._hold(server, facts)
             return Known(state_of(facts, upstream=None, in_sync=False), at)
+        self._keep_warm(server)
         upstream = self._upstream_of(facts)
         in_sync = upstream is not None and self._in_sync(server, self.servers[upstream])
         with self._lock:
@@ -94,6 +96,17 @@ class PostgreSQL:
                 server.held.open()
             except SessionError:
                 return
+
+    def _keep_warm(self, server: Server) -> None:
+        """Open what a promotion of this replica, and the first write after it, will need."""
+        if time.monotonic() < self._warm_again.get(server.region, 0.0):
+            return
+        try:
+            for session in (server.act, server.canary):
+                if not session.is_open:
+                    session.open()
+        except SessionError:
+            self._warm_again[server.region] = time.monotonic() + UPSTREAM_REST_SECONDS
 
     def _upstream_of(self, facts: Facts) -> str | None:
         if facts.receiver != "streaming" or facts.sender is None:

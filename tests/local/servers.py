@@ -25,6 +25,7 @@ from typing import Any
 
 import psycopg
 
+from cloudfail.errors import Conflict
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName, Resource
 from cloudfail.ports import Call
@@ -147,8 +148,15 @@ class Server:
     def dsn(self, user: str = "cloudfail") -> str:
         return f"host=127.0.0.1 port={self.port} dbname=postgres user={user}"
 
-    def start(self, *, wait: bool = True) -> None:
-        run(BIN / "pg_ctl", "start", "-D", self.data, "-l", self.log, "-w" if wait else "-W", "-t", "20")
+    def start(self) -> None:
+        run(BIN / "pg_ctl", "start", "-D", self.data, "-l", self.log, "-W")
+        until(self._answers, 20, f"{self.region} starts")
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.ask("SELECT 1"))
+        except psycopg.Error:
+            return False
 
     def stop(self, mode: str = "fast") -> None:
         run(BIN / "pg_ctl", "stop", "-D", self.data, "-m", mode, "-w", check=False)
@@ -385,8 +393,11 @@ def drive(look: Callable[[], Any], act: Callable[[Any], None], *, seconds: float
         if isinstance(last, Known) and last.value.done:
             return made
         if isinstance(last, Known) and last.value.next is not None:
+            try:
+                act(last.value)
+            except Conflict:
+                continue
             made.append(last.value.next)
-            act(last.value)
         else:
             time.sleep(0.02)
     raise AssertionError(f"not done: {last}; made {made}")

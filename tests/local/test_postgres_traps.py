@@ -34,8 +34,7 @@ def diverge(pair: Pair) -> Any:
     """west is promoted, and east takes writes that west never has; then east is stopped as after a crash."""
     database = pair.database()
     database.failover("east", "west", expect=known(database.read("west")), call=call(5))
-    for _ in range(50):
-        pair.east.ask("INSERT INTO orders (note) VALUES ('diverged')")
+    pair.east.ask("INSERT INTO orders (note) SELECT 'diverged' FROM generate_series(1, 50)")
     pair.east.kill()
     return database
 
@@ -49,14 +48,12 @@ class TestRewindBeforeTheFirstCheckpoint:
         """pg_rewind asks the new primary's control file for its timeline. Before the first checkpoint after the
         promotion it names the old one, the same as the old primary's: nothing to do, it says, and exits 0."""
         one = pair(extra="checkpoint_timeout = 1h\ncheckpoint_completion_target = 0.99\n")
-        for number in range(30):
-            one.east.ask(f"CREATE TABLE filler{number} AS SELECT generate_series(1, 2000) AS a")
+        one.east.ask("CREATE TABLE filler AS SELECT generate_series(1, 20000) AS a")
         position = one.east.one("SELECT pg_current_wal_lsn()")
         until(lambda: one.west.one(f"SELECT pg_last_wal_replay_lsn() >= '{position}'"))
         one.west.freeze_checkpointer()
         one.west.ask("SELECT pg_promote(true)")
-        for _ in range(50):
-            one.east.ask("INSERT INTO orders (note) VALUES ('diverged')")
+        one.east.ask("INSERT INTO orders (note) SELECT 'diverged' FROM generate_series(1, 50)")
         one.east.stop()
         assert checkpoint_timeline(one.west) == 1
         done = run(BIN / "pg_rewind", "-D", one.east.data, f"--source-server={one.west.dsn('cloudfail')}", check=False)
