@@ -94,7 +94,7 @@ def next_commands(run: RunState, now: Now) -> tuple[Command, ...]:
 def _tracks(run: RunState) -> list[tuple[Track, PlannedStep]]:
     """The tracks that may move in this phase, in the plan's order (the undo in reverse)."""
     if run.phase in {Phase.RUNNING, Phase.GATED}:
-        return [(Track(step.name, "do"), step) for step in run.plan.steps if _ready(run, step)]
+        return [(Track(step.name, "do"), step) for step in run.ready]
     if run.phase is Phase.UNDOING:
         return [(Track(step.name, "undo"), step) for step in reversed(run.plan.steps) if _undo_ready(run, step)]
     return []
@@ -108,7 +108,7 @@ def _owed(run: RunState) -> list[tuple[Track, PlannedStep]]:
 
 
 def _all_ended(run: RunState) -> bool:
-    return all(run.did(step.name).ended in {"done", "owed"} for step in run.plan.steps)
+    return len(run.passed) == len(run.plan.steps)
 
 
 def _all_undone(run: RunState) -> bool:
@@ -172,10 +172,6 @@ def obligation_commands(run: RunState, now: Now) -> tuple[Command, ...]:
         commands.extend(_advance(run, step, Track(step.name, "owed"), now))
     appends = [command for command in commands if isinstance(command, AppendEntry)]
     return (appends[0],) if appends else tuple(commands)
-
-
-def _ready(run: RunState, step: PlannedStep) -> bool:
-    return not run.did(step.name).ended and all(run.did(need).ended in {"done", "owed"} for need in step.needs)
 
 
 def _undo_ready(run: RunState, step: PlannedStep) -> bool:
@@ -338,6 +334,16 @@ def _approved(run: RunState, gate: PlannedStep) -> str:
         return run.preapproved
     if run.automation is Automation.AUTOMATIC and run.standing:
         return f"the standing plan signed by {run.opened_by}"
+    return ""
+
+
+def still_missing(run: RunState) -> str:
+    """Why an open gate does not pass although somebody approved, or "": what an approval must also say."""
+    if run.approvals and any(not _approved(run, gate) for gate in run.open_gates):
+        return (
+            "The gate still waits: the fence is owed, and a named person must say that the old side takes no writes: "
+            f"cloudfail approve {run.id} --accept-owed-fence --reason TEXT"
+        )
     return ""
 
 

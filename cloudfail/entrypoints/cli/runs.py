@@ -127,9 +127,13 @@ def _command(
     command: str, run: Run, config: Config, runbooks: Runbooks, by: By, reason: Reason, **data: object
 ) -> None:
     from cloudfail.execution.lifecycle import Event
+    from cloudfail.execution.next import still_missing
 
     state = open_app(config, runbooks, by).command(run, Event(command), reason, **data)
     typer.echo(f"Run {state.id} is {state.phase}. {state.story[-1].text}")
+    missing = still_missing(state)
+    if missing:
+        typer.echo(missing)
 
 
 def register(app: typer.Typer) -> None:
