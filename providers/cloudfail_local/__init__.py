@@ -71,7 +71,7 @@ _KINDS = (
         build=_postgresql,
         options=PostgresOptions,
         member=PostgresMember,
-        call_timeout_seconds=10.0,
+        call_timeout_seconds=20.0,
         verbs={
             # The first fences need nothing of the old side; logins reach it over SQL, which is its data plane.
             "fence": VerbFacts("data", "member", False, True, 0.2, 10.0, "mark"),

@@ -1,4 +1,8 @@
-"""The effects of a rejoin on the member's host: rewind, clone, configuration, start."""
+"""The effects of a rejoin on the member's host: rewind, clone, configuration, start.
+
+Each is one call and ends within the call's time (a command that does not is killed, and its outcome is looked at). So a
+database whose base backup takes longer than one call cannot be cloned from here; let the site's own backup do that.
+"""
 
 from __future__ import annotations
 
