@@ -272,9 +272,10 @@ class App:
         return plan
 
     def open_run(
-        self, plan: Plan, *, automation: Automation, reason: str, preapproved: str = "", standing: bool = False
+        self, plan: Plan, *, automation: Automation, reason: str, preapproved: str = "", signed_by: str = ""
     ) -> str:
-        """Append `opened` behind what was last read: of two who try, one succeeds, and the other sees its run."""
+        """Append `opened` behind what was last read: of two who try, one succeeds, and the other sees its run.
+        `signed_by`: the person whose standing plan lets the run pass its gate by itself."""
         run = f"{plan.source}-{plan.checksum[:4]}-{secrets.token_hex(2)}"
         data = {
             "run": run,
@@ -282,7 +283,8 @@ class App:
             "automation": str(automation),
             "reason": reason,
             "preapproved": preapproved,
-            "standing": standing,
+            "standing": bool(signed_by),
+            "signed_by": signed_by,
         }
 
         def nobody_was_first(log: LogState) -> None:

@@ -177,7 +177,7 @@ class Watcher:
                 plan,
                 automation=automation,
                 reason=" ".join(decision.reasons),
-                standing=automation is Automation.AUTOMATIC and bool(signer),
+                signed_by=signer if automation is Automation.AUTOMATIC else "",
             )
         except CloudfailError as error:
             refused = Decision(DecisionKind.REFUSE, decision.source, decision.target, (str(error),), error.to_do)

@@ -95,6 +95,11 @@ class Failover:
         # Looked at again in this same look: what was proven before a gate may have been undone while it waited.
         fence = database.fence_state(context.source, context.target)
         loss = database.loss(context.source, context.target, world.acknowledged(name, context.source))
+        if loss.if_dead_seconds is None or isinstance(fence, Unknown) or fence.value.outcome is FenceOutcome.OWED:
+            # A target that has fallen silent meanwhile has no word on either: nobody is asked to accept that.
+            again = database.read(context.target)
+            if isinstance(again, Unknown):
+                return NotKnown(f"{name} in {context.target}: {again.reason}")
         return Todo(
             f"promote {name} in {context.target}",
             before=f"{state.role}, position {state.position}",

@@ -333,7 +333,7 @@ def _approved(run: RunState, gate: PlannedStep) -> str:
     if run.preapproved:
         return run.preapproved
     if run.automation is Automation.AUTOMATIC and run.standing:
-        return f"the standing plan signed by {run.opened_by}"
+        return f"the standing plan signed by {run.signed_by or run.opened_by}"
     return ""
 
 

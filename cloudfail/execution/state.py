@@ -107,6 +107,7 @@ class RunState:
     approvals: tuple[tuple[str, str], ...] = ()
     preapproved: str = ""
     standing: bool = False
+    signed_by: str = ""
     undo_begun: bool = False
     halted_because: str = ""
     to_do: str = ""
@@ -244,6 +245,7 @@ def _open(state: LogState, entry: Entry) -> LogState:
         reason=entry.data["reason"],
         preapproved=entry.data.get("preapproved", ""),
         standing=bool(entry.data.get("standing")),
+        signed_by=entry.data.get("signed_by", ""),
     )
     run = replace(run, story=(Sentence(0.0, entry.at, run.phase, f"Opened: {run.reason}", entry.by),))
     return replace(state, runs={**state.runs, run.id: run}, open_run=run.id)
