@@ -50,7 +50,7 @@ class RunbooksShape(Shape):
 class DrillPolicyShape(Shape):
     """The policy in force during the drill (`scope: site`)."""
 
-    lease: PositiveDuration = 6.0
+    lease: PositiveDuration = 30.0
     hold_down: Duration = 0.0
 
 
