@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from cloudfail.clock import Clock
 
 CALLS_MAX = 32
+IDLE_THREADS_MAX = 16
+
+Work = Callable[[], None]
 
 
 class Calls(Protocol):
@@ -44,34 +48,77 @@ class InlineCalls:
             self.clock.sleep(seconds)
 
 
+class _Threads:
+    """The process's threads for calls. One that is done waits here for the next call of whichever engine: starting a
+    thread on a busy machine takes longer than most looks, and engines come and go with each tick. There is no bound
+    here on those at work (each engine has its own), so one engine's hung calls keep no thread from another."""
+
+    def __init__(self) -> None:
+        self._idle: list[queue.SimpleQueue[Work]] = []
+        self._lock = threading.Lock()
+
+    def run(self, work: Work) -> None:
+        with self._lock:
+            inbox = self._idle.pop() if self._idle else None
+        if inbox is None:
+            threading.Thread(target=self._work, args=(work,), daemon=True, name="cloudfail-call").start()
+        else:
+            inbox.put(work)
+
+    def keep_ready(self, count: int) -> None:
+        with self._lock:
+            missing = min(count, IDLE_THREADS_MAX) - len(self._idle)
+        for _ in range(missing):
+            threading.Thread(target=self._work, args=(lambda: None,), daemon=True, name="cloudfail-call").start()
+
+    def _work(self, work: Work) -> None:
+        inbox: queue.SimpleQueue[Work] = queue.SimpleQueue()
+        while True:
+            work()
+            with self._lock:
+                if len(self._idle) >= IDLE_THREADS_MAX:
+                    return
+                self._idle.append(inbox)
+            work = inbox.get()
+
+
+_threads = _Threads()
+
+
+def keep_ready(count: int) -> None:
+    """Have so many threads wait for calls, so that none has to be started on the bad day."""
+    _threads.keep_ready(count)
+
+
 class ThreadCalls:
     """At most CALLS_MAX at once; more wait their turn. Threads are daemons: a hung call never keeps a process alive."""
 
     def __init__(self) -> None:
-        self._back: queue.Queue[Any] = queue.Queue()
-        self._waiting: queue.Queue[Callable[[], Any]] = queue.Queue()
-        self._threads = 0
-        self._idle = 0
+        self._back: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._taken: list[Any] = []
+        self._waiting: deque[Callable[[], Any]] = deque()
+        self._running = 0
         self._lock = threading.Lock()
 
     def submit(self, call: Callable[[], Any]) -> None:
         with self._lock:
-            self._waiting.put(call)
-            if self._idle < self._waiting.qsize() and self._threads < CALLS_MAX:
-                self._threads += 1
-                threading.Thread(target=self._work, daemon=True, name=f"cloudfail-call-{self._threads}").start()
+            if self._running >= CALLS_MAX:
+                self._waiting.append(call)
+                return
+            self._running += 1
+        _threads.run(lambda: self._run(call))
 
-    def _work(self) -> None:
+    def _run(self, call: Callable[[], Any]) -> None:
         while True:
-            with self._lock:
-                self._idle += 1
-            call = self._waiting.get()
-            with self._lock:
-                self._idle -= 1
             self._back.put(call())
+            with self._lock:
+                if not self._waiting:
+                    self._running -= 1
+                    return
+                call = self._waiting.popleft()
 
     def finished(self) -> list[Any]:
-        back = []
+        back, self._taken = self._taken, []
         while True:
             try:
                 back.append(self._back.get_nowait())
@@ -79,8 +126,9 @@ class ThreadCalls:
                 return back
 
     def wait(self, seconds: float) -> None:
+        if self._taken:
+            return
         try:
-            first = self._back.get(timeout=max(0.0, seconds))
+            self._taken.append(self._back.get(timeout=max(0.0, seconds)))
         except queue.Empty:
             return
-        self._back.put(first)

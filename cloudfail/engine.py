@@ -353,8 +353,8 @@ class Engine:
         return Now(t=self.t(), quiet_until=self._quiet_until_t, busy=frozenset(self._busy), looks=self._looks)
 
     def _execute(self, run: RunState, commands: tuple[Command, ...]) -> bool:
-        """Carry out all that needs no waiting. True if something changed, so that the core must be asked again."""
-        changed = False
+        """Carry out all that needs no waiting. True if the log changed what is decided next, so that the core must be
+        asked again at once; after a look or a call went out there is nothing to decide before something comes back."""
         for command in commands:
             match command:
                 case AppendEntry(kind=kind, data=data):
@@ -362,14 +362,12 @@ class Engine:
                     return True
                 case LookAt(track=track):
                     self._look(run, track)
-                    changed = True
                 case ActOn(track=track, todo=todo, attempt=attempt):
                     if not self._act(run, track, todo, attempt):
                         return True
-                    changed = True
                 case WaitUntil():
                     pass
-        return changed
+        return False
 
     def _wait(self, commands: tuple[Command, ...], deadline: float) -> None:
         now_t = self.t()

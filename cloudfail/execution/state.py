@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from cloudfail.execution.lifecycle import PEOPLES, Event, Phase, When, transition
@@ -69,6 +70,7 @@ class StepRecord:
 
 
 NOTHING = StepRecord()
+STEP_KINDS = frozenset({Kind.INTENT, Kind.RESULT, Kind.SEEN})
 
 
 @dataclass(frozen=True)
@@ -125,18 +127,38 @@ class RunState:
         """Whether its effect was ever announced, at its turn or as an obligation that was settled later."""
         return self.did(step).ordered or self.track(Track(step, "owed")).ordered
 
+    # The next three are asked for with each decision; a run of hundreds of steps is gone through once per entry.
+
+    @cached_property
+    def ended(self) -> Mapping[str, str]:
+        """Step name -> how it ended, of those that did."""
+        return {track.step: record.ended for track, record in self.tracks.items() if record.ended and track.way == "do"}
+
+    @cached_property
+    def passed(self) -> frozenset[str]:
+        """The steps on which others may build: done, or owed."""
+        return frozenset(name for name, how in self.ended.items() if how in {"done", "owed"})
+
+    @cached_property
+    def ready(self) -> tuple[PlannedStep, ...]:
+        """The steps that have not ended and whose needs are met, in the plan's order."""
+        ended, passed = self.ended, self.passed
+        return tuple(step for step in self.plan.steps if step.name not in ended and passed.issuperset(step.needs))
+
     @property
     def promoted(self) -> bool:
         """Whether a promote intent exists, whatever came of it (rule 11)."""
         return any(step.point_of_no_return and self.did(step.name).ordered for step in self.plan.steps)
 
-    @property
+    @cached_property
     def owed(self) -> tuple[PlannedStep, ...]:
         """The steps that are owed and not yet settled."""
+        owed = [name for name, how in self.ended.items() if how == "owed"]
         return tuple(
             step
             for step in self.plan.steps
-            if self.did(step.name).ended == "owed"
+            if owed
+            and step.name in owed
             and self.track(Track(step.name, "owed")).ended != "done"
             and self.track(Track(step.name, "undo")).ended not in {"done", "skipped"}
         )
@@ -199,9 +221,7 @@ def _apply(state: LogState, entry: Entry) -> LogState:
     if entry.by_holder and entry.kind is not Kind.CLAIM and entry.epoch != state.epoch:
         # Cannot happen through a store that refuses a taken number: a stale worker's entry fails. Kept as a guard.
         return replace(state, seq=entry.seq, refused=f"entry {entry.seq} was written under the old epoch {entry.epoch}")
-    state = replace(state, seq=entry.seq)
-    if entry.by_holder:
-        state = replace(state, holder_seq=entry.seq)
+    state = replace(state, seq=entry.seq, holder_seq=entry.seq if entry.by_holder else state.holder_seq)
     match entry.kind:
         case Kind.CLAIM:
             state = replace(
@@ -263,11 +283,11 @@ def _run_entry(state: LogState, entry: Entry) -> LogState:
     run = state.runs.get(entry.data.get("run", ""))
     if run is None:
         return state
-    if entry.t is not None:
+    if entry.kind in STEP_KINDS:
+        run = _step_entry(run, entry)
+    elif entry.t is not None:
         run = replace(run, t=max(run.t, entry.t))
     match entry.kind:
-        case Kind.INTENT | Kind.RESULT | Kind.SEEN:
-            run = _step_entry(run, entry)
         case Kind.GATE:
             run = _gate_entry(run, entry)
         case Kind.HALT:
@@ -327,7 +347,7 @@ def _step_entry(run: RunState, entry: Entry) -> RunState:
             detail=entry.data["detail"],
             facts=entry.data.get("facts", {}),
         )
-    return replace(run, tracks={**run.tracks, track: record})
+    return replace(run, t=max(run.t, t), tracks={**run.tracks, track: record})
 
 
 def _gate_entry(run: RunState, entry: Entry) -> RunState:

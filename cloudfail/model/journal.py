@@ -41,6 +41,7 @@ HOLDER_KINDS = frozenset(
 )
 
 GENESIS = "0" * 64
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 class BrokenChain(CloudfailError):
@@ -89,7 +90,7 @@ def encode(
         "previous": previous,
         "data": data,
     }
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _CANONICAL.encode(document).encode()
 
 
 def digest_of(body: bytes) -> str:

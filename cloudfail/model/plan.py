@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from cloudfail.model.runbook import Condition, Mode
@@ -82,7 +83,11 @@ class Plan:
     expires_seconds: float
 
     def step(self, name: str) -> PlannedStep:
-        return next(step for step in self.steps if step.name == name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, PlannedStep]:
+        return {step.name: step for step in self.steps}
 
 
 @dataclass(frozen=True)
