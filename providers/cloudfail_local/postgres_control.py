@@ -15,8 +15,9 @@ READ_SECONDS = 3.0
 @dataclass(frozen=True)
 class Control:
     """state: as pg_controldata words it ("shut down", "in production", "in archive recovery" …). checkpoint: position
-    of the newest checkpoint record, in bytes of WAL. minimum_recovery: what a replica has flushed up to. running: a
-    postmaster lives on this directory. hints: pg_rewind has what it needs (wal_log_hints or checksums)."""
+    of the newest checkpoint record, in bytes of WAL. timeline: the newest that was written. minimum_recovery: what a
+    replica has flushed up to. running: a postmaster lives on this directory. hints: pg_rewind has what it needs
+    (wal_log_hints or checksums)."""
 
     state: str
     checkpoint: int
@@ -46,7 +47,11 @@ def parse_control(text: str, *, running: bool) -> Control | None:
         return Control(
             state=fields["Database cluster state"],
             checkpoint=position_of(fields["Latest checkpoint location"]),
-            timeline=int(fields["Latest checkpoint's TimeLineID"]),
+            # A promoted server's first checkpoint comes minutes after its promotion. Until then only the end of its
+            # recovery names the timeline that it writes (xlog.c, CreateEndOfRecoveryRecord).
+            timeline=max(
+                int(fields["Latest checkpoint's TimeLineID"]), int(fields.get("Min recovery ending loc's timeline", "0"))
+            ),
             system=fields["Database system identifier"],
             running=running,
             hints=fields.get("wal_log_hints setting") == "on" or fields.get("Data page checksum version", "0") != "0",
