@@ -10,6 +10,7 @@ from cloudfail_local.argv import Finished
 from cloudfail_local.postgres_server import Server
 
 READ_SECONDS = 3.0
+_RECOVERED_ON = "Min recovery ending loc's timeline"
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,7 @@ def parse_control(text: str, *, running: bool) -> Control | None:
             checkpoint=position_of(fields["Latest checkpoint location"]),
             # A promoted server's first checkpoint comes minutes after its promotion. Until then only the end of its
             # recovery names the timeline that it writes (xlog.c, CreateEndOfRecoveryRecord).
-            timeline=max(
-                int(fields["Latest checkpoint's TimeLineID"]), int(fields.get("Min recovery ending loc's timeline", "0"))
-            ),
+            timeline=max(int(fields["Latest checkpoint's TimeLineID"]), int(fields.get(_RECOVERED_ON, "0"))),
             system=fields["Database system identifier"],
             running=running,
             hints=fields.get("wal_log_hints setting") == "on" or fields.get("Data page checksum version", "0") != "0",
