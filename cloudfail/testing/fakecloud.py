@@ -132,7 +132,8 @@ class FakeCloud:
         self._note_writers()
 
     def cut_off(self, region: str) -> None:
-        """We cannot reach the region; clients inside still do, and its database still takes their writes."""
+        """We cannot reach the region; clients inside still do, and its database still takes their writes. The name of
+        a DNS name or a load balancer will do too: they stand in no region."""
         self.cut.add(region)
 
     def give_back(self, region: str, *, database: bool = True) -> None:
@@ -493,6 +494,8 @@ class _FakeTraffic:
             raise Permanent(f"{self.name} would answer nobody; that is never published.")
 
         def condition() -> None:
+            if not self.cloud.reachable(self.name):
+                raise OutcomeUnknown(f"{self.name} did not answer.")
             if self._version() != version:
                 raise Conflict(f"{self.name} is not as it was seen.")
 
@@ -513,11 +516,15 @@ class FakeDns(_FakeTraffic):
         )
 
     def read(self) -> Known[DnsState] | Unknown:
+        if not self.cloud.reachable(self.name):
+            return Unknown(f"{self.name} does not answer", self.cloud.clock.wall())
         weights = self.cloud.weights[self.name]
         state = DnsState(dict(weights), self.answers(weights), 1.0, self._version(), self.cloud.mark(self.name))
         return Known(state, self.cloud.clock.wall())
 
     def resolve(self) -> Known[Mapping[str, tuple[str, ...]]] | Unknown:
+        if not self.cloud.reachable(self.name):
+            return Unknown(f"{self.name} does not answer", self.cloud.clock.wall())
         return Known({"resolver": self.answers(self.cloud.weights[self.name])}, self.cloud.clock.wall())
 
     def shift(self, weights: Mapping[str, int], *, expect: DnsState, call: Call) -> None:
@@ -526,6 +533,8 @@ class FakeDns(_FakeTraffic):
 
 class FakeLoadBalancer(_FakeTraffic):
     def read(self) -> Known[LoadBalancerState] | Unknown:
+        if not self.cloud.reachable(self.name):
+            return Unknown(f"{self.name} does not answer", self.cloud.clock.wall())
         weights = self.cloud.weights[self.name]
         healthy = {region: 0 if region in self.cloud.down else 1 for region in weights}
         state = LoadBalancerState(dict(weights), healthy, self._version(), self.cloud.mark(self.name))
