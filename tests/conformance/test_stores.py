@@ -15,13 +15,19 @@ from pathlib import Path
 
 import pytest
 
+from cloudfail.actions.catalog import ACTIONS
+from cloudfail.calls import ThreadCalls
 from cloudfail.clock import SystemClock
+from cloudfail.engine import Engine
 from cloudfail.errors import StoreUnavailable
 from cloudfail.journal import Journal, TailMoved
 from cloudfail.model.journal import BrokenChain, Kind
 from cloudfail.stores.memory import MemoryStore
 from cloudfail.stores.sqlite import SQLiteStore
+from cloudfail.testing.fakecloud import FakeWorld
 from cloudfail.testing.store_suite import OpenStore, StoreSuite
+from tests.crash.moves import LOADED
+from tests.kit import Stage
 
 FULL = bool(os.environ.get("CLOUDFAIL_FULL"))
 RACES = 10_000 if FULL else 200
@@ -77,12 +83,62 @@ def test_two_orchestrators_that_race_for_the_same_entry_have_one_winner_each_tim
     assert {entry.by for entry in entries} == {"w0", "w1"}, "one of them never won: this was no race"
 
 
+def _drive(path: str, worker: str, times: int, start: Barrier) -> None:
+    made = Stage(LOADED, store=SQLiteStore(path))
+    clock = SystemClock()
+    engine = Engine(
+        store=made.store,
+        application=made.application,
+        world=FakeWorld(made.cloud),
+        actions=ACTIONS,
+        clock=clock,
+        calls=ThreadCalls(),
+        worker=worker,
+        lease_seconds=30.0,
+    )
+    start.wait()
+    for _ in range(times):
+        engine.drive(until=clock.boot() + 0.01)
+
+
+def test_of_two_engines_that_drive_the_same_run_one_holds_it_at_a_time(tmp_path: Path) -> None:
+    path = str(tmp_path / "state.db")
+    made = Stage(LOADED, store=SQLiteStore(path))
+    made.open("evacuate-all", "east", "west", preapproved="")
+    made.drive()
+    before = len(made.store.read(made.application, 0))
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(RACERS)
+    racers = [context.Process(target=_drive, args=(path, f"w{index}", RACES, start)) for index in range(RACERS)]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join(55 if not FULL else 1200)
+    assert [racer.exitcode for racer in racers] == [0] * RACERS
+    entries = Journal(SQLiteStore(path), made.application, SystemClock(), "reader").refresh()[before:]
+    claims = [entry for entry in entries if entry.kind is Kind.CLAIM]
+    assert len(claims) >= RACES / 2
+    assert {entry.by for entry in claims} == {"w0", "w1"}
+    assert len({entry.epoch for entry in claims}) == len(claims), "an epoch was given twice"
+    holder = ("", 0)
+    for entry in entries:
+        if entry.kind is Kind.CLAIM:
+            assert holder == ("", 0), f"entry {entry.seq}: {entry.by} claimed what {holder[0]} held"
+            holder = (entry.by, entry.seq)
+        assert (entry.by, entry.epoch) == holder, f"entry {entry.seq} is not the holder's"
+        if entry.kind is Kind.RELEASE:
+            holder = ("", 0)
+
+
 # ---- durability
 
 
 _WRITER = """
 import sys
+from cloudfail.actions.catalog import ACTIONS
+from cloudfail.calls import ThreadCalls
 from cloudfail.clock import SystemClock
+from cloudfail.engine import Engine
 from cloudfail.journal import Journal
 from cloudfail.model.journal import Kind
 from cloudfail.stores.sqlite import SQLiteStore
