@@ -107,7 +107,7 @@ def no_run_is_open(situation: Situation) -> Holds | Decision:
 def automation_is_not_paused(situation: Situation) -> Holds | Decision:
     if situation.history.paused:
         health = situation.verdict(situation.primary).health
-        return _stay(f"Automation is paused; {situation.primary} is {health}.", "cloudfail resume")
+        return _stay(f"Automation is paused; {situation.primary} is {health}.", "cloudfail resume --automation")
     return "Automation is not paused."
 
 

@@ -435,7 +435,10 @@ def _rest(run: RunState) -> tuple[Command, ...]:
     ]
     if failed:
         details = "; ".join(f"{track}: {run.track(track).detail}" for track in failed)
-        to_do = f"Mend the cause, then: cloudfail resume {run.id}; to take back what can be: cloudfail abort {run.id}"
+        back = f"to take it back: cloudfail abort {run.id}"
+        if run.promoted:
+            back = f"a promotion was ordered, so to leave it as it stands: cloudfail close {run.id} --reason TEXT"
+        to_do = f"Mend the cause, then: cloudfail resume {run.id}; {back}"
         return (_halt_event(run, Event.HALT, details, to_do),)
     if not _all_ended(run):
         return ()

@@ -448,7 +448,10 @@ def _event(run: RunState, event: Event, entry: Entry, detail: str = "") -> RunSt
 
 def _ways(run: RunState, phase: Phase) -> str:
     """The commands that help in a phase that waits for a person."""
-    resume, abort = f"To go on: cloudfail resume {run.id}", f"to take it back: cloudfail abort {run.id}"
+    resume = f"To go on: cloudfail resume {run.id}"
+    abort = f"to take it back: cloudfail abort {run.id}"
+    if run.promoted:
+        abort = f"to stop it half-way (a promotion was ordered, so nothing is undone): cloudfail abort {run.id}"
     match phase:
         case Phase.GATED:
             owed = any(step.facts.verb == "fence" for step in run.owed)

@@ -39,7 +39,8 @@ def as_text(run: RunState, width: int = WIDTH) -> str:
     plan = run.plan
     lines = [headline(run)]
     lines += paragraph(
-        f"Opened {moment(run.opened_at)} by {plain(run.opened_by)}: {plain(run.reason)}. Plan {short(plan.checksum)}, "
+        f"Opened {moment(run.opened_at)} by {plain(run.opened_by)}: {plain(run.reason).rstrip('.')}. "
+        f"Plan {short(plan.checksum)}, "
         f"{plain(plan.source)} → {plain(plan.target)}, {plan.mode}; {offset(run.t)} by now.",
         width,
         2,

@@ -80,7 +80,7 @@ def test_an_open_run_goes_on() -> None:
 
 def test_paused_stays_and_says_how_to_resume() -> None:
     decision = ask(paused=True)
-    assert (decision.kind, decision.to_do) == (STAY, "cloudfail resume")
+    assert (decision.kind, decision.to_do) == (STAY, "cloudfail resume --automation")
     assert "east is down" in decision.reasons[-1]
 
 

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 SEEN_SECONDS_MAX = 5.0
 
 
-def printer() -> Notify:
-    """Prints each journal entry once, as a line that reads the same in a terminal and in a log file."""
+def printer(since: int = 0) -> Notify:
+    """Prints each journal entry behind number `since` once, as a line that reads the same in a terminal and in a log
+    file. (Whoever begins to watch an application that has a past is not told it in the middle of an incident.)"""
     from cloudfail.report.run import line_for
 
-    seen = 0
+    seen = since
 
     def tell(entry: Entry, state: LogState) -> None:
         nonlocal seen

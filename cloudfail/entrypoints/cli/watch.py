@@ -39,7 +39,7 @@ def watch(
 
     app = open_app(config, runbooks, by)
     until = None if seconds is None else app.clock.boot() + seconds
-    Watcher(app, tell, printer()).run(until=until)
+    Watcher(app, tell, printer(app.log().seq)).run(until=until)
 
 
 def tick(
@@ -60,7 +60,8 @@ def tell(moment: Moment) -> None:
     decision = moment.decision
     where = f" {decision.source} → {decision.target}" if decision.source and decision.target else ""
     reason = decision.reasons[-1] if decision.reasons else ""
-    typer.echo(f"{stamp} {decision.kind}{where}: {reason} {decision.to_do}".rstrip())
+    way = f"Next: {decision.to_do}" if decision.to_do.startswith("cloudfail ") else decision.to_do
+    typer.echo(f"{stamp} {decision.kind}{where}: {reason} {way}".rstrip())
 
 
 def register(app: typer.Typer) -> None:
