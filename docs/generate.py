@@ -1,0 +1,107 @@
+"""Writes the tables in docs/ that come from the code: `python docs/generate.py`. A test says when they are out of date.
+
+A table stands between `<!-- generated: NAME -->` and `<!-- /generated -->`; what stands there is replaced.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parent
+FENCED = {"condition": "fenced by condition", "mark": "fenced by mark", "watching": "repaired by watching"}
+BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
+
+
+def table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table, with a blank line on both sides."""
+    titles = list(titles)
+    lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n" + "\n".join(lines) + "\n\n"
+
+
+def lifecycle() -> str:
+    """Every row of the state machine, in its order: the first row that fits is taken."""
+    from cloudfail.execution.lifecycle import TABLE
+
+    rows = ((row.phase, row.event, row.when or "always", row.next, row.sentence) for row in TABLE)
+    return table(("in phase", "when", "and", "goes to", "what the operator reads"), rows)
+
+
+def ways_out() -> str:
+    """What a person may command in each phase."""
+    from cloudfail.execution.lifecycle import Phase, ways_out
+
+    rows = ((phase, ", ".join(f"`{way}`" for way in dict.fromkeys(ways_out(phase))) or "–") for phase in Phase)
+    return table(("phase", "commands"), rows)
+
+
+def rules() -> str:
+    """What must hold before automation acts, in the order in which it is asked."""
+    from cloudfail.decide import RULES
+
+    return "\n" + "\n".join(f"{n}. {rule.__name__.replace('_', ' ')}" for n, rule in enumerate(RULES, 1)) + "\n\n"
+
+
+def local_verbs() -> str:
+    """Every verb of every kind of the local provider, with what it says of itself."""
+    from cloudfail_local import provider
+
+    def rows() -> Iterable[tuple[str, ...]]:
+        for (port, name), kind in provider.kinds().items():
+            for verb, facts in kind.verbs.items():
+                yield (
+                    f"`{port}: {name}`",
+                    f"`{verb}`",
+                    FENCED[facts.fencing],
+                    "can lose data" if facts.loses_data else "no",
+                    "yes" if facts.reversible else "no",
+                    f"{facts.typical_seconds:g} s / {facts.longest_seconds:g} s",
+                )
+
+    return table(("kind", "verb", "a late call is", "data loss", "can be undone", "typical / longest"), rows())
+
+
+def actions() -> str:
+    """Every action that a runbook may name."""
+    from cloudfail.actions.arguments import ARGUMENTS
+    from cloudfail.actions.catalog import ACTIONS
+
+    def rows() -> Iterable[tuple[str, ...]]:
+        for name, action in ACTIONS.items():
+            fields = ARGUMENTS[name].model_fields
+            keys = ", ".join(f"`{key}`" if field.is_required() else f"`{key}`?" for key, field in fields.items())
+            undo = f"`{action.undo}`" if action.undo else "–"
+            yield f"`{name}`", keys, undo, "yes" if action.waits_for_source else "no"
+
+    return table(("action", "`with:` (? may be left out)", "taken back by", "needs the source to answer"), rows())
+
+
+GENERATORS: Mapping[str, Callable[[], str]] = {
+    "lifecycle": lifecycle,
+    "ways-out": ways_out,
+    "rules": rules,
+    "local-verbs": local_verbs,
+    "actions": actions,
+}
+
+
+def generated(text: str) -> str:
+    """`text` with every table as the code has it now."""
+    return BLOCK.sub(lambda found: found[1] + GENERATORS[found[2]]() + found[3], text)
+
+
+def main() -> int:
+    for page in sorted(DOCS.rglob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        if (new := generated(text)) != text:
+            page.write_text(new, encoding="utf-8")
+            sys.stdout.write(f"wrote {page.relative_to(DOCS)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
