@@ -32,7 +32,7 @@ def status(
 
 
 def runs(config: Config = DEFAULT_CONFIG, runbooks: Runbooks = None, by: By = "") -> None:
-    """Every run of the application, the newest last."""
+    """Every run of the application, the newest first."""
     from cloudfail.report import run as report
 
     typer.echo(report.runs_text(open_app(config, runbooks, by).log()))
