@@ -18,11 +18,13 @@ CALLS_MAX = 32
 IDLE_THREADS_MAX = 16
 
 Work = Callable[[], None]
+_Submitted = tuple[Callable[[], Any], Callable[[Any], Any] | None]
 
 
 class Calls(Protocol):
-    def submit(self, call: Callable[[], Any]) -> None:
-        """Run `call` some time soon; what it returns is handed out by `finished`."""
+    def submit(self, call: Callable[[], Any], then: Callable[[Any], Any] | None = None) -> None:
+        """Run `call` some time soon, and right after it, in the same place, `then` with what it returned. What each
+        returns is handed out by `finished` as soon as it is there; a `then` that had nothing to do returns None."""
 
     def finished(self) -> list[Any]:
         """What has come back since, without waiting."""
@@ -36,8 +38,12 @@ class InlineCalls:
         self.clock = clock
         self._back: list[Any] = []
 
-    def submit(self, call: Callable[[], Any]) -> None:
-        self._back.append(call())
+    def submit(self, call: Callable[[], Any], then: Callable[[Any], Any] | None = None) -> None:
+        back = call()
+        self._back.append(back)
+        more = then(back) if then is not None else None
+        if more is not None:
+            self._back.append(more)
 
     def finished(self) -> list[Any]:
         back, self._back = self._back, []
@@ -96,26 +102,31 @@ class ThreadCalls:
     def __init__(self) -> None:
         self._back: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._taken: list[Any] = []
-        self._waiting: deque[Callable[[], Any]] = deque()
+        self._waiting: deque[_Submitted] = deque()
         self._running = 0
         self._lock = threading.Lock()
 
-    def submit(self, call: Callable[[], Any]) -> None:
+    def submit(self, call: Callable[[], Any], then: Callable[[Any], Any] | None = None) -> None:
         with self._lock:
             if self._running >= CALLS_MAX:
-                self._waiting.append(call)
+                self._waiting.append((call, then))
                 return
             self._running += 1
-        _threads.run(lambda: self._run(call))
+        _threads.run(lambda: self._run((call, then)))
 
-    def _run(self, call: Callable[[], Any]) -> None:
+    def _run(self, submitted: _Submitted) -> None:
         while True:
-            self._back.put(call())
+            call, then = submitted
+            back = call()
+            self._back.put(back)
+            more = then(back) if then is not None else None
+            if more is not None:
+                self._back.put(more)
             with self._lock:
                 if not self._waiting:
                     self._running -= 1
                     return
-                call = self._waiting.popleft()
+                submitted = self._waiting.popleft()
 
     def finished(self) -> list[Any]:
         back, self._taken = self._taken, []

@@ -69,6 +69,7 @@ class _ActBack:
     message: str
     retry_after_seconds: float
     lines: tuple[str, ...]
+    looking: bool
 
 
 class Engine:
@@ -391,21 +392,23 @@ class Engine:
         action, context = self._context(run, track)
         asked = self.t()
         self._busy.add(track)
-        conditions = track.way == "do"
+        self.calls.submit(lambda: self._seen(action, context, track, asked))
 
-        def look() -> _LookBack:
-            try:
-                seen = action.observe(self.world, context)
-                if conditions:
-                    seen = unmet(self.world, context, seen)
-            except Exception as error:  # noqa: BLE001 - an unexpected error is unknown, never "gone" (I6)
-                seen = NotKnown(f"{type(error).__name__}: {error}")
-            return _LookBack(run.id, track, seen, asked)
-
-        self.calls.submit(look)
+    def _seen(self, action: Action, context: StepContext, track: Track, asked: float) -> _LookBack:
+        """One look, made in a thread of `calls`."""
+        try:
+            seen = action.observe(self.world, context)
+            if track.way == "do":
+                seen = unmet(self.world, context, seen)
+        except Exception as error:  # noqa: BLE001 - an unexpected error is unknown, never "gone" (I6)
+            seen = NotKnown(f"{type(error).__name__}: {error}")
+        return _LookBack(context.run, track, seen, asked)
 
     def _act(self, run: RunState, track: Track, todo: Todo, attempt: int) -> bool:
-        """Append the intent, then make the call. False if the tail moved: nothing was announced or made."""
+        """Append the intent, then make the call. False if the tail moved: nothing was announced or made.
+
+        A verb that needs no time to settle is looked at right after the call came back, while its result is journaled.
+        """
         action, context = self._context(run, track)
         intent = {
             "run": run.id,
@@ -425,6 +428,8 @@ class Engine:
         self._busy.add(track)
         self._acting.add(track)
         timeout = self._call_timeout(context.step.facts.call_timeout_seconds)
+        settled_at_once = context.step.facts.settle_seconds == 0
+        _, context_after = self._context(self.state.runs[run.id], track)
         lines: list[str] = []
         guard = _Guard(self, run.id, timeout, undoing=context.undoing)
         call = Call(
@@ -449,9 +454,13 @@ class Engine:
                 outcome, message = ("unknown" if guard.passed else "stopped"), str(error)
             except Exception as error:  # noqa: BLE001 - whatever it was, the effect may have landed: look
                 outcome, message = "unknown", f"{type(error).__name__}: {error}"
-            return _ActBack(run.id, track, outcome, message, retry_after, tuple(lines))
+            looking = outcome == "ok" and settled_at_once
+            return _ActBack(run.id, track, outcome, message, retry_after, tuple(lines), looking)
 
-        self.calls.submit(act)
+        def then(back: _ActBack) -> _LookBack | None:
+            return self._seen(action, context_after, track, self.t()) if back.looking else None
+
+        self.calls.submit(act, then)
         return True
 
     def _call_timeout(self, wanted: float) -> float:
@@ -463,7 +472,8 @@ class Engine:
 
     def _take(self, back: _LookBack | _ActBack) -> None:
         """What came back: a look goes into memory, a result into the journal."""
-        self._busy.discard(back.track)
+        if isinstance(back, _LookBack) or not back.looking:
+            self._busy.discard(back.track)
         if isinstance(back, _LookBack):
             count = self._counts[back.track] = self._counts.get(back.track, 0) + 1
             self._looks[back.track] = Observed(back.look, back.asked_t, count)

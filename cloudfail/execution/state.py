@@ -71,6 +71,7 @@ class StepRecord:
 
 NOTHING = StepRecord()
 STEP_KINDS = frozenset({Kind.INTENT, Kind.RESULT, Kind.SEEN})
+_WORKED_OUT = frozenset({"ended", "passed", "ready", "owed"})
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class RunState:
         """Whether its effect was ever announced, at its turn or as an obligation that was settled later."""
         return self.did(step).ordered or self.track(Track(step, "owed")).ordered
 
-    # The next three are asked for with each decision; a run of hundreds of steps is gone through once per entry.
+    # These are asked for with each decision, and worked out once for each state; they follow from `tracks` alone.
 
     @cached_property
     def ended(self) -> Mapping[str, str]:
@@ -347,7 +348,27 @@ def _step_entry(run: RunState, entry: Entry) -> RunState:
             detail=entry.data["detail"],
             facts=entry.data.get("facts", {}),
         )
-    return replace(run, t=max(run.t, t), tracks={**run.tracks, track: record})
+    after = replace(run, t=max(run.t, t), tracks={**run.tracks, track: record})
+    if entry.kind is not Kind.SEEN:
+        vars(after).update({name: known for name, known in vars(run).items() if name in _WORKED_OUT})
+    elif track.way == "do" and record.ended == "done" and track.step not in run.ended:
+        vars(after).update(_one_more_done(run, track.step))
+    return after
+
+
+def _one_more_done(run: RunState, step: str) -> dict[str, Any]:
+    """`ended`, `passed`, `ready` and `owed` after this step, from those before: only what needs it can have become
+    ready, so that a run of hundreds of steps is not gone through with each entry."""
+    passed = run.passed | {step}
+    place = run.plan.place
+    free = (other for other in run.plan.needed_by.get(step, ()) if passed.issuperset(other.needs))
+    ready = [other for other in (*run.ready, *free) if other.name != step and other.name not in run.ended]
+    return {
+        "ended": {**run.ended, step: "done"},
+        "passed": passed,
+        "ready": tuple(sorted(ready, key=lambda other: place[other.name])),
+        "owed": run.owed,
+    }
 
 
 def _gate_entry(run: RunState, entry: Entry) -> RunState:

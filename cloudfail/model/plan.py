@@ -89,6 +89,20 @@ class Plan:
     def _by_name(self) -> Mapping[str, PlannedStep]:
         return {step.name: step for step in self.steps}
 
+    @cached_property
+    def place(self) -> Mapping[str, int]:
+        """Step name -> where it stands in the plan's order."""
+        return {step.name: number for number, step in enumerate(self.steps)}
+
+    @cached_property
+    def needed_by(self) -> Mapping[str, tuple[PlannedStep, ...]]:
+        """Step name -> the steps that need it."""
+        found: dict[str, tuple[PlannedStep, ...]] = {}
+        for step in self.steps:
+            for need in dict.fromkeys(step.needs):
+                found[need] = (*found.get(need, ()), step)
+        return found
+
 
 @dataclass(frozen=True)
 class Estimate:
