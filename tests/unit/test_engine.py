@@ -1,0 +1,176 @@
+"""The loop: who may drive, for how long, and what a store that does not answer means."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from cloudfail.errors import LeaseLost, StoreUnavailable
+from cloudfail.execution.lifecycle import Phase
+from cloudfail.model.journal import Kind
+from cloudfail.ports import Store, StoredEntry
+from cloudfail.testing.crash import Boundaries, Crash, CrashingStore
+from tests.crash.moves import BASE, FULL, effects, entries, stage
+from tests.kit import Stage
+
+LAPSE = 30.0 * 1.25
+
+
+class Failing:
+    """A store whose nth append fails: before it landed, or after."""
+
+    def __init__(self, store: Store, nth: int, *, landed: bool) -> None:
+        self.store = store
+        self.left = nth
+        self.landed = landed
+
+    def read(self, log: str, after: int) -> list[StoredEntry]:
+        return self.store.read(log, after)
+
+    def append(self, log: str, seq: int, body: bytes) -> bool:
+        self.left -= 1
+        if self.left != 0:
+            return self.store.append(log, seq, body)
+        if self.landed:
+            self.store.append(log, seq, body)
+        raise StoreUnavailable("The connection was reset.")
+
+
+def appends() -> int:
+    made = stage()
+    made.open("evacuate-all", "east", "west")
+    before = len(entries(made))
+    made.drive()
+    return len(entries(made)) - before
+
+
+def opened() -> tuple[Stage, str]:
+    made = stage()
+    return made, made.open("evacuate-all", "east", "west")
+
+
+def ends_as_undisturbed(made: Stage, run: str) -> None:
+    assert made.run(run).phase is Phase.DONE, made.run(run).story[-1]
+    assert made.cloud.snapshot() == BASE["evacuate"].snapshot
+    assert effects(made) == BASE["evacuate"].effects
+
+
+def test_an_append_that_landed_and_whose_answer_was_lost_is_known_as_ones_own() -> None:
+    for nth in range(1, appends() + 1, 1 if FULL else 2):
+        made, run = opened()
+        made.engine("w1", Failing(made.store, nth, landed=True)).drive(until=made.clock.boot() + 3600)
+        ends_as_undisturbed(made, run)
+
+
+def test_without_a_store_nothing_is_changed_and_whoever_comes_next_finishes() -> None:
+    for nth in range(1, appends() + 1, 1 if FULL else 2):
+        made, run = opened()
+        store = Failing(made.store, nth, landed=False)
+        try:
+            made.engine("w1", store).drive(until=made.clock.boot() + 3600)
+        except StoreUnavailable:
+            assert len(made.cloud.effects) <= sum(entry.kind is Kind.INTENT for entry in entries(made))
+        made.drive(worker="w2")
+        ends_as_undisturbed(made, run)
+
+
+def test_a_worker_that_fell_silent_is_taken_over_after_its_lease_and_the_margin_and_not_before() -> None:
+    made, run = opened()
+    boundaries = Boundaries(20)
+    with pytest.raises(Crash):
+        made.engine("w1", CrashingStore(made.store, boundaries)).drive()
+    died = made.clock.boot()
+    made.drive(LAPSE - 1.0, worker="w2")
+    assert made.engine().read().holder == "w1", "it took over too early"
+    made.clock.suspend(0.0)
+    made.drive(worker="w3")
+    log = entries(made)
+    claims = [entry for entry in log if entry.kind is Kind.CLAIM]
+    assert [entry.by for entry in claims] == ["w1", "w3"]
+    assert claims[1].at - 1_000_000.0 + 1000.0 >= died + LAPSE
+    assert claims[1].data["took_over"] == claims[0].epoch
+    ends_as_undisturbed(made, run)
+
+
+def test_after_a_take_over_nothing_is_changed_before_an_earlier_call_must_have_landed() -> None:
+    made, run = opened()
+    boundaries = Boundaries(9)
+    with pytest.raises(Crash):
+        made.engine("w1", CrashingStore(made.store, boundaries)).drive()
+    count = len(made.cloud.effects)
+    made.drive(worker="w2")
+    claim = next(entry for entry in entries(made) if entry.kind is Kind.CLAIM and entry.by == "w2")
+    assert claim.data["quiet_seconds"] >= 10.0
+    first = made.cloud.effects[count]
+    assert first.at - 1000.0 >= claim.at - 1_000_000.0 + claim.data["quiet_seconds"]
+    ends_as_undisturbed(made, run)
+
+
+def test_a_holder_that_only_waits_renews_and_nobody_takes_over() -> None:
+    made, _run = opened()
+    made.cloud.workers_start_seconds = 200.0
+    others: list[str] = []
+
+    def try_to_take_over() -> None:
+        other = made.engine("w2")
+        other.read()
+        others.append(other.state.holder)
+        made.clock.at(10.0, try_to_take_over)
+
+    made.clock.at(10.0, try_to_take_over)
+    made.drive(150.0, worker="w1")
+    log = entries(made)
+    held = [entry for entry in log if entry.by == "w1"]
+    gaps = [later.at - earlier.at for earlier, later in itertools.pairwise(held)]
+    assert max(gaps) <= 16.0, "a renewal came later than half of the lease"
+    assert set(others) == {"w1"}
+    assert any(entry.kind is Kind.RENEW for entry in log)
+
+
+def test_a_turn_ends_in_time_and_the_next_one_goes_on() -> None:
+    made, run = opened()
+    for turn in range(100):
+        start = made.clock.boot()
+        made.drive(0.5, worker=f"w{turn}")
+        assert made.clock.boot() - start <= 1.0
+        if made.run(run).phase.final:
+            break
+    ends_as_undisturbed(made, run)
+    assert turn >= 3
+
+
+def test_a_worker_that_reads_that_another_took_over_stops() -> None:
+    made, run = opened()
+
+    def another(verb: str) -> None:
+        if verb == "failover":
+            made.cloud.after_effect = lambda _verb: None
+            made.clock.suspend(LAPSE + 1.0)
+            made.drive(worker="w2")
+
+    made.cloud.after_effect = another
+    with pytest.raises(LeaseLost) as raised:
+        made.drive(worker="w1")
+    assert raised.value.to_do
+    ends_as_undisturbed(made, run)
+
+
+def test_a_look_that_breaks_is_unknown_and_not_the_end_of_the_loop() -> None:
+    made, run = opened()
+    weights = made.cloud.weights.pop("www")
+    made.clock.at(20.0, lambda: made.cloud.weights.update(www=weights))
+    made.drive()
+    ends_as_undisturbed(made, run)
+
+
+def test_driving_when_nothing_is_open_writes_nothing() -> None:
+    made = stage()
+    made.drive()
+    assert entries(made) == []
+    made, run = opened()
+    made.drive()
+    count = len(entries(made))
+    made.drive()
+    made.engine("w2").watch_over(run)
+    assert len(entries(made)) == count
