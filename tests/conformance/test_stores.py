@@ -65,6 +65,7 @@ def _claims(path: str, worker: str, races: int, start: Barrier) -> None:
             break
 
 
+@pytest.mark.timeout(1500 if FULL else 60)
 def test_two_orchestrators_that_race_for_the_same_entry_have_one_winner_each_time(tmp_path: Path) -> None:
     """Both read the same tail, both append; whoever lost sees that it lost. No epoch is ever given twice."""
     path = str(tmp_path / "state.db")
@@ -101,6 +102,7 @@ def _drive(path: str, worker: str, times: int, start: Barrier) -> None:
         engine.drive(until=clock.boot() + 0.01)
 
 
+@pytest.mark.timeout(1500 if FULL else 60)
 def test_of_two_engines_that_drive_the_same_run_one_holds_it_at_a_time(tmp_path: Path) -> None:
     path = str(tmp_path / "state.db")
     made = Stage(LOADED, store=SQLiteStore(path))
