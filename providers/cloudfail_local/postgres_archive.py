@@ -33,6 +33,12 @@ def conf_place(archive: str, region: str) -> str:
     return posixpath.join(archive, f"{region}.conf")
 
 
+def rewinding_mark(archive: str, region: str) -> str:
+    """Stands beside the archive while a rewind is under way, and after one that failed: such a directory is not rewound
+    again but cloned (pg_rewind's manual: it is then "likely not in a state that can be recovered")."""
+    return posixpath.join(archive, f"{region}.rewinding")
+
+
 def exists(server: Server, path: str, *, seconds: float) -> bool:
     """Whether `path` is there. Raises OutcomeUnknown where the host does not say."""
     ending = server.on_host("test", "-e", path, seconds=seconds)
@@ -63,7 +69,9 @@ def archive_tail(server: Server, control: Control, fork: int | None, archive: st
     copies = posixpath.join(place, "wal")
     call.check()
     must(server, "mkdir", "-p", copies, conf, what="making the archive", seconds=seconds)
-    for name in CONF_FILES:
+    # After a rewind that was cut short these are the new primary's files, or half of them: its own were kept before it.
+    own = not exists(server, rewinding_mark(archive, server.region), seconds=seconds)
+    for name in CONF_FILES if own else ():
         path = posixpath.join(server.data, name)
         if exists(server, path, seconds=seconds):
             must(server, "cp", "-p", path, conf, what=f"keeping {name}", seconds=seconds)

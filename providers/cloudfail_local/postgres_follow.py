@@ -23,7 +23,7 @@ from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import Progress
 from cloudfail.ports import Call
 from cloudfail_local.options import PostgresOptions
-from cloudfail_local.postgres_archive import MANIFEST, archive_tail, exists, tail_place
+from cloudfail_local.postgres_archive import MANIFEST, archive_tail, exists, rewinding_mark, tail_place
 from cloudfail_local.postgres_control import Control, fork_of, read_control
 from cloudfail_local.postgres_rejoin import (
     clone,
@@ -31,7 +31,6 @@ from cloudfail_local.postgres_rejoin import (
     is_configured,
     put_clone_in_place,
     rewind,
-    rewinding_mark,
     start,
     unstartable_mark,
 )

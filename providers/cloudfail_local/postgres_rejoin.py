@@ -15,19 +15,13 @@ from cloudfail.errors import CloudfailError, Permanent
 from cloudfail.ports import Call
 from cloudfail_local.argv import Finished
 from cloudfail_local.errors import from_command
-from cloudfail_local.postgres_archive import CONF_FILES, conf_place, exists, must
+from cloudfail_local.postgres_archive import CONF_FILES, conf_place, exists, must, rewinding_mark
 from cloudfail_local.postgres_fence import without_fence
 from cloudfail_local.postgres_server import Server
 from cloudfail_local.postgres_state import FENCE_BEGIN
 
 READ_SECONDS = 3.0
 _MANAGED = ("primary_conninfo", "recovery_target_timeline", "default_transaction_read_only")
-
-
-def rewinding_mark(archive: str, region: str) -> str:
-    """Stands beside the archive while a rewind is under way, and after one that failed: such a directory is not rewound
-    again but cloned (pg_rewind's manual: it is then "likely not in a state that can be recovered")."""
-    return posixpath.join(archive, f"{region}.rewinding")
 
 
 def unstartable_mark(archive: str, region: str) -> str:
@@ -140,7 +134,7 @@ def configure(member: Server, primary: str, archive: str, call: Call) -> None:
     for name, text in _wanted_files(member, primary, archive).items():
         path = posixpath.join(data, name)
         call.check()
-        must(member, "tee", f"{path}.part", what=f"writing {name}", seconds=seconds, stdin=text.encode() or b"\n")
+        must(member, "tee", f"{path}.part", what=f"writing {name}", seconds=seconds, stdin=text.encode())
         must(member, "chmod", "600", f"{path}.part", what=f"writing {name}", seconds=seconds)
         must(member, "mv", f"{path}.part", path, what=f"writing {name}", seconds=seconds)
 
