@@ -122,15 +122,21 @@ class App:
 
     # ---- what compute runs, so that a lost region's capacity is known
 
-    def record(self) -> None:
-        """Journal how many workers each group runs in each region, where that changed since it was last recorded."""
-        before = self.log().samples.get("workers", {})
-        now = {name: dict(regions) for name, regions in before.items()}
+    def count(self) -> Mapping[str, Mapping[str, int]]:
+        """How many workers each group runs in each region now, where that can be read. Any thread may ask."""
+        found: dict[str, dict[str, int]] = {}
         for name, compute in self.world.computes().items():
             for region in self.topology.resources[name].members or self.topology.regions:
                 read = compute.read(region)
                 if isinstance(read, Known) and read.value.healthy > 0:
-                    now.setdefault(name, {})[region] = read.value.wanted
+                    found.setdefault(name, {})[region] = read.value.wanted
+        return found
+
+    def record(self, counted: Mapping[str, Mapping[str, int]] | None = None) -> None:
+        """Journal what was counted (or count now), where that changed since it was last recorded."""
+        counted = self.count() if counted is None else counted
+        before = self.log().samples.get("workers", {})
+        now = {name: {**before.get(name, {}), **counted.get(name, {})} for name in {**before, **counted}}
         if now != before:
             self._append(Kind.SAMPLE, {"workers": now})
 

@@ -68,7 +68,7 @@ class Journal:
         if not stored and not self._is_mine(seq, body):
             raise TailMoved
         entry = decode(seq, body, self.digest)
-        self.seq, self.digest = seq, digest_of(body)
+        self.seq, self.digest = seq, entry.digest
         return entry
 
     def _is_mine(self, seq: int, body: bytes) -> bool:

@@ -33,6 +33,13 @@ class Live:
             state = self._state
         return detect.verdicts(state, self.topology, self.clock.boot())
 
+    def calm(self) -> bool:
+        """Every region is healthy, and no vantage that calls one so has just seen it fail: nothing is being counted."""
+        with self._lock:
+            counts = self._state.counts.values()
+        counting = any(count.health is Health.HEALTHY and count.last is Health.DOWN for count in counts)
+        return not counting and all(verdict.health is Health.HEALTHY for verdict in self.verdicts().values())
+
     def healthy(self, check: str, region: str) -> Known[bool] | Unknown:
         """Whether `region` was itself seen healthy within the last minute (invariant I5)."""
         verdict = self.verdicts()[region]

@@ -20,9 +20,9 @@ from cloudfail.live import Live
 from cloudfail.model.observation import Health, Known, Verdict
 from cloudfail.model.policy import Automation
 from cloudfail.plan import refusals
+from cloudfail.readiness import Readiness
 from cloudfail.watch import Heartbeats, Observers
 
-RECORD_SECONDS = 5.0
 IDLE_SECONDS = 0.5
 OBLIGATION_SECONDS = 5.0
 CARRY_GAP_SECONDS_MAX = 300.0
@@ -79,6 +79,7 @@ class Watcher:
         self._carried: dict[str, float] = {}
         self._watched_over: dict[str, float] = {}
         self._offered = ""
+        self._ready = Readiness(app, notify)
 
     def run(self, *, until: float | None = None, stop: Callable[[], bool] = lambda: False) -> None:
         """Watch until `until` (boot seconds) or `stop()`. Returns only when no call of ours is out."""
@@ -87,7 +88,7 @@ class Watcher:
         self._carried = self._carried_over()
         with seeing(self.app, self.live) as heartbeats:
             self._since = clock.boot()
-            recorded_at = settled_at = float("-inf")
+            settled_at = float("-inf")
             while clock.boot() < deadline and not stop():
                 log = self.app.log()
                 if log.run is not None:
@@ -97,10 +98,8 @@ class Watcher:
                 decision = self._decide(log)
                 if decision.kind is DecisionKind.ACT and self._open(decision, heartbeats):
                     continue
-                if clock.boot() - recorded_at >= RECORD_SECONDS and self._calm():
-                    recorded_at = clock.boot()
-                    with contextlib.suppress(CloudfailError):
-                        self.app.record()
+                primary = log.primary or self.app.topology.primary
+                self._ready.keep(primary, self._target(primary), calm=self.live.calm())
                 if clock.boot() - settled_at >= OBLIGATION_SECONDS:
                     settled_at = clock.boot()
                     self._settle(log)
@@ -153,8 +152,9 @@ class Watcher:
             standing_plan=standing[0] if standing else None,
         )
 
-    def _calm(self) -> bool:
-        return all(verdict.health is Health.HEALTHY for verdict in self.live.verdicts().values())
+    def _target(self, primary: str) -> str | None:
+        """Where a loss of the primary would be answered to now, as far as all is calm."""
+        return next(iter(self.app.topology.standbys(primary)), None)
 
     # ---- acting
 
@@ -164,7 +164,7 @@ class Watcher:
         topology = self.app.topology
         automation = topology.policy.automation
         try:
-            plan = self.app.bind(decision.source, decision.target)
+            plan = self._ready.plan(decision.source, decision.target)
             log = self.app.log()
             found = refusals(plan, topology, log, {})
             if automation is Automation.AUTOMATIC and (log.standing is None or log.standing[0] != plan.checksum):
@@ -206,7 +206,7 @@ class Watcher:
         run = log.run
         assert run is not None
         with contextlib.suppress(LeaseLost):
-            self.app.drive(until=min(deadline, clock.boot() + 3600.0), notify=self.notify)
+            self._ready.engine().drive(until=min(deadline, clock.boot() + 3600.0))
         still = self.app.log().run
         self._offer_undo(still)
         if still is not None and (not still.phase.may_act or still.phase is Phase.GATED) and not stop():
