@@ -441,7 +441,10 @@ def _rest(run: RunState) -> tuple[Command, ...]:
         to_do = f"Mend the cause, then: cloudfail resume {run.id}; {back}"
         return (_halt_event(run, Event.HALT, details, to_do),)
     if not _all_ended(run):
-        return ()
+        # Only a log that this version did not write leads here; a run that says nothing would be worse.
+        stuck = [step.name for step in run.plan.steps if run.did(step.name).ended not in {"done", "owed"}]
+        to_do = f"Look at the journal: cloudfail audit verify; to take it back: cloudfail abort {run.id}"
+        return (_halt_event(run, Event.HALT, f"Nothing can move, and {', '.join(stuck)} did not end.", to_do),)
     return (AppendEntry(Kind.CLOSED, {"run": run.id, "event": str(Event.FINISHED)}),)
 
 
