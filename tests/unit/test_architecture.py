@@ -44,6 +44,7 @@ LAYERS: dict[str, int] = {
     "cloudfail.world": 8,
     "cloudfail.live": 9,
     "cloudfail.app": 10,
+    "cloudfail.readiness": 11,
     "cloudfail.watcher": 11,
     "cloudfail.report": 12,
     "cloudfail.lab": 13,
