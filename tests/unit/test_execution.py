@@ -308,9 +308,7 @@ def test_a_call_that_never_comes_back_keeps_the_lease_from_being_released() -> N
 def test_a_verb_of_more_effects_than_retries_has_its_attempts_for_each_of_them() -> None:
     tools = {f"tool{index}": replace(LOADED.topology.resources["deploys"], name=f"tool{index}") for index in range(9)}
     topology = replace(LOADED.topology, resources={**LOADED.topology.resources, **tools})
-    loaded = replace(
-        LOADED, topology=topology, kinds={**LOADED.kinds, **dict.fromkeys(tools, LOADED.kinds["deploys"])}
-    )
+    loaded = replace(LOADED, topology=topology, kinds={**LOADED.kinds, **dict.fromkeys(tools, LOADED.kinds["deploys"])})
     made = Stage(loaded)
     run = made.open("evacuate-all", "east", "west")
     made.drive()
