@@ -46,6 +46,7 @@ class PostgreSQL:
         self._served: dict[str, float] = {}
         self._upstream_rests: dict[str, float] = {}
         self._warm_again: dict[str, float] = {}
+        self._holding: set[str] = set()
         self._lock = threading.Lock()
 
     def warm(self) -> None:
@@ -90,12 +91,23 @@ class PostgreSQL:
         return Known(state_of(facts, upstream=upstream, in_sync=in_sync), at)
 
     def _hold(self, server: Server, facts: Facts) -> None:
-        """Keep one connection that was opened before any fence, to show later what becomes of such."""
-        if facts.writable and not server.held.is_open:
+        """Keep one connection that was opened before any fence, to show later what becomes of such. It is opened
+        beside: the look that finds a replica promoted is on the way to the clients' first write."""
+        with self._lock:
+            if not facts.writable or server.held.is_open or server.region in self._holding:
+                return
+            self._holding.add(server.region)
+
+        def hold() -> None:
             try:
                 server.held.open()
             except SessionError:
-                return
+                pass  # the next look tries again
+            finally:
+                with self._lock:
+                    self._holding.discard(server.region)
+
+        threading.Thread(target=hold, name=f"hold {server.region}", daemon=True).start()
 
     def _keep_warm(self, server: Server) -> None:
         """Open what a promotion of this replica, and the first write after it, will need."""
