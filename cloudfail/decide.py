@@ -136,7 +136,7 @@ def the_primary_does_not_serve(situation: Situation) -> Holds | Decision:
     if situation.primary != home:
         return _stay(
             f"{situation.primary} is healthy. cloudfail.yaml names {home} as primary; going back is never automatic.",
-            f"cloudfail plan {situation.primary} --to {home} --runbook failback",
+            f"cloudfail plan {situation.primary} --to {home} --runbook NAME",
         )
     return _stay(f"{situation.primary} is healthy.", "")
 

@@ -207,7 +207,8 @@ def refusals(plan: Plan, topology: Topology, log: LogState, previews: Mapping[st
     if owing and plan.mode is not Mode.RESTORE:
         found.append(
             f"{plan.target} still owes {', '.join(owing)} of an earlier run: it may take no traffic before that is "
-            f"settled. Bring it back as a replica first: cloudfail plan {plan.target} --runbook restore"
+            f"settled. It is as soon as {plan.target} answers; then bring it back as a replica, by a runbook of mode "
+            f"restore: cloudfail plan {plan.target} --to {plan.source} --runbook NAME"
         )
     primary = log.primary or topology.primary
     if plan.mode is not Mode.RESTORE and plan.source != primary:

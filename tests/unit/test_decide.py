@@ -164,7 +164,7 @@ def test_a_debt_is_named_while_all_is_well() -> None:
 def test_no_failback_is_automatic() -> None:
     """After a failover the log says west; the file still says east, which is well again."""
     decision = ask(world(east=GOOD, west=GOOD, north=GOOD), primary="west")
-    assert (decision.kind, decision.to_do) == (STAY, "cloudfail plan west --to east --runbook failback")
+    assert (decision.kind, decision.to_do) == (STAY, "cloudfail plan west --to east --runbook NAME")
 
 
 def test_after_a_failover_the_logs_primary_is_the_one_that_counts() -> None:
