@@ -58,7 +58,8 @@ def _wanted(world: World, context: StepContext) -> Mapping[str, int]:
 
 
 def _unhealthy(world: World, context: StepContext) -> Look | None:
-    """Why no traffic may go there now, or None. Every check of the target must pass, looked at afresh."""
+    """Why no traffic may go there now, or None. Every check of the target must pass, looked at afresh; with `at_most:
+    healthy`, a load balancer must itself count a healthy target there. What those cannot carry, they shed."""
     if context.undoing:
         return None
     region = context.step.arguments["to"]
@@ -68,6 +69,16 @@ def _unhealthy(world: World, context: StepContext) -> Look | None:
             return NotKnown(f"whether {check} passes in {region}: {healthy.reason}")
         if not healthy.value:
             return Moving(f"{region} gets no traffic while {check} does not pass there")
+    name = context.step.arguments["name"]
+    if context.step.arguments.get("at_most") != "healthy" or world.topology.resources[name].port is PortName.DNS:
+        return None
+    state = world.loadbalancer(name).read()
+    if isinstance(state, Unknown):
+        return NotKnown(f"{name}: {state.reason}")
+    if region not in state.value.healthy:
+        return NotKnown(f"{name} does not say how many targets are healthy in {region}")
+    if state.value.healthy[region] < 1:
+        return Moving(f"{region} gets no traffic while {name} counts no healthy target there")
     return None
 
 

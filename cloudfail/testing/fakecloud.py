@@ -88,6 +88,7 @@ class FakeCloud:
         self.down: set[str] = set()
         self.cut: set[str] = set()
         self.unhealthy: set[str] = set()
+        self.targets_down: set[str] = set()
         self.before_call: Callable[[str], None] = lambda _name: None
         self.before_effect: Callable[[str], None] = lambda _name: None
         self.after_effect: Callable[[str], None] = lambda _name: None
@@ -536,7 +537,7 @@ class FakeLoadBalancer(_FakeTraffic):
         if not self.cloud.reachable(self.name):
             return Unknown(f"{self.name} does not answer", self.cloud.clock.wall())
         weights = self.cloud.weights[self.name]
-        healthy = {region: 0 if region in self.cloud.down else 1 for region in weights}
+        healthy = {region: int(region not in self.cloud.down | self.cloud.targets_down) for region in weights}
         state = LoadBalancerState(dict(weights), healthy, self._version(), self.cloud.mark(self.name))
         return Known(state, self.cloud.clock.wall())
 

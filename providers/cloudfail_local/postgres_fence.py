@@ -156,7 +156,13 @@ class Fencing:
         return self._proven(old, facts, left)
 
     def _proven(self, old: Server, facts: Facts, left: tuple[str, ...]) -> Known[FenceState] | Unknown:
-        proofs = (try_held(old, old.look), try_new(old))
+        if facts.recovery:
+            # A server leaves recovery once and never goes back without a restart: one that is in recovery now has been
+            # since it started, so no connection to it was ever let write.
+            older = Proof(Tried.REFUSED, "it has been a replica since it started, so no older connection can write")
+        else:
+            older = try_held(old, old.look)
+        proofs = (older, try_new(old))
         evidence = f"from here to {old.place}: " + "; ".join(proof.words for proof in proofs)
         if all(proof.tried is Tried.REFUSED for proof in proofs):
             return self._known(FenceOutcome.PROVEN, evidence, facts)
