@@ -270,7 +270,9 @@ class Engine:
     def _append_claim(self, *, took_over: bool, waited: float) -> bool:
         run = self.state.run
         steps = run.plan.steps if run is not None else tuple(step for _, step in self.state.obligations)
-        longest = max((self._call_timeout(step.facts.call_timeout_seconds) for step in steps), default=0.0)
+        # The silent holder's calls were as long as its own lease let them be, whatever ours is.
+        share = max(self.lease_seconds, self.state.lease_seconds) * CALL_SHARE
+        longest = max((min(step.facts.call_timeout_seconds, share) for step in steps), default=0.0)
         settle = max((step.facts.settle_seconds for step in steps), default=0.0)
         quiet = longest + settle if took_over else 0.0
         t = (run.t if run is not None else 0.0) + (waited if took_over else 0.0)
