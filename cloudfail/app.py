@@ -214,7 +214,7 @@ class App:
 
     def _preview(self, plan: Plan, step: PlannedStep) -> Preview:
         if step.gate:
-            return Preview(step.name, "gate", detail=f"waits for a person, up to {step.expires_seconds:g} s")
+            return Preview(step.name, "gate")
         context = StepContext(step, "plan", plan.source, plan.target)
         match ACTIONS[step.action or ""].observe(self.world, context):
             case Todo() as todo:
@@ -249,7 +249,7 @@ class App:
         plan = self.reviewed(checksum)
         found = refusals(plan, self.topology, self.log(), {})
         if found:
-            raise Refused(" ".join(found), "Nothing was changed.", "Look again: cloudfail status")
+            raise Refused("\n".join(found), "Nothing was changed.", "Look again: cloudfail status")
         return self.open_run(plan, automation=Automation.OFF, reason=reason, preapproved=self.by if approve else "")
 
     def reviewed(self, checksum: str) -> Plan:
@@ -337,6 +337,12 @@ class App:
             found = [state for name, state in log.runs.items() if name.startswith(run)]
             if len(found) == 1:
                 return found[0]
+            if found:
+                raise Refused(
+                    f"{len(found)} runs begin with {run!r}.",
+                    "Nothing was changed.",
+                    f"Name one: {', '.join(state.id for state in found)}",
+                )
         elif log.runs:
             return log.run or list(log.runs.values())[-1]
         raise Refused(

@@ -302,7 +302,7 @@ class Engine:
             raise LeaseLost(
                 f"{self.state.holder or 'Another worker'} took over this application.",
                 "This worker makes no further call; the run goes on there.",
-                f"See it: cloudfail status {self.application}",
+                "See it: cloudfail status",
             )
         if self.lease.remaining() <= 0:
             raise LeaseLost(

@@ -67,6 +67,7 @@ def bind(
         bounds=bounds,
         checksum="",
         expires_seconds=topology.policy.plan_expires_seconds,
+        limit_seconds=runbook.limit_seconds,
     )
     return replace(plan, checksum=checksum_of(plan))
 

@@ -26,7 +26,8 @@ from cloudfail.watch import Heartbeats, Observers
 IDLE_SECONDS = 0.5
 OBLIGATION_SECONDS = 5.0
 CARRY_GAP_SECONDS_MAX = 300.0
-RUN_POLL_SECONDS = 1.0
+WAITING_SLICE_SECONDS = 15.0
+RUN_SLICE_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -201,16 +202,17 @@ class Watcher:
         self.app.remember({"acknowledged": said, "detected": {source: self.app.clock.wall() - lasted}})
 
     def _carry_on(self, log: LogState, deadline: float, stop: Callable[[], bool]) -> None:
-        """Drive the open run. One that waits for a person is looked at again every second, for the command."""
+        """Drive the open run; one that waits for a person is held, and goes on at the command."""
         clock = self.app.clock
         run = log.run
         assert run is not None
         with contextlib.suppress(LeaseLost):
-            self._ready.engine().drive(until=min(deadline, clock.boot() + 3600.0))
-        still = self.app.log().run
-        self._offer_undo(still)
-        if still is not None and (not still.phase.may_act or still.phase is Phase.GATED) and not stop():
-            clock.sleep(min(RUN_POLL_SECONDS, max(0.0, deadline - clock.boot())))
+            # At a gate it stays, so that the gate's clock goes on and it expires; in slices, to look around between.
+            waiting = run.phase is Phase.GATED or not run.phase.may_act
+            slice_seconds = WAITING_SLICE_SECONDS if waiting else RUN_SLICE_SECONDS
+            engine = self._ready.engine()
+            engine.drive(until=min(deadline, clock.boot() + slice_seconds), wait_for_people=waiting)
+        self._offer_undo(self.app.log().run)
 
     def _offer_undo(self, run: RunState | None) -> None:
         """If the source recovers while it is fenced at a gate, undo is offered first (rule 11)."""
@@ -233,9 +235,7 @@ class Watcher:
                 self.app.drive(until=self.app.clock.boot() + OBLIGATION_SECONDS, notify=self.notify)
             for run in list(log.runs.values())[-1:]:
                 first = self._watched_over.setdefault(run.id, self.app.clock.boot())
-                if run.phase in {Phase.DONE, Phase.DEGRADED} and (
-                    self.app.clock.boot() - first <= self.app.topology.policy.watch_after_seconds
-                ):
+                if run.phase.final and (self.app.clock.boot() - first <= self.app.topology.policy.watch_after_seconds):
                     self.app.watch_over(run.id, self.notify)
 
     # ---- from one tick to the next

@@ -77,6 +77,9 @@ class Now:
 
 def next_commands(run: RunState, now: Now) -> tuple[Command, ...]:
     """Everything that may be done now. An AppendEntry comes alone and first: it changes what is decided next."""
+    late = _run_over_limit(run, now)
+    if late:
+        return (late,)
     if (run.phase is Phase.RUNNING and _all_ended(run)) or (run.phase is Phase.UNDOING and _all_undone(run)):
         watching = watch_commands(run, now)
         if watching or any(track.way == "watch" for track in now.busy):
@@ -132,6 +135,7 @@ def watched(run: RunState) -> list[PlannedStep]:
             step
             for step in run.plan.steps
             if step.facts.fencing == "watching"
+            and step.facts.reversible
             and not step.point_of_no_return
             and run.did(step.name).ordered
             and run.did(step.name).ended == "done"
@@ -290,6 +294,15 @@ def _before(run: RunState, step: PlannedStep) -> set[str]:
     return found
 
 
+LOSS_GROWS_SECONDS = 300.0
+
+
+def loss_to_accept(known_seconds: float, *, growing: bool) -> float:
+    """The number to suggest to whoever accepts a loss: with an owed fence the old side may still acknowledge writes, so
+    it grows with each second that the person thinks and types."""
+    return known_seconds + (LOSS_GROWS_SECONDS if growing else 1.0)
+
+
 def _bounds_halt(run: RunState, step: PlannedStep, todo: Todo, asks: Mapping[str, Any]) -> tuple[str, str]:
     parts = []
     command = f"cloudfail approve {run.id}"
@@ -299,7 +312,9 @@ def _bounds_halt(run: RunState, step: PlannedStep, todo: Todo, asks: Mapping[str
     if "loss_seconds" in asks:
         known = todo.loss_if_alive_seconds if asks.get("owed_fence") else todo.loss_if_dead_seconds
         parts.append("the loss is unknown" if known is None else f"it would lose {known:.1f} s of writes")
-        command += " --loss-seconds " + ("SECONDS" if known is None else f"{known + 1:.0f}")
+        command += " --loss-seconds " + (
+            "SECONDS" if known is None else f"{loss_to_accept(known, growing=bool(asks.get('owed_fence'))):.0f}"
+        )
     reason = f"{step.name} would {todo.effect}, and {' and '.join(parts)}."
     return reason, f"To accept that by name: {command} --reason TEXT; to undo: cloudfail abort {run.id}"
 
@@ -351,6 +366,24 @@ def _over_limit(run: RunState, step: PlannedStep, track: Track, now: Now, why: s
     if track.way == "owed" or now.t <= _since(run, step, track, now) + step.limit_seconds:
         return []
     return [_ended(run, track, "failed", f"Not within its limit of {step.limit_seconds:g} s: {why}")]
+
+
+def _run_over_limit(run: RunState, now: Now) -> AppendEntry | None:
+    """A halt once the whole run, gates apart, takes longer than its limit since it was opened or resumed."""
+    limit = run.plan.limit_seconds
+    if limit is None or run.phase not in {Phase.RUNNING, Phase.GATED} or _all_ended(run):
+        return None
+    gates = [run.did(step.name) for step in run.plan.steps if step.gate]
+    waited = sum(
+        (record.ended_t if record.ended else now.t) - max(record.gate_opened_t, run.reset_t)
+        for record in gates
+        if record.gate_opened_t is not None and (not record.ended or record.ended_t > run.reset_t)
+    )
+    if now.t - run.reset_t - waited <= limit:
+        return None
+    reason = f"The run is not done within its limit of {limit:g} s, gates apart."
+    to_do = f"Go on anew: cloudfail resume {run.id}; to take back what can be: cloudfail abort {run.id}"
+    return _halt(run, reason, to_do, {})
 
 
 def _since(run: RunState, step: PlannedStep, track: Track, now: Now) -> float:

@@ -29,6 +29,7 @@ def plan_from_document(document: Mapping[str, Any]) -> Plan:
         bounds=Bounds(**document["bounds"]),
         checksum=document["checksum"],
         expires_seconds=document["expires_seconds"],
+        limit_seconds=document.get("limit_seconds"),
     )
 
 

@@ -81,6 +81,7 @@ class Plan:
     bounds: Bounds
     checksum: str
     expires_seconds: float
+    limit_seconds: float | None = None
 
     def step(self, name: str) -> PlannedStep:
         return self._by_name[name]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from cloudfail.execution.lifecycle import Event, Phase, When, transition, ways_out
-from cloudfail.execution.next import fence_outcome
+from cloudfail.execution.next import fence_outcome, loss_to_accept
 from cloudfail.execution.state import RunState, StepRecord, Track
 from cloudfail.model.plan import Plan, PlannedStep
 from cloudfail.model.runbook import Mode
@@ -192,7 +192,7 @@ def _accepting(owed_fence: bool, loss_seconds: float | None) -> tuple[tuple[str,
         means.append("you answer for it that the old side takes no writes, though nothing proves it")
     if loss_seconds is not None:
         known = loss_seconds > 0
-        flags += ["--loss-seconds", f"{loss_seconds + 1:.0f}" if known else "SECONDS"]
+        flags += ["--loss-seconds", f"{loss_to_accept(loss_seconds, growing=owed_fence):.0f}" if known else "SECONDS"]
         means.append(
             f"up to {seconds(loss_seconds)} of acknowledged writes may be lost"
             if known

@@ -77,7 +77,7 @@ _KINDS = (
             "fence": VerbFacts("data", "member", False, True, 0.2, 10.0, "mark"),
             "failover": VerbFacts("data", "member", True, False, 0.1, 10.0, "mark"),
             "switchover": VerbFacts("data", "member", False, True, 1.0, 30.0, "mark"),
-            "follow": VerbFacts("data", "member", False, True, 5.0, 120.0, "watching"),
+            "follow": VerbFacts("data", "member", False, False, 5.0, 120.0, "watching"),
             "canary": VerbFacts("data", "member", False, True, 0.05, 5.0, "watching"),
         },
     ),

@@ -33,13 +33,13 @@ def plan(
     app = open_app(config, runbooks, by)
     review = app.review(region, to, runbook)
     show(app, review, format_)
+    if review.refusals:
+        raise typer.Exit(2)
     if sign_for is not None:
         from cloudfail.config import durations
 
         app.sign(review.plan, durations.parse(sign_for))
         typer.echo(f"Signed by {app.by} for {sign_for}: automation may act on exactly plan {review.plan.checksum[:8]}.")
-    if review.refusals:
-        raise typer.Exit(2)
 
 
 def evacuate(
@@ -66,13 +66,14 @@ def evacuate(
         show(app, review, format_)
         raise typer.Exit(2 if review.refusals else 0)
     kept = app.reviewed(checksum)
-    if kept.source != region or (to is not None and kept.target != to):
+    if kept.source != region or (to or kept.target) != kept.target or (runbook or kept.runbook) != kept.runbook:
         raise Refused(
-            f"Plan {kept.checksum[:8]} moves {kept.source} to {kept.target}, not {region} to {to or kept.target}.",
+            f"Plan {kept.checksum[:8]} is {kept.runbook} from {kept.source} to {kept.target}, not "
+            f"{runbook or kept.runbook} from {region} to {to or kept.target}.",
             "Nothing was changed.",
             f"Review the move that you want: cloudfail plan {region}",
         )
-    words = reason or f"{app.by} evacuates {region}"
+    words = reason or f"{app.by} asked for {kept.runbook}, {region} to {kept.target}"
     if detach:
         run = app.start(checksum, reason=words, approve=approve)
         typer.echo(f"Opened run {run}. Carry it on from anywhere: cloudfail resume {run}")
