@@ -12,6 +12,7 @@ The promises that are kept here, and where:
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -334,6 +335,8 @@ class Engine:
     def _try_append(self, kind: Kind, data: Mapping[str, Any]) -> Entry | None:
         """One attempt; None if the tail moved, so that the caller thinks again. Raises LeaseLost."""
         if kind in HOLDER_KINDS and self.lease.remaining() <= 0:
+            with contextlib.suppress(StoreUnavailable):  # a worker that slept says who went on meanwhile
+                self.read()
             self._check_holder()
         mark = self.lease.before_sending()
         try:

@@ -133,6 +133,9 @@ class Circle:
                 assert died, f"{leg} never came to {at!r}: {worker.poll()}\n{site.words_of(run)}"
                 said = site.cloudfail("resume", run, by="bob", config=config)
                 assert said.code == 0, f"{leg} killed {at}\n{said.text}\n{site.words_of(run)}"
+            # What a woken worker's last calls come back with counts no more: they were sent again, as calls that change
+            # nothing, and the world is held against what it must be.
+            names = notes.read_text().splitlines()
             if how == "stop":
                 before = site.log().seq
                 worker.send_signal(signal.SIGCONT)
@@ -142,7 +145,6 @@ class Circle:
             if worker.poll() is None:
                 worker.send_signal(signal.SIGCONT)
                 site.stop(worker)
-        names = notes.read_text().splitlines()
         done = Counter(name.removeprefix("after effect ") for name in names if name.startswith("after effect"))
         site.log()
         ordered: set[str] = set()
