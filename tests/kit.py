@@ -18,7 +18,8 @@ from cloudfail.plan import bind
 from cloudfail.ports import Store
 from cloudfail.stores.memory import MemoryStore
 from cloudfail.testing.clock import VirtualClock
-from cloudfail.testing.fakecloud import FakeCloud, FakeWorld
+from cloudfail.testing.fakecloud import FakeCloud
+from cloudfail.testing.fakeworld import FakeWorld
 from cloudfail.testing.provider import FakeProvider
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -16,7 +16,8 @@ from cloudfail.testing.conformance import (
     Harness,
     LoadBalancerSuite,
 )
-from cloudfail.testing.fakecloud import FakeCloud, FakeWorld
+from cloudfail.testing.fakecloud import FakeCloud
+from cloudfail.testing.fakeworld import FakeWorld
 from tests.crash.moves import LOADED
 
 

@@ -24,7 +24,7 @@ from cloudfail.journal import Journal, TailMoved
 from cloudfail.model.journal import BrokenChain, Kind
 from cloudfail.stores.memory import MemoryStore
 from cloudfail.stores.sqlite import SQLiteStore
-from cloudfail.testing.fakecloud import FakeWorld
+from cloudfail.testing.fakeworld import FakeWorld
 from cloudfail.testing.store_suite import OpenStore, StoreSuite
 from tests.crash.moves import LOADED
 from tests.kit import Stage

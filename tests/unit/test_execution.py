@@ -36,7 +36,8 @@ from cloudfail.model.policy import Automation
 from cloudfail.model.runbook import Mode
 from cloudfail.plan import bind
 from cloudfail.stores.memory import MemoryStore
-from cloudfail.testing.fakecloud import FakeCloud, FakeWorld
+from cloudfail.testing.fakecloud import FakeCloud
+from cloudfail.testing.fakeworld import FakeWorld
 from tests.crash.moves import FULL, LOADED, VERBS, entries, intents, stage
 from tests.kit import Stage
 

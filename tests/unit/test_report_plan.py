@@ -18,7 +18,7 @@ from cloudfail.plan import bind
 from cloudfail.report import plan as report
 from cloudfail.report.layout import cells
 from cloudfail.report.plan import PlanView
-from cloudfail.testing.fakecloud import FakeWorld
+from cloudfail.testing.fakeworld import FakeWorld
 from tests.kit import Stage, load_example, load_local
 
 EXAMPLE = load_example()

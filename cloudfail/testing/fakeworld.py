@@ -1,0 +1,407 @@
+"""The ports of a FakeCloud, and `actions.World` over them: what a provider's adapters are to a real cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
+from cloudfail.errors import Conflict, OutcomeUnknown, Permanent
+from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.states import (
+    ChangeState,
+    ComputeState,
+    ConsumersState,
+    DatabaseState,
+    DnsState,
+    FenceOutcome,
+    FenceState,
+    LoadBalancerState,
+    LossBound,
+    Progress,
+    Role,
+    WriteProof,
+)
+from cloudfail.model.topology import PortName, Resource
+from cloudfail.ports import Call
+from cloudfail.testing.fakecloud import FakeCloud, Member
+
+
+class FakeDatabase:
+    def __init__(self, cloud: FakeCloud, name: str) -> None:
+        self.cloud = cloud
+        self.name = name
+
+    def _member(self, region: str) -> Member:
+        self.cloud.settle_promotions()
+        return self.cloud.databases[self.name][region]
+
+    def _version(self, region: str) -> str:
+        member = self.cloud.databases[self.name][region]
+        return f"{member.role}/{member.timeline}/{member.fenced}/{member.upstream}/{member.running}"
+
+    def read(self, region: str) -> Known[DatabaseState] | Unknown:
+        member = self._member(region)
+        if not self.cloud.reachable(region) or not member.running:
+            return Unknown(f"{self.name} in {region} does not answer", self.cloud.clock.wall())
+        replica = member.role is Role.REPLICA
+        state = DatabaseState(
+            role=member.role,
+            writable=self.cloud._acknowledges(self.name, region),
+            position=member.position,
+            timeline=member.timeline,
+            lag_seconds=0.0 if replica and member.upstream else None,
+            upstream=member.upstream,
+            in_sync=any(o.upstream == region and o.running for o in self.cloud.databases[self.name].values()),
+            moving="promoting" if member.promoting_until is not None else "",
+            version=self._version(region),
+            epoch=self.cloud.mark(self.name),
+        )
+        return Known(state, self.cloud.clock.wall())
+
+    def beat(self, region: str) -> Known[float] | Unknown:
+        if not self.cloud.reachable(region) or not self.cloud._acknowledges(self.name, region):
+            return Unknown(f"{self.name} in {region} does not acknowledge")
+        now = self.cloud.clock.wall()
+        for member in self.cloud.databases[self.name].values():
+            member.heartbeat = now
+        return Known(now, now)
+
+    def loss(self, source: str, target: str, acknowledged: Known[float] | Unknown) -> LossBound:
+        heartbeat = self._member(target).heartbeat
+        if self.cloud.synchronous:
+            return LossBound(0.0, 0.0, ("the source cannot acknowledge without the target",))
+        if heartbeat is None or isinstance(acknowledged, Unknown):
+            return LossBound(None, None, ("no heartbeat was replayed",))
+        return LossBound(acknowledged.value - heartbeat, self.cloud.clock.wall() - heartbeat, ("heartbeats",))
+
+    def fence_state(self, source: str, target: str) -> Known[FenceState] | Unknown:
+        member = self._member(source)
+        now = self.cloud.clock.wall()
+        mark = self.cloud.mark(self.name)
+        reachable = self.cloud.reachable(source) and member.running
+        if reachable and member.role is Role.REPLICA:
+            return Known(FenceState(FenceOutcome.PROVEN, f"{source} is a replica", self._version(source), mark), now)
+        if reachable and member.fenced:
+            evidence = "a write over an old and over a new connection was refused"
+            return Known(FenceState(FenceOutcome.PROVEN, evidence, self._version(source), mark), now)
+        if reachable:
+            state = FenceState(FenceOutcome.NONE, "takes writes", self._version(source), mark, ("logins",))
+            return Known(state, now)
+        if self.cloud.synchronous:
+            evidence = f"{source} cannot acknowledge without {target}"
+            return Known(FenceState(FenceOutcome.PREVENTED, evidence, self._version(source), mark), now)
+        return Known(FenceState(FenceOutcome.OWED, f"{source} does not answer", self._version(source), mark), now)
+
+    def _expect(self, region: str, version: str) -> None:
+        if self._version(region) != version:
+            raise Conflict(f"{self.name} in {region} is not as it was seen.")
+
+    def fence(self, source: str, target: str, *, expect: FenceState, call: Call) -> None:
+        def condition() -> None:
+            self._expect(source, expect.version)
+            if not self.cloud.reachable(source):
+                raise OutcomeUnknown(f"{source} did not answer.")
+
+        def change() -> None:
+            member = self.cloud.databases[self.name][source]
+            member.fenced, member.fence_epoch = True, call.epoch
+
+        self.cloud.effect("fence", self.name, source, True, call, condition, change)
+
+    def unfence(self, source: str, *, expect: FenceState, call: Call) -> None:
+        def condition() -> None:
+            self._expect(source, expect.version)
+            if not self.cloud.reachable(source):
+                raise OutcomeUnknown(f"{source} did not answer.")
+
+        def change() -> None:
+            self.cloud.databases[self.name][source].fenced = False
+
+        self.cloud.effect("unfence", self.name, source, False, call, condition, change)
+
+    def failover(self, source: str, target: str, *, expect: DatabaseState, call: Call) -> None:
+        def condition() -> None:
+            self._expect(target, expect.version)
+            member = self.cloud.databases[self.name][target]
+            if member.promoting_until is not None or member.role is Role.PRIMARY:
+                raise Conflict(f"{self.name} in {target} is being promoted already.")
+            if not self.cloud.reachable(target):
+                raise OutcomeUnknown(f"{target} did not answer.")
+
+        def change() -> None:
+            member = self.cloud.databases[self.name][target]
+            member.promoting_until = self.cloud.clock.boot() + self.cloud.promote_seconds
+
+        self.cloud.effect("failover", self.name, target, "writer", call, condition, change)
+
+    def switchover_state(self, source: str, target: str) -> Known[Progress] | Unknown:
+        member, old = self._member(target), self._member(source)
+        now = self.cloud.clock.wall()
+        if member.role is Role.PRIMARY and self.cloud._acknowledges(self.name, target):
+            return Known(Progress(None, True, f"{target} is the writer"), now)
+        if member.promoting_until is not None:
+            return Known(Progress(None, False, "promoting"), now)
+        if not (self.cloud.reachable(source) and self.cloud.reachable(target)):
+            return Unknown("both sides must answer")
+        if old.running:
+            return Known(Progress(f"stop {self.name} in {source} cleanly", version=self._version(source)), now)
+        version = f"{self._version(source)}+{self._version(target)}"
+        return Known(Progress(f"promote {self.name} in {target}", version=version), now)
+
+    def switchover(self, source: str, target: str, *, expect: Progress, call: Call) -> None:
+        members = self.cloud.databases[self.name]
+
+        def condition() -> None:
+            seen = self.switchover_state(source, target)
+            if isinstance(seen, Unknown):
+                raise OutcomeUnknown(seen.reason)
+            if seen.value.version != expect.version:
+                raise Conflict("The move is not where it was seen.")
+
+        def change() -> None:
+            if members[source].running:
+                members[source].running = False
+                members[target].position = members[source].position
+            else:
+                members[target].promoting_until = self.cloud.clock.boot() + self.cloud.promote_seconds
+
+        value = "stop" if members[source].running else "promote"
+        self.cloud.effect("switchover", self.name, target, value, call, condition, change)
+
+    def follow_state(self, region: str, upstream: str) -> Known[Progress] | Unknown:
+        member = self._member(region)
+        now = self.cloud.clock.wall()
+        if not self.cloud.reachable(region) or not self.cloud.reachable(upstream):
+            return Unknown(f"{region} does not answer")
+        if member.role is Role.REPLICA and member.upstream == upstream and member.running:
+            return Known(Progress(None, True, f"{region} follows {upstream}"), now)
+        return Known(Progress(f"make {region} follow {upstream}", version=self._version(region)), now)
+
+    def follow(self, region: str, upstream: str, *, expect: Progress, call: Call) -> None:
+        def condition() -> None:
+            self._expect(region, expect.version)
+            if not self.cloud.reachable(region) or not self.cloud.reachable(upstream):
+                raise OutcomeUnknown(f"{region} or {upstream} did not answer.")
+
+        def change() -> None:
+            members = self.cloud.databases[self.name]
+            members[region] = replace(
+                members[region],
+                role=Role.REPLICA,
+                upstream=upstream,
+                fenced=False,
+                running=True,
+                timeline=members[upstream].timeline,
+            )
+
+        self.cloud.effect("follow", self.name, region, upstream, call, condition, change)
+
+    def read_canary(self, region: str, token: str) -> Known[WriteProof | None] | Unknown:
+        member = self._member(region)
+        if not self.cloud.reachable(region) or not member.running:
+            return Unknown(f"{self.name} in {region} does not answer")
+        return Known(WriteProof(token, region) if token in member.canaries else None, self.cloud.clock.wall())
+
+    def write_canary(self, region: str, token: str, *, call: Call) -> None:
+        def condition() -> None:
+            if not self.cloud.reachable(region):
+                raise OutcomeUnknown(f"{region} did not answer.")
+            if not self.cloud._acknowledges(self.name, region):
+                raise Permanent(f"{self.name} in {region} takes no writes.")
+
+        def change() -> None:
+            self._member(region).canaries.add(token)
+
+        self.cloud.effect("canary", self.name, region, token, call, condition, change)
+
+
+class FakeCompute:
+    def __init__(self, cloud: FakeCloud, name: str) -> None:
+        self.cloud = cloud
+        self.name = name
+
+    def read(self, region: str) -> Known[ComputeState] | Unknown:
+        if not self.cloud.reachable(region):
+            return Unknown(f"{self.name} in {region} does not answer")
+        wanted, since = self.cloud.workers[self.name][region]
+        running = wanted if self.cloud.clock.boot() >= since else 1
+        held = self.cloud.held.get((self.name, region), False)
+        state = ComputeState(wanted, running, running, None, held, f"{wanted}/{held}", self.cloud.mark(self.name))
+        return Known(state, self.cloud.clock.wall())
+
+    def _expect(self, region: str, expect: ComputeState) -> None:
+        read = self.read(region)
+        if isinstance(read, Unknown):
+            raise OutcomeUnknown(f"{region} did not answer.")
+        if read.value.version != expect.version:
+            raise Conflict(f"{self.name} in {region} is not as it was seen.")
+
+    def scale(self, region: str, count: int, *, expect: ComputeState, call: Call) -> None:
+        def change() -> None:
+            self.cloud.workers[self.name][region] = (
+                count,
+                self.cloud.clock.boot() + self.cloud.workers_start_seconds,
+            )
+
+        condition = partial(self._expect, region, expect)
+        self.cloud.effect("scale", self.name, region, count, call, condition, change)
+
+    def hold(self, region: str, held: bool, *, expect: ComputeState, call: Call) -> None:
+        def change() -> None:
+            self.cloud.held[self.name, region] = held
+
+        condition = partial(self._expect, region, expect)
+        self.cloud.effect("hold", self.name, region, held, call, condition, change)
+
+
+class _FakeTraffic:
+    def __init__(self, cloud: FakeCloud, resource: Resource) -> None:
+        self.cloud = cloud
+        self.resource = resource
+        self.name = resource.name
+
+    def _shift(self, weights: Mapping[str, int], version: str, call: Call) -> None:
+        if not any(weights.values()):
+            raise Permanent(f"{self.name} would answer nobody; that is never published.")
+
+        def condition() -> None:
+            if not self.cloud.reachable(self.name):
+                raise OutcomeUnknown(f"{self.name} did not answer.")
+            if self._version() != version:
+                raise Conflict(f"{self.name} is not as it was seen.")
+
+        def change() -> None:
+            self.cloud.weights[self.name] = dict(weights)
+
+        where = ",".join(region for region, weight in weights.items() if weight)
+        self.cloud.effect("shift", self.name, where, dict(weights), call, condition, change)
+
+    def _version(self) -> str:
+        return ",".join(f"{region}={weight}" for region, weight in sorted(self.cloud.weights[self.name].items()))
+
+
+class FakeDns(_FakeTraffic):
+    def answers(self, weights: Mapping[str, int]) -> tuple[str, ...]:
+        return tuple(
+            str(self.resource.members.get(region, region)) for region, weight in sorted(weights.items()) if weight
+        )
+
+    def read(self) -> Known[DnsState] | Unknown:
+        if not self.cloud.reachable(self.name):
+            return Unknown(f"{self.name} does not answer", self.cloud.clock.wall())
+        weights = self.cloud.weights[self.name]
+        state = DnsState(dict(weights), self.answers(weights), 1.0, self._version(), self.cloud.mark(self.name))
+        return Known(state, self.cloud.clock.wall())
+
+    def resolve(self) -> Known[Mapping[str, tuple[str, ...]]] | Unknown:
+        if not self.cloud.reachable(self.name):
+            return Unknown(f"{self.name} does not answer", self.cloud.clock.wall())
+        return Known({"resolver": self.answers(self.cloud.weights[self.name])}, self.cloud.clock.wall())
+
+    def shift(self, weights: Mapping[str, int], *, expect: DnsState, call: Call) -> None:
+        self._shift(weights, expect.version, call)
+
+
+class FakeLoadBalancer(_FakeTraffic):
+    def read(self) -> Known[LoadBalancerState] | Unknown:
+        if not self.cloud.reachable(self.name):
+            return Unknown(f"{self.name} does not answer", self.cloud.clock.wall())
+        weights = self.cloud.weights[self.name]
+        healthy = {region: int(region not in self.cloud.down | self.cloud.targets_down) for region in weights}
+        state = LoadBalancerState(dict(weights), healthy, self._version(), self.cloud.mark(self.name))
+        return Known(state, self.cloud.clock.wall())
+
+    def shift(self, weights: Mapping[str, int], *, expect: LoadBalancerState, call: Call) -> None:
+        self._shift(weights, expect.version, call)
+
+
+class FakeChange:
+    def __init__(self, cloud: FakeCloud, name: str) -> None:
+        self.cloud = cloud
+        self.name = name
+
+    def read(self, region: str) -> Known[ChangeState] | Unknown:
+        if not self.cloud.reachable(region):
+            return Unknown(f"{region} does not answer")
+        frozen = self.cloud.frozen.get((self.name, region), False)
+        return Known(
+            ChangeState(frozen, version=str(frozen), epoch=self.cloud.mark(self.name)), self.cloud.clock.wall()
+        )
+
+    def freeze(self, region: str, frozen: bool, *, expect: ChangeState, call: Call) -> None:
+        def condition() -> None:
+            if not self.cloud.reachable(region):
+                raise OutcomeUnknown(f"{region} did not answer.")
+            if str(self.cloud.frozen.get((self.name, region), False)) != expect.version:
+                raise Conflict(f"{self.name} in {region} is not as it was seen.")
+
+        def change() -> None:
+            self.cloud.frozen[self.name, region] = frozen
+
+        self.cloud.effect("freeze" if frozen else "unfreeze", self.name, region, frozen, call, condition, change)
+
+
+class FakeConsumers:
+    def __init__(self, cloud: FakeCloud, name: str) -> None:
+        self.cloud = cloud
+        self.name = name
+
+    def read(self, region: str) -> Known[ConsumersState] | Unknown:
+        if not self.cloud.reachable(region):
+            return Unknown(f"{region} does not answer")
+        enabled = self.cloud.enabled[self.name, region]
+        return Known(ConsumersState(enabled, str(enabled), self.cloud.mark(self.name)), self.cloud.clock.wall())
+
+    def enable(self, region: str, enabled: bool, *, expect: ConsumersState, call: Call) -> None:
+        def condition() -> None:
+            if not self.cloud.reachable(region):
+                raise OutcomeUnknown(f"{region} did not answer.")
+            if str(self.cloud.enabled[self.name, region]) != expect.version:
+                raise Conflict(f"{self.name} in {region} is not as it was seen.")
+
+        def change() -> None:
+            self.cloud.enabled[self.name, region] = enabled
+
+        self.cloud.effect("enable" if enabled else "disable", self.name, region, enabled, call, condition, change)
+
+
+class FakeWorld:
+    """`actions.World` over a FakeCloud."""
+
+    def __init__(self, cloud: FakeCloud) -> None:
+        self.cloud = cloud
+        self.topology = cloud.topology
+
+    def database(self, name: str) -> FakeDatabase:
+        return FakeDatabase(self.cloud, name)
+
+    def dns(self, name: str) -> FakeDns:
+        return FakeDns(self.cloud, self.topology.resources[name])
+
+    def loadbalancer(self, name: str) -> FakeLoadBalancer:
+        return FakeLoadBalancer(self.cloud, self.topology.resources[name])
+
+    def compute(self, name: str) -> FakeCompute:
+        return FakeCompute(self.cloud, name)
+
+    def consumers(self, name: str) -> FakeConsumers:
+        return FakeConsumers(self.cloud, name)
+
+    def changes(self, region: str) -> Mapping[str, FakeChange]:
+        named = [
+            name
+            for name, resource in self.topology.resources.items()
+            if resource.port is PortName.CHANGE and region in resource.members
+        ]
+        return {name: FakeChange(self.cloud, name) for name in named or ["deploys"]}
+
+    def healthy(self, check: str, region: str) -> Known[bool] | Unknown:
+        now = self.cloud.clock.wall()
+        if region in self.cloud.cut:
+            return Unknown(f"{region} does not answer", now)
+        return Known(region not in self.cloud.down and region not in self.cloud.unhealthy, now)
+
+    def acknowledged(self, database: str, region: str) -> Known[float] | Unknown:
+        heartbeat = self.cloud.databases[database][region].heartbeat
+        return Unknown("no heartbeat was acknowledged") if heartbeat is None else Known(heartbeat, heartbeat)
