@@ -357,7 +357,7 @@ def still_missing(run: RunState) -> str:
     if run.approvals and any(not _approved(run, gate) for gate in run.open_gates):
         return (
             "The gate still waits: the fence is owed, and a named person must say that the old side takes no writes: "
-            f"cloudfail approve {run.id} --accept-owed-fence --reason TEXT"
+            f"cloudfail approve {run.id} --accept-owed-fence --loss-seconds SECONDS --reason TEXT"
         )
     return ""
 

@@ -476,7 +476,7 @@ def _ways(run: RunState, phase: Phase) -> str:
     match phase:
         case Phase.GATED:
             owed = any(step.facts.verb == "fence" for step in run.owed)
-            accept = " --accept-owed-fence" if owed else ""
+            accept = " --accept-owed-fence --loss-seconds SECONDS" if owed else ""
             return f"To let it pass: cloudfail approve {run.id}{accept} --reason TEXT; {abort}"
         case Phase.PAUSED:
             return f"{resume}; {abort}"

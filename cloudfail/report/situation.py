@@ -177,7 +177,8 @@ def _approvals(run: RunState) -> list[Way]:
     ways = []
     for gate in run.open_gates:
         owed = any(fence_outcome(run, name) == "owed" for name in fences_before(run.plan, gate))
-        said, means = _accepting(owed, None)
+        # With an owed fence the loss grows while people think: ask for it now, not in a second halt.
+        said, means = _accepting(owed, 0.0 if owed else None)
         which = ("--gate", gate.name) if len(run.open_gates) > 1 else ()
         meaning = f"{plain(gate.name)} passes" + (f": {means}." if means else ".")
         ways.append(Way(command("cloudfail", "approve", run.id, *which, *said, "--reason", "TEXT"), meaning))

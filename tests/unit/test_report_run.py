@@ -112,7 +112,7 @@ def test_the_commands_that_are_shown_are_those_that_the_lifecycle_knows() -> Non
 def test_an_owed_fence_is_accepted_by_its_own_flag_and_the_reader_is_told_what_that_means() -> None:
     stage, run = at_the_gate(cut=True)
     way = report.commands_now(stage.run(run))[0]
-    assert way.command == "cloudfail approve r1 --accept-owed-fence --reason TEXT"
+    assert way.command == "cloudfail approve r1 --accept-owed-fence --loss-seconds SECONDS --reason TEXT"
     assert "nothing proves it" in way.meaning
 
 
