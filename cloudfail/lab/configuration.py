@@ -81,7 +81,8 @@ def _milliseconds(seconds: float) -> str:
 
 
 def _control(lab: Lab, *words: str) -> list[str]:
-    return [sys.executable, "-m", "cloudfail.lab.control", "--socket", str(lab.control_socket), *words]
+    asking = Path(__file__).with_name("asking.py")
+    return [sys.executable, "-I", "-S", str(asking), str(lab.control_socket), *words]
 
 
 def _orders(lab: Lab, core_switch: str | None) -> dict[str, Any]:

@@ -93,6 +93,8 @@ class Session:
         self._owed_answer = False
         self._quiet_until = 0.0
         self.opened_at: float | None = None
+        # Whether cloudfail's own table of marks was read here (postgres_state.look).
+        self.reads_mark = False
 
     @property
     def user(self) -> str:

@@ -52,6 +52,7 @@ SELECT pg_is_in_recovery(),
        pg_is_in_recovery() AND (pg_stat_file('promote', true)).size IS NOT NULL
 """
 _EPOCH = "SELECT epoch FROM cloudfail.mark WHERE name = 'writer'"
+_NO_MARK = ("3F000", "42P01", "42501")
 
 
 @dataclass(frozen=True)
@@ -145,17 +146,28 @@ def cannot_without(names: str, commit: str, standby: str) -> bool:
 
 
 def look(session: Session, *, seconds: float | None = None) -> Facts:
-    """Ask once. Raises the session's errors."""
-    row = session.ask(_LOOK, seconds=seconds).rows[0]
-    epoch = None
+    """Ask once: in one round trip where this session has read the mark before. Raises the session's errors."""
+    if session.reads_mark:
+        try:
+            row, *marks = session.ask(f"{_LOOK};{_EPOCH}", seconds=seconds).rows
+            return _facts(row, _epoch(marks))
+        except SqlError as error:
+            if error.sqlstate not in _NO_MARK:
+                raise
+            session.reads_mark = False
+    row, marks = session.ask(_LOOK, seconds=seconds).rows[0], []
     if row[18] == "t":
         try:
-            marks = session.ask(_EPOCH, seconds=seconds).rows
-            epoch = int(marks[0][0] or 0) if marks else None
+            marks = list(session.ask(_EPOCH, seconds=seconds).rows)
+            session.reads_mark = True
         except SqlError as error:
-            if error.sqlstate not in ("42P01", "42501"):
+            if error.sqlstate not in _NO_MARK:
                 raise
-    return _facts(row, epoch)
+    return _facts(row, _epoch(marks))
+
+
+def _epoch(marks: list[Row]) -> int | None:
+    return int(marks[0][0] or 0) if marks else None
 
 
 def _facts(row: Row, epoch: int | None) -> Facts:

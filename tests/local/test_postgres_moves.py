@@ -217,7 +217,7 @@ def test_a_promoted_server_that_waits_for_a_standby_is_not_yet_writable_and_is_f
     half = known(database.read("west"))
     assert (half.role, half.writable) == (Role.PRIMARY, False)
     database.failover("east", "west", expect=half, call=call(5))
-    assert known(database.read("west")).writable
+    until(lambda: known(database.read("west")).writable)  # a session hears of a reload a moment later
 
 
 def test_an_older_epoch_does_not_promote(pair: MakePair) -> None:
