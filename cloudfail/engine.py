@@ -163,9 +163,11 @@ class Engine:
         return self.state
 
     def _loop(self, deadline: float, wait_for_people: bool) -> None:
+        appended = False
         while self.clock.boot() < deadline:
             self._collect()
-            self.read()
+            if not appended:  # an entry of ours that landed stands right behind what was read
+                self.read()
             self._check_holder()
             run = self.state.run
             if run is not None and run.phase is not self._phase:
@@ -176,8 +178,11 @@ class Engine:
                     self._settle(owing, obligation_commands)
                 return
             commands = next_commands(run, self._now())
+            seq = self.journal.seq
             if self._execute(run, commands):
+                appended = self.journal.seq == seq + 1
                 continue
+            appended = False
             if run.phase in {Phase.PAUSED, Phase.HALTED, Phase.PARKED} and not wait_for_people and not self._busy:
                 return
             if run.phase is Phase.GATED and not wait_for_people and not self._busy and self._only_gates(commands):

@@ -8,9 +8,9 @@ it, since a command that came too late is still a fact that the audit keeps.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from cloudfail.execution.lifecycle import PEOPLES, Event, Phase, When, transition
 from cloudfail.model.codec import plan_from_document
@@ -72,6 +72,22 @@ class StepRecord:
 NOTHING = StepRecord()
 STEP_KINDS = frozenset({Kind.INTENT, Kind.RESULT, Kind.SEEN})
 _WORKED_OUT = frozenset({"ended", "passed", "ready", "owed"})
+Value = TypeVar("Value")
+
+
+def replace(value: Value, **changes: Any) -> Value:
+    """As `dataclasses.replace`, in a fifth of its time, for values that are nothing but their fields: a decision folds
+    an entry and changes four of them. What was worked out from the old fields is left behind."""
+    fields = vars(type(value))["__dataclass_fields__"]
+    after = object.__new__(type(value))
+    own = vars(after)
+    own.update(vars(value))
+    own.update(changes)
+    if len(own) != len(fields):
+        for name in own.keys() - fields.keys():
+            assert name in _WORKED_OUT, name
+            del own[name]
+    return after
 
 
 @dataclass(frozen=True)
