@@ -1,6 +1,6 @@
 """What the engine adds to a step: a run of serial steps against two bare synced appends on the same disk, in one run.
 
-    python benchmarks/engine_step.py --steps 200 --rounds 5
+    python benchmarks/engine_step.py --steps 200 --rounds 15
 
 Every step is a change that takes no time at all, so what is left is the engine's own: it looks, journals the intent,
 makes the call in a thread, journals the result, looks again and journals what was seen; reads the tail of the log
@@ -19,6 +19,7 @@ import cProfile
 import os
 import platform
 import pstats
+import random
 import secrets
 import statistics
 import sys
@@ -128,10 +129,20 @@ def bare_round(path: Path, steps: int, size: int) -> float:
     return took / steps
 
 
+def bootstrap(rounds: list[tuple[float, float]], draws: int = 10_000) -> tuple[float, float]:
+    """95 % interval of the ratio of medians, whole rounds drawn again."""
+    draw = random.Random(20)
+    ratios = sorted(
+        statistics.median(a for a, _ in sample) / statistics.median(b for _, b in sample)
+        for sample in (draw.choices(rounds, k=len(rounds)) for _ in range(draws))
+    )
+    return ratios[int(draws * 0.025)], ratios[int(draws * 0.975)]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="The engine's time per step against two bare synced appends.")
     parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--directory", type=Path, help="where the files go (default: the system's temporary directory)")
     parser.add_argument("--profile", action="store_true", help="print where the engine's thread spends its time")
     arguments = parser.parse_args()
@@ -154,10 +165,12 @@ def main() -> int:
                 f"{two * 1e3:.3f} ms per two bare appends, ratio {step / two:.2f}"
             )
     ratio = statistics.median(ours) / statistics.median(bare)
+    low, high = bootstrap(list(zip(ours, bare, strict=True)))
     passed = ratio <= BOUND
     print(
         f"medians: {statistics.median(ours) * 1e3:.3f} ms per step, {statistics.median(bare) * 1e3:.3f} ms per two "
-        f"bare appends; ratio {ratio:.2f}, bound {BOUND:g}  {'PASS' if passed else 'FAIL'}"
+        f"bare appends; ratio {ratio:.2f} (95 % interval {low:.2f} to {high:.2f}), bound {BOUND:g}  "
+        f"{'PASS' if passed else 'FAIL'}"
     )
     if profile is not None:
         pstats.Stats(profile).sort_stats("tottime").print_stats(30)

@@ -204,7 +204,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         if time.monotonic() > deadline:
             raise NotProven(f"not within {PATIENCE_SECONDS:g} s: {what}")
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 def sleep_to_phase(offset: float) -> None:
