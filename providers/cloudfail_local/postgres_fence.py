@@ -28,7 +28,7 @@ from cloudfail_local.options import CommandFence, PostgresOptions
 from cloudfail_local.postgres_heartbeat import newest, quoted
 from cloudfail_local.postgres_server import Server
 from cloudfail_local.postgres_session import Lost, Session, SessionError, Silent, SqlError, Unreachable, mutation_error
-from cloudfail_local.postgres_state import FENCE_BEGIN, FENCE_END, Facts, cannot_without, look
+from cloudfail_local.postgres_state import FENCE_BEGIN, FENCE_END, FENCE_LIFTED, Facts, cannot_without, look
 
 COMMAND_SECONDS = 5.0
 _REFUSALS = ("25006", "28000", "57P01")
@@ -276,16 +276,23 @@ def _run(argv: tuple[str, ...], seconds: float) -> Finished | TimedOut | NotStar
 
 
 def without_fence(text: str) -> str:
-    """pg_hba.conf without our block."""
+    """pg_hba.conf without our block, and without the word of an earlier one."""
     kept, inside = [], False
     for line in text.splitlines():
         if line.startswith(FENCE_BEGIN):
             inside = True
         elif line.startswith(FENCE_END):
             inside = False
-        elif not inside:
+        elif not inside and not line.startswith(FENCE_LIFTED):
             kept.append(line)
     return "\n".join(kept) + "\n"
+
+
+def lifted_epoch(text: str) -> int:
+    """The epoch under which a fence was last lifted, 0 if none was: what is left of it in pg_hba.conf, so that the late
+    call of an older epoch does not fence again what a newer one let go."""
+    words = [line.removeprefix(FENCE_LIFTED) for line in text.splitlines() if line.startswith(FENCE_LIFTED)]
+    return max((int(word) for word in words if word.isdigit()), default=0)
 
 
 def with_fence(text: str, roles: tuple[str, ...], *, epoch: int, run_id: str, at: float) -> str:
@@ -326,6 +333,10 @@ def apply_logins(server: Server, call: Call) -> None:
                 "A fence on logins would shut cloudfail out with the application.",
                 "Give `dsn` a role of its own.",
             )
+        if lifted_epoch(text) > call.epoch:
+            raise Conflict(
+                f"Epoch {lifted_epoch(text)} lifted a fence from {server.region} after this one, {call.epoch}."
+            )
         rows = session.ask(_ROLES, (writer,)).rows
         roles = tuple(row[0] for row in rows if row[0])
         if writer not in roles:
@@ -362,7 +373,7 @@ def lift_logins(server: Server, call: Call) -> None:
         call.check()
         server.act.order("ALTER SYSTEM RESET default_transaction_read_only", seconds=call.timeout_seconds)
         if FENCE_BEGIN in text:
-            _write_hba(server, path, without_fence(text), call)
+            _write_hba(server, path, f"{FENCE_LIFTED}{call.epoch}\n{without_fence(text)}", call)
         call.check()
         server.act.order("SELECT pg_reload_conf()", seconds=call.timeout_seconds)
     except SessionError as error:

@@ -14,6 +14,7 @@ from cloudfail_local.postgres_session import Row, Session, SqlError
 
 FENCE_BEGIN = "# cloudfail fence begin"
 FENCE_END = "# cloudfail fence end"
+FENCE_LIFTED = "# cloudfail fence lifted epoch="
 _FENCE_MARK = re.compile(re.escape(FENCE_BEGIN) + r" epoch=(\d+) run=(\S*) at=([0-9.]+)")
 
 # A primary's own timeline stands in the name of the segment that it writes: the control file says so only after the
