@@ -25,6 +25,7 @@ from tests.local.servers import call, free_port, known, place, until
 
 NAMED = shutil.which("named") or "/usr/sbin/named"
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(not Path(NAMED).exists(), reason="no BIND here")]
+NAMES = 100
 SECRET = base64.b64encode(bytes(range(32))).decode()
 
 Name = Callable[..., Rfc2136]
@@ -46,7 +47,7 @@ key other {{ algorithm hmac-sha256; secret "{SECRET}"; }};
 zone "shop.lab" {{ type primary; file "{root}/zone"; update-policy {{ grant cloudfail zonesub ANY; }}; }};
 """
         )
-        names = "".join(f"w{number} IN A 198.18.10.1\n" for number in range(20))
+        names = "".join(f"w{number} IN A 198.18.10.1\n" for number in range(NAMES))
         (root / "zone").write_text(f"$TTL 1\n@ IN SOA ns root 1 60 60 600 1\n@ IN NS ns\nns IN A 127.0.0.1\n{names}")
         daemon = subprocess.Popen([NAMED, "-f", "-c", root / "named.conf"], stderr=subprocess.DEVNULL)
         until(lambda: _serves(port), what="BIND serves the zone")
@@ -63,7 +64,7 @@ def _serves(port: int) -> bool:
     return bool(reply.answer)
 
 
-_next = iter(range(20))
+_next = iter(range(NAMES))
 
 
 @pytest.fixture
