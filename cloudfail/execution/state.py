@@ -190,7 +190,7 @@ class RunState:
 
     @property
     def holds_fence(self) -> bool:
-        """Whether a fence of this run stands (or may stand) on the source, and traffic has not been moved yet."""
+        """Whether a fence that this run ordered stands, or may stand, on the source: it was not taken back."""
         return any(
             step.facts.verb == "fence"
             and self.ordered(step.name)

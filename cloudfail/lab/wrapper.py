@@ -70,15 +70,6 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, **(extra or {})}
 
 
-def run_inside(
-    argv: Sequence[str], *, timeout_seconds: float | None = None, cwd: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run `argv` inside of a new wrapper and return what it printed. On timeout everything inside is killed."""
-    return subprocess.run(
-        wrapped(argv), env=environment(), cwd=cwd, text=True, capture_output=True, timeout=timeout_seconds, check=False
-    )
-
-
 def enter(argv: Sequence[str], *, netns: bool = True) -> int:
     """Run `argv` inside of a new wrapper with this process's own terminal; the exit code is the command's.
 

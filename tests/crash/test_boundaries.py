@@ -4,13 +4,11 @@ once, never two writers (invariants I1, I2, I4, I9)."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
 
 from cloudfail.execution.lifecycle import Phase
 from cloudfail.model.journal import Kind
-from cloudfail.stores.memory import MemoryStore
 from cloudfail.testing.crash import Boundaries, Crash, CrashingStore
 from tests.kit import Stage, load_example, load_local
 
@@ -101,11 +99,7 @@ def test_a_crash_at_every_boundary_ends_the_same(name: str) -> None:
         intents_stand_before_effects(stage, run)
 
 
-VERBS: dict[str, tuple[str, Callable[[Stage], None]]] = {}
-
-
 def test_every_boundary_is_of_a_kind_that_is_counted() -> None:
     *_, boundaries, _ = play("failback-local", 0)
     kinds = {name.rsplit(" ", 1)[0] if "append" in name else name for name in boundaries.names}
     assert {"before append", "after append", "before freeze", "after switchover", "before shift"} <= kinds
-    assert isinstance(MemoryStore(), MemoryStore)
