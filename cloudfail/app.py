@@ -24,6 +24,7 @@ from cloudfail.errors import Refused
 from cloudfail.execution.lifecycle import Event, ways_out
 from cloudfail.execution.state import LogState, RunState, fold
 from cloudfail.journal import Journal, TailMoved
+from cloudfail.lease import Silence
 from cloudfail.lint import Finding, Severity, lint
 from cloudfail.lint.rto import estimate_of
 from cloudfail.lint.view import View, traits_of
@@ -37,7 +38,7 @@ from cloudfail.model.states import LossBound
 from cloudfail.plan import bind, refusals, warnings
 from cloudfail.ports import Store
 from cloudfail.stores import open_store
-from cloudfail.world import PortsWorld
+from cloudfail.world import Ports, PortsWorld
 
 Notify = Callable[[Entry, LogState], None]
 PREVIEW_SECONDS = 15.0
@@ -67,10 +68,11 @@ class App:
 
     def __post_init__(self) -> None:
         self.topology = self.loaded.topology
-        self.world = PortsWorld(self.loaded, self._healthy, self._acknowledged)
+        self.world: Ports = PortsWorld(self.loaded, self._healthy, self._acknowledged)
         self.heartbeat: Callable[[str, str], Known[float] | Unknown] | None = None
         self._journal = Journal(self.store, self.topology.application, self.clock, self.by)
         self._log = LogState()
+        self.silence = Silence()
 
     @classmethod
     def open(cls, topology: Path, runbooks: list[Path], by: str, state: str | None = None) -> App:
@@ -193,8 +195,12 @@ class App:
             loss=loss,
         )
         if keep:
-            self._append(Kind.REVIEWED, {"checksum": plan.checksum, "plan": plan_document(plan)})
+            self.keep_reviewed(plan)
         return review
+
+    def keep_reviewed(self, plan: Plan) -> None:
+        """Journal that this person reviewed exactly this plan, so that `start` may act on it."""
+        self._append(Kind.REVIEWED, {"checksum": plan.checksum, "plan": plan_document(plan)})
 
     def _previews(self, plan: Plan) -> dict[str, Preview]:
         pool = ThreadPoolExecutor(max_workers=8)
@@ -315,6 +321,9 @@ class App:
             worker=f"{self.by}/{secrets.token_hex(3)}",
             lease_seconds=self.topology.policy.lease_seconds,
             notify=notify,
+            silence=self.silence,
+            # Whoever listens wants to hear of every entry from the first.
+            known=(self._journal, self._log) if notify is None else None,
         )
 
     def drive(

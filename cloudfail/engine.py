@@ -39,7 +39,7 @@ from cloudfail.execution.next import (
 )
 from cloudfail.execution.state import LogState, RunState, Track, fold
 from cloudfail.journal import Journal, TailMoved
-from cloudfail.lease import Lease
+from cloudfail.lease import Lease, Silence
 from cloudfail.model.journal import HOLDER_KINDS, Entry, Kind
 from cloudfail.ports import Call, Store
 
@@ -77,7 +77,9 @@ class Engine:
     """One worker's engine for one application. Not shared between threads; it may be thrown away at any moment.
 
     lease_seconds: how long others wait after this worker fell silent. notify: called with each entry that this worker
-    reads or writes, for progress on a screen.
+    reads or writes, for progress on a screen. poll_seconds: how often it looks for people's commands while it
+    waits. silence: what this process knows of the holder's silence, where it has had other engines before. known: how far this process has read the
+    log already (what a log says is the same for everybody; what was seen of the world is never handed on).
     """
 
     def __init__(
@@ -92,6 +94,9 @@ class Engine:
         worker: str,
         lease_seconds: float,
         notify: Callable[[Entry, LogState], None] | None = None,
+        poll_seconds: float = POLL_SECONDS,
+        silence: Silence | None = None,
+        known: tuple[Journal, LogState] | None = None,
     ) -> None:
         self.store = store
         self.application = application
@@ -103,8 +108,13 @@ class Engine:
         self.lease_seconds = lease_seconds
         self.journal = Journal(store, application, clock, worker)
         self.state = LogState()
+        if known is not None:
+            self.journal.begin_at(known[0])
+            self.state = known[1]
         self.lease = Lease(clock, lease_seconds)
         self._notify = notify or (lambda _entry, _state: None)
+        self._poll_seconds = poll_seconds
+        self._silence = silence or Silence()
         self._epoch = 0
         self._t_at_boot = (0.0, 0.0)
         self._quiet_until_t = 0.0
@@ -217,7 +227,7 @@ class Engine:
         while self._busy and self.clock.boot() < end:
             self._collect()
             if self._busy:
-                self.calls.wait(POLL_SECONDS)
+                self.calls.wait(self._poll_seconds)
         return any(
             isinstance(observed.seen, Todo) or (isinstance(observed.seen, Done) and track.way == "owed")
             for track, observed in self._looks.items()
@@ -257,10 +267,9 @@ class Engine:
 
     def _claim(self, deadline: float) -> bool:
         """Become the holder, or False at `deadline`. Never compares wall clocks (rule 6)."""
-        seen, since = self.state.holder_seq, self.clock.boot()
         while True:
             free = not self.state.holder
-            waited = self.clock.boot() - since
+            waited = self._silence.lasted(self.state.holder_seq, self.clock.boot())
             lapse = self.state.lease_seconds * (1 + MARGIN_SHARE)
             if free or waited >= lapse:
                 if self._append_claim(took_over=not free, waited=waited):
@@ -268,10 +277,8 @@ class Engine:
             elif self.clock.boot() >= deadline:
                 return False
             else:
-                self.clock.sleep(min(POLL_SECONDS, lapse - waited, max(0.0, deadline - self.clock.boot())))
+                self.clock.sleep(min(self._poll_seconds, lapse - waited, max(0.0, deadline - self.clock.boot())))
             self.read()
-            if self.state.holder_seq != seen:
-                seen, since = self.state.holder_seq, self.clock.boot()
 
     def _append_claim(self, *, took_over: bool, waited: float) -> bool:
         run = self.state.run
@@ -387,7 +394,7 @@ class Engine:
         if renew <= 0:
             self._try_append(Kind.RENEW, {})
             renew = self.lease.seconds / 2
-        self.calls.wait(max(WAIT_SECONDS_MIN, min([POLL_SECONDS, renew, deadline - self.clock.boot(), *due])))
+        self.calls.wait(max(WAIT_SECONDS_MIN, min([self._poll_seconds, renew, deadline - self.clock.boot(), *due])))
 
     def _context(self, run: RunState, track: Track) -> tuple[Action, StepContext]:
         step = run.plan.step(track.step)
@@ -513,7 +520,7 @@ class Engine:
                     self._acting.discard(back.track)
             if not self._acting or self.clock.boot() >= end:
                 return
-            self.calls.wait(min(POLL_SECONDS, end - self.clock.boot()))
+            self.calls.wait(min(self._poll_seconds, end - self.clock.boot()))
 
 
 class _Guard:

@@ -22,6 +22,21 @@ class Mark:
     wall: float
 
 
+class Silence:
+    """How long the holder has been silent, as one process saw it; it outlives the engines of that process, which come
+    and go with each turn. Two looks at the same last entry are enough: nothing is ever written between two numbers."""
+
+    def __init__(self) -> None:
+        self._seq = -1
+        self._since = 0.0
+
+    def lasted(self, holder_seq: int, boot: float) -> float:
+        """Seconds since this process first saw that the holder's newest entry is `holder_seq`."""
+        if holder_seq != self._seq:
+            self._seq, self._since = holder_seq, boot
+        return boot - self._since
+
+
 class Lease:
     """Held while `remaining()` is positive. Every append by the holder renews it."""
 

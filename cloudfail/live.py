@@ -28,6 +28,11 @@ class Live:
             self._state = detect.observe(self._state, observation)
         self.changed.set()
 
+    def wait(self, seconds: float) -> None:
+        """Return with the next observation, or after `seconds`."""
+        self.changed.wait(seconds)
+        self.changed.clear()
+
     def verdicts(self) -> Mapping[str, Verdict]:
         with self._lock:
             state = self._state

@@ -59,9 +59,11 @@ class Readiness:
             log = self.app.log()
             self._since = 0 if log.run is not None else log.seq
         since, notify = self._since, self.notify
+        if notify is None:
+            return self.app.engine()
 
         def news(entry: Entry, state: LogState) -> None:
-            if notify is not None and entry.seq > since:
+            if entry.seq > since:
                 notify(entry, state)
 
         return self.app.engine(news)

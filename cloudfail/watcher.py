@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from cloudfail.app import App, Notify
 from cloudfail.decide import Decision, DecisionKind, History, decide
@@ -17,7 +17,7 @@ from cloudfail.errors import CloudfailError, LeaseLost, Refused
 from cloudfail.execution.lifecycle import Phase
 from cloudfail.execution.state import LogState, RunState
 from cloudfail.live import Live
-from cloudfail.model.observation import Health, Known, Verdict
+from cloudfail.model.observation import Health, Known, Unknown, Verdict
 from cloudfail.model.policy import Automation
 from cloudfail.plan import refusals
 from cloudfail.readiness import Readiness
@@ -37,6 +37,17 @@ class Moment:
     decision: Decision
     verdicts: Mapping[str, Verdict]
     at: float
+
+
+class Beats(Protocol):
+    """The heartbeats that somebody writes while he watches."""
+
+    def acknowledged(self, database: str, region: str) -> Known[float] | Unknown: ...
+
+    def believe(self, primary: str) -> None: ...
+
+
+Eyes = Callable[[App, Live], contextlib.AbstractContextManager[Beats]]
 
 
 @contextlib.contextmanager
@@ -61,33 +72,41 @@ def wait_until_seen(app: App, live: Live, region: str, seconds_max: float) -> No
     """Return when the observers have a verdict on `region`, or after `seconds_max`: unknown is an answer too."""
     end = app.clock.boot() + seconds_max
     while app.clock.boot() < end and live.verdicts()[region].health is Health.UNKNOWN:
-        live.changed.wait(0.1)
-        live.changed.clear()
+        live.wait(0.1)
 
 
 class Watcher:
-    """`tell` is called when the decision changes; `notify` with each journal entry while a run is carried on."""
+    """`tell` is called when the decision changes; `notify` with each journal entry while a run is carried on. `live`,
+    `eyes` and `ready` are this machine's own, unless others are given (a simulation has its own observers)."""
 
     def __init__(
-        self, app: App, tell: Callable[[Moment], None] = lambda _moment: None, notify: Notify | None = None
+        self,
+        app: App,
+        tell: Callable[[Moment], None] = lambda _moment: None,
+        notify: Notify | None = None,
+        *,
+        live: Live | None = None,
+        eyes: Eyes = seeing,
+        ready: Readiness | None = None,
     ) -> None:
         self.app = app
         self.tell = tell
         self.notify = notify
-        self.live = Live(app.topology, app.clock)
+        self.live = live or Live(app.topology, app.clock)
+        self._eyes = eyes
         self._since = app.clock.boot()
         self._last: Decision | None = None
         self._carried: dict[str, float] = {}
         self._watched_over: dict[str, float] = {}
         self._offered = ""
-        self._ready = Readiness(app, notify)
+        self._ready = ready or Readiness(app, notify)
 
     def run(self, *, until: float | None = None, stop: Callable[[], bool] = lambda: False) -> None:
         """Watch until `until` (boot seconds) or `stop()`. Returns only when no call of ours is out."""
         clock = self.app.clock
         deadline = float("inf") if until is None else until
         self._carried = self._carried_over()
-        with seeing(self.app, self.live) as heartbeats:
+        with self._eyes(self.app, self.live) as heartbeats:
             self._since = clock.boot()
             settled_at = float("-inf")
             while clock.boot() < deadline and not stop():
@@ -104,8 +123,7 @@ class Watcher:
                 if clock.boot() - settled_at >= OBLIGATION_SECONDS:
                     settled_at = clock.boot()
                     self._settle(log)
-                self.live.changed.wait(min(IDLE_SECONDS, max(0.0, deadline - clock.boot())))
-                self.live.changed.clear()
+                self.live.wait(min(IDLE_SECONDS, max(0.0, deadline - clock.boot())))
             self._carry_down()
 
     # ---- deciding
@@ -159,7 +177,7 @@ class Watcher:
 
     # ---- acting
 
-    def _open(self, decision: Decision, heartbeats: Heartbeats) -> bool:
+    def _open(self, decision: Decision, heartbeats: Beats) -> bool:
         """Open the run that was decided. False, and told, if the files no longer give the plan that was signed."""
         assert decision.source is not None
         topology = self.app.topology
@@ -190,7 +208,7 @@ class Watcher:
             return False
         return True
 
-    def _remember(self, heartbeats: Heartbeats, source: str) -> None:
+    def _remember(self, heartbeats: Beats, source: str) -> None:
         """Journal the last acknowledged heartbeat, so that whoever takes over can bound the loss as well as we can, and
         since when the loss was seen, for the report."""
         said = {}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
+from cloudfail.actions import World
 from cloudfail.config.loaded import Loaded
 from cloudfail.errors import Refused
 from cloudfail.model.observation import Known, Unknown
@@ -14,6 +15,16 @@ from cloudfail.ports import Change, Compute, Consumers, Database, Dns, LoadBalan
 
 Healthy = Callable[[str, str], Known[bool] | Unknown]
 Acknowledged = Callable[[str, str], Known[float] | Unknown]
+
+
+class Ports(World, Protocol):
+    """What an App asks of its world, beside what actions ask."""
+
+    def databases(self) -> Mapping[str, Database]: ...
+
+    def computes(self) -> Mapping[str, Compute]: ...
+
+    def warm(self) -> None: ...
 
 
 class PortsWorld:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from cloudfail.model.plan import Bounds, Plan, PlannedStep, StepFacts
@@ -14,8 +14,13 @@ from cloudfail.model.runbook import Condition, Mode
 
 def plan_document(plan: Plan) -> dict[str, Any]:
     """A plan as plain JSON values; `plan_from_document` turns it back into an equal plan."""
-    document: dict[str, Any] = json.loads(json.dumps(asdict(plan)))
+    document: dict[str, Any] = json.loads(json.dumps(plan, default=_fields))
     return document
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """One level of a dataclass; the encoder asks again for what is inside."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def plan_from_document(document: Mapping[str, Any]) -> Plan:
@@ -34,15 +39,15 @@ def plan_from_document(document: Mapping[str, Any]) -> Plan:
 
 
 def _step(document: Mapping[str, Any]) -> PlannedStep:
-    fields = dict(document)
-    fields["needs"] = tuple(document["needs"])
-    fields["pre"] = tuple(Condition(**condition) for condition in document["pre"])
-    fields["post"] = tuple(Condition(**condition) for condition in document["post"])
-    fields["undo"] = (document["undo"][0], document["undo"][1]) if document["undo"] else None
+    step = dict(document)
+    step["needs"] = tuple(document["needs"])
+    step["pre"] = tuple(Condition(**condition) for condition in document["pre"])
+    step["post"] = tuple(Condition(**condition) for condition in document["post"])
+    step["undo"] = (document["undo"][0], document["undo"][1]) if document["undo"] else None
     facts = dict(document["facts"])
     facts["waits_for"] = tuple(facts["waits_for"])
-    fields["facts"] = StepFacts(**facts)
-    return PlannedStep(**fields)
+    step["facts"] = StepFacts(**facts)
+    return PlannedStep(**step)
 
 
 def checksum_of(plan: Plan) -> str:

@@ -211,6 +211,18 @@ class FakeCloud:
         self.before_call(verb)
         call.check()
         self.before_effect(verb)
+        self._land(verb, resource, region, value, call, condition, change)
+
+    def _land(
+        self,
+        verb: str,
+        resource: str,
+        region: str,
+        value: Any,
+        call: Call,
+        condition: Callable[[], None],
+        change: Callable[[], None],
+    ) -> None:
         failures = self._failures.get(verb)
         if failures:
             raise failures.pop(0)

@@ -47,6 +47,7 @@ LAYERS: dict[str, int] = {
     "cloudfail.readiness": 11,
     "cloudfail.watcher": 11,
     "cloudfail.report": 12,
+    "cloudfail.testing.simulation": 12,
     "cloudfail.lab": 13,
     "cloudfail.entrypoints": 20,
     "cloudfail.__main__": 21,
@@ -94,6 +95,7 @@ VENDORS: dict[str, tuple[str, ...]] = {
     "dns": ("cloudfail_local", "cloudfail.lab"),
     "yaml": ("cloudfail.config", "cloudfail.lab"),
     "tenacity": ("cloudfail.retry", "cloudfail_local", "cloudfail_aws", "cloudfail_gcp", "cloudfail_azure"),
+    "greenlet": ("cloudfail.testing.simulation",),
     "hypothesis": (),
     "pytest": ("cloudfail.testing",),
 }
