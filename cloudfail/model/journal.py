@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from cloudfail.errors import CloudfailError
@@ -41,6 +42,7 @@ HOLDER_KINDS = frozenset(
 )
 
 GENESIS = "0" * 64
+ENTRIES_KEPT = 256
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -97,8 +99,11 @@ def digest_of(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
+@lru_cache(maxsize=ENTRIES_KEPT)
 def decode(seq: int, body: bytes, previous: str) -> Entry:
-    """Read an entry back and check its link. Raises BrokenChain: never guesses at a log that was tampered with."""
+    """Read an entry back and check its link. Raises BrokenChain: never guesses at a log that was tampered with.
+
+    The newest are kept, since an application and its engines each read the same log."""
     try:
         document = json.loads(body)
         entry = Entry(
