@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from cloudfail.detect import vantages_of
 from cloudfail.errors import CloudfailError, LeaseLost
 from cloudfail.execution.lifecycle import Event, Phase
 from cloudfail.execution.next import loss_to_accept, still_missing
@@ -98,12 +99,10 @@ class Play:
         self._arms: dict[str, list[Happening]] = {}
         self._births: dict[str, int] = {}
         topology = setup.loaded.topology
-        self.vantages = {f"vantage {number}": OUTSIDE for number in (1, 2, 3)}
-        if topology.vantages and len(topology.vantages) == 3:
-            self.vantages = {
-                f"vantage {number}": vantage.region or OUTSIDE
-                for number, vantage in enumerate(topology.vantages.values(), 1)
-            }
+        self.vantages = {
+            f"vantage {number}": vantage.region or OUTSIDE
+            for number, vantage in enumerate(vantages_of(topology).values(), 1)
+        }
         self.calm = False
         self.over = False
         self._every = min((check.every_seconds for check in topology.checks.values()), default=2.0)
@@ -247,7 +246,7 @@ class Play:
         self._guarded(machine, typed)
 
     def observing(self) -> bool:
-        return self.scenario.way == "watch" and self.log.run is None and not self.log.runs
+        return self.scenario.way == "watch" and (self.log.run is not None or not self.log.runs)
 
     def pace(self) -> float:
         """How long a watcher idles: short while anything can be decided, long when all that is left is to keep an eye

@@ -58,6 +58,10 @@ class SimApp(App):
             return plan
         return super().bind(source, target, runbook or plan.runbook)
 
+    def _mark_of_a_run(self) -> str:
+        """The same in each replay: the jitter of retries is drawn from the run's id."""
+        return f"{self.machine.name}{len(self.log().runs)}"
+
     def _healthy(self, check: str, region: str) -> Known[bool] | Unknown:
         return self.live.healthy(check, region) if self.live is not None else self.sample.healthy(check, region)
 
@@ -133,8 +137,10 @@ def eyes(
     def seeing(_app: App, live: Live) -> Iterator[Beats]:
         if observing():
             app.live = live
-            for number, (vantage, place) in enumerate(app.vantages.items()):
-                app.machine.spawn(_observer(app, live, vantage, place, number / len(app.vantages), observing))
+            names = list(detect.vantages_of(app.topology))
+            for number, (node, place) in enumerate(app.vantages.items()):
+                phase = number / len(app.vantages)
+                app.machine.spawn(_observer(app, live, names[number], node, place, phase, observing))
         try:
             yield _SimBeats(app)
         finally:
@@ -144,19 +150,20 @@ def eyes(
 
 
 def _observer(
-    app: SimApp, live: Live, vantage: str, place: str, phase: float, observing: Callable[[], bool]
+    app: SimApp, live: Live, name: str, node: str, place: str, phase: float, observing: Callable[[], bool]
 ) -> Callable[[], None]:
+    """`name` is what the topology calls the vantage, and `node` what the network does."""
     checks = app.topology.checks.values()
 
     def run() -> None:
         every = min((check.every_seconds for check in checks), default=10.0)
         app.machine.sleep(every * phase)
         while app.live is live and observing():
-            heard = place not in app.cloud.down and app.cloud.network.answers(vantage, app.machine.place)
+            heard = place not in app.cloud.down and app.cloud.network.answers(node, app.machine.place)
             for region in app.topology.regions if heard else ():
-                health = Health.HEALTHY if sees_healthy(app.cloud, vantage, place, region) else Health.DOWN
+                health = Health.HEALTHY if sees_healthy(app.cloud, node, place, region) else Health.DOWN
                 for check in checks:
-                    live.deliver(Observation(vantage, region, check.name, health, app.machine.boot()))
+                    live.deliver(Observation(name, region, check.name, health, app.machine.boot()))
             app.machine.sleep(every)
 
     return run
