@@ -32,7 +32,7 @@ FROM = int(os.environ.get("CLOUDFAIL_FROM", "1"))
 SECONDS_MAX = 10800 if FULL else 480
 # Short, so that a take-over comes soon. A call may take 0.45 of it: pg_rewind needs half a second here, and several on
 # a machine that is busy with other tests.
-LEASE, LEASE_OF_A_REJOIN = "3s", "12s" if FULL else "6s"
+LEASE, LEASE_OF_A_REJOIN = "3s", "20s" if FULL else "6s"
 
 pytestmark = [
     pytest.mark.lab,
