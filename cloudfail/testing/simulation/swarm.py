@@ -55,6 +55,19 @@ class Swarm:
         self.hits.update(other.hits)
         self.outcomes += other.outcomes
 
+    def count(self, history: History, violations: Iterable[Violation]) -> Outcome:
+        """One seed more, as it was played and judged."""
+        seed, setup = history.scenario.seed, history.scenario.setup
+        outcome = outcome_of(history)
+        self.seeds += 1
+        self.outcomes.append(outcome)
+        self.ends[outcome.end] += 1
+        self.fired.update(dict.fromkeys(history.fired, 1))
+        self.rows.update(dict.fromkeys(history.rows, 1))
+        self.hits.update(dict.fromkeys(history.hits, 1))
+        self.violations += [(seed, setup, violation) for violation in violations]
+        return outcome
+
     def rare_faults(self) -> list[tuple[str, float]]:
         """Faults that took effect in less than one seed of a hundred, with their share."""
         names = [*HAPPENINGS, *DRAWN_OTHERWISE]
@@ -91,11 +104,16 @@ def outcome_of(history: History) -> Outcome:
 
 
 def _outage(history: History) -> float | None:
+    span = outage_span(history)
+    return None if span is None else span[1] - span[0]
+
+
+def outage_span(history: History) -> tuple[float, float] | None:
     """From the loss (or the start of the move) to the moment since which clients outside have been writing to the
     target: the longest gap between two acknowledged writes of the worst group that looks the name up, or asks the
     balancer."""
     cloud = history.cloud
-    worst = 0.0
+    began, ended = 0.0, 0.0
     for group in cloud.groups:
         if group.kind not in {"name", "balancer"}:
             continue
@@ -105,11 +123,12 @@ def _outage(history: History) -> float | None:
                 continue
             reached = own[0][1]
             for since, until in own[1:]:
-                worst = max(worst, since - reached)
+                if since - reached > ended - began:
+                    began, ended = reached, since
                 reached = max(reached, until)
-            if history.ended_at - reached > 1.0 + worst and history.ended_at > reached:
+            if history.ended_at - reached > 1.0 + ended - began and history.ended_at > reached:
                 return None
-    return worst
+    return began, ended
 
 
 def _lost(cloud: SimCloud) -> int:
@@ -145,15 +164,7 @@ def run_seeds(seeds: Iterable[int], setups: Sequence[Setup], faults: frozenset[s
     swarm = Swarm()
     for seed in seeds:
         scenario = draw(seed, setups, faults)
-        history, violations = judged(scenario, by_name[scenario.setup])
-        swarm.seeds += 1
-        outcome = outcome_of(history)
-        swarm.outcomes.append(outcome)
-        swarm.ends[outcome.end] += 1
-        swarm.fired.update(dict.fromkeys(history.fired, 1))
-        swarm.rows.update(dict.fromkeys(history.rows, 1))
-        swarm.hits.update(dict.fromkeys(history.hits, 1))
-        swarm.violations += [(seed, scenario.setup, violation) for violation in violations]
+        swarm.count(*judged(scenario, by_name[scenario.setup]))
     return swarm
 
 
