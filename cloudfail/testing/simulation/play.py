@@ -20,6 +20,7 @@ from cloudfail.execution.state import LogState, RunState, fold
 from cloudfail.journal import Journal, TailMoved
 from cloudfail.model.journal import GENESIS, Entry, Kind, decode
 from cloudfail.model.policy import Automation
+from cloudfail.model.topology import PortName, Topology
 from cloudfail.stores.memory import MemoryStore
 from cloudfail.testing.simulation.cloud import SimCloud
 from cloudfail.testing.simulation.hub import Gone, Hub
@@ -29,6 +30,7 @@ from cloudfail.testing.simulation.ports import remember_before_changes
 from cloudfail.testing.simulation.process import SimApp, watcher
 from cloudfail.testing.simulation.scenario import Happening, Scenario, Setup, Worker
 from cloudfail.testing.simulation.store import SimStore, StoreFaults
+from cloudfail.watcher import Moment
 
 RESTARTS_AFTER_SECONDS = 3.0
 TICK_SECONDS = 60.0
@@ -56,6 +58,7 @@ class History:
     before: dict[str, Any] = field(default_factory=dict)
     stuck: list[str] = field(default_factory=list)
     person_acts: list[tuple[float, str]] = field(default_factory=list)
+    moments: list[tuple[float, Moment]] = field(default_factory=list)
     lost_at: float | None = None
     back_at: dict[str, float] = field(default_factory=dict)
     ended_at: float = 0.0
@@ -67,18 +70,23 @@ class History:
 
 
 class Play:
+    """`cloud_of` and `network_of`: what the world is made of, for a play that needs more than the swarm draws."""
+
+    cloud_of: type[SimCloud] = SimCloud
+    network_of: type[Network] = Network
+
     def __init__(self, scenario: Scenario, setup: Setup) -> None:
         self.scenario = scenario
         self.setup = setup
         self.hub = Hub()
-        self.network = Network()
+        self.network = self.network_of()
         self.truth = MemoryStore()
         self.application = setup.loaded.topology.application
         self.store_faults = StoreFaults(landed=self._landed, hit=self.fire)
         self._digest = GENESIS
         settings = scenario
         verbs = ("freeze", "unfreeze", "hold", "scale", "enable", "disable")
-        self.cloud = SimCloud(
+        self.cloud = self.cloud_of(
             setup.loaded.topology,
             self.hub,
             self.network,
@@ -88,6 +96,7 @@ class Play:
             lag_seconds=settings.lag_seconds,
             ttl_seconds=settings.ttl_seconds,
             unconditional=verbs if settings.unconditional else (),
+            control=_changed_at_the_control_plane(setup.loaded.topology) if settings.control_plane else (),
         )
         self.cloud.settle_seconds = max(step.facts.settle_seconds for step in setup.plan.steps)
         self.cloud.workers_start_seconds = settings.workers_start_seconds
@@ -137,6 +146,9 @@ class Play:
     @property
     def log(self) -> LogState:
         return self.history.log
+
+    def _told(self, moment: Moment) -> None:
+        self.history.moments.append((self.hub.now, moment))
 
     # ---- our processes
 
@@ -192,6 +204,7 @@ class Play:
         machine = self.machine(worker.name, worker.place, worker.drift)
         app = self.app(machine, worker.name)
         seer = watcher(app, observing=self.observing, pace_seconds=self.pace)
+        seer.tell = self._told
         self._guarded(machine, lambda: seer.run(stop=lambda: self.over), machine.kill)
         self._supervise(worker, machine)
 
@@ -214,6 +227,7 @@ class Play:
         machine = self.machine(worker.name, worker.place, worker.drift)
         app = self.app(machine, worker.name)
         seer = watcher(app, observing=self.observing, pace_seconds=self.pace)
+        seer.tell = self._told
         ends = machine.boot() + 50.0
         self._guarded(machine, lambda: seer.run(until=ends, stop=lambda: self.over), machine.kill)
         if worker.limit_seconds < 50.0:
@@ -589,6 +603,12 @@ class Play:
         for machine in self.machines.values():
             machine.alive = False
         self.hub.close()
+
+
+def _changed_at_the_control_plane(topology: Topology) -> list[str]:
+    """The names that are changed by the provider's API: all but those with a switch in the data plane."""
+    resources = topology.resources.values()
+    return [r.name for r in resources if r.port is PortName.DNS and not r.options.get("switch")]
 
 
 def _state_of(log: LogState) -> str:
