@@ -55,7 +55,7 @@ class History:
     observer_since: float
     open_run: str | None = None
     paused: bool = False
-    last_failover_ended_seconds_ago: float | None = None
+    last_run_ended_seconds_ago: float | None = None
     obligations: tuple[str, ...] = ()
     standing_plan: str | None = None
 
@@ -208,15 +208,16 @@ def nothing_is_owed(situation: Situation) -> Holds | Decision:
 
 
 def the_cool_down_is_over(situation: Situation) -> Holds | Decision:
-    ago = situation.history.last_failover_ended_seconds_ago
+    """After a failover; and after one that a person took back, which automation must not begin again behind them."""
+    ago = situation.history.last_run_ended_seconds_ago
     cool_down = situation.topology.policy.cool_down_seconds
     if ago is not None and ago < cool_down:
         return _warn(
             situation,
-            f"The last failover ended {_span(ago)} ago; automation stays off for {_span(cool_down)} after one.",
+            f"The last run ended {_span(ago)} ago; automation stays off for {_span(cool_down)} after one.",
             situation.plan_command,
         )
-    return "No failover is recent." if ago is None else f"The last failover ended {_span(ago)} ago."
+    return "No run is recent." if ago is None else f"The last run ended {_span(ago)} ago."
 
 
 def automation_is_on(situation: Situation) -> Holds | Decision:

@@ -13,12 +13,13 @@ from typing import Any, Protocol
 
 from cloudfail.app import App, Notify
 from cloudfail.decide import Decision, DecisionKind, History, decide
-from cloudfail.errors import CloudfailError, LeaseLost, Refused
+from cloudfail.errors import CloudfailError, LeaseLost, Refused, StoreUnavailable
 from cloudfail.execution.lifecycle import Phase
 from cloudfail.execution.state import LogState, RunState
 from cloudfail.live import Live
 from cloudfail.model.observation import Health, Known, Unknown, Verdict
 from cloudfail.model.policy import Automation
+from cloudfail.model.runbook import Mode
 from cloudfail.plan import refusals
 from cloudfail.readiness import Readiness
 from cloudfail.watch import Heartbeats, Observers
@@ -110,21 +111,35 @@ class Watcher:
             self._since = clock.boot()
             settled_at = float("-inf")
             while clock.boot() < deadline and not stop():
-                log = self.app.log()
-                if log.run is not None:
-                    self._carry_on(log, deadline, stop)
-                    heartbeats.believe(self.app.primary)
-                    continue
-                decision = self._decide(log)
-                if decision.kind is DecisionKind.ACT and self._open(decision, heartbeats):
-                    continue
-                primary = log.primary or self.app.topology.primary
-                self._ready.keep(primary, self._target(primary), calm=self.live.calm())
-                if clock.boot() - settled_at >= OBLIGATION_SECONDS:
-                    settled_at = clock.boot()
-                    self._settle(log)
+                try:
+                    log = self.app.log()
+                    if log.run is not None:
+                        self._carry_on(log, deadline, stop)
+                        heartbeats.believe(self.app.primary)
+                        continue
+                    decision = self._decide(log)
+                    if decision.kind is DecisionKind.ACT and self._open(decision, heartbeats):
+                        continue
+                    primary = log.primary or self.app.topology.primary
+                    self._ready.keep(primary, self._target(primary), calm=self.live.calm())
+                    if clock.boot() - settled_at >= OBLIGATION_SECONDS:
+                        settled_at = clock.boot()
+                        self._settle(log)
+                except StoreUnavailable as error:
+                    self._without_the_store(error)
                 self.live.wait(min(IDLE_SECONDS, max(0.0, deadline - clock.boot())))
-            self._carry_down()
+            with contextlib.suppress(StoreUnavailable):
+                self._carry_down()
+
+    def _without_the_store(self, error: StoreUnavailable) -> None:
+        """Nothing can be decided or changed without it; what is seen meanwhile is counted on, so that a loss that took
+        the store along for a while is not counted anew from its return."""
+        news = Decision(
+            DecisionKind.REFUSE, None, None, (str(error), "Nothing is changed until it answers."), "cloudfail status"
+        )
+        if self._last != news:
+            self._last = news
+            self.tell(Moment(news, self._verdicts(), self.app.clock.wall()))
 
     # ---- deciding
 
@@ -155,7 +170,7 @@ class Watcher:
         return decision
 
     def _history(self, log: LogState) -> History:
-        ended = [run.closed_at for run in log.runs.values() if run.closed_at and run.promoted]
+        ended = [run.closed_at for run in log.runs.values() if run.closed_at and run.plan.mode is not Mode.RESTORE]
         # A stamp may only keep automation off here; a clock that went back counts as "just now".
         ago = max(0.0, self.app.clock.wall() - max(ended)) if ended else None
         standing = log.standing
@@ -166,7 +181,7 @@ class Watcher:
             observer_since=self._since - max(self._carried.values(), default=0.0),
             open_run=log.open_run or None,
             paused=bool(log.automation_paused_by),
-            last_failover_ended_seconds_ago=ago,
+            last_run_ended_seconds_ago=ago,
             obligations=tuple(f"{step.name} of run {run.id}" for run, step in log.obligations),
             standing_plan=standing[0] if standing else None,
         )

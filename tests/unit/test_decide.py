@@ -145,8 +145,8 @@ def test_automatic_needs_a_plan_that_a_person_signed() -> None:
 
 
 def test_during_the_cool_down_it_only_warns() -> None:
-    assert ask(last_failover_ended_seconds_ago=3599.0).kind is WARN
-    assert ask(last_failover_ended_seconds_ago=3600.0).kind is ACT
+    assert ask(last_run_ended_seconds_ago=3599.0).kind is WARN
+    assert ask(last_run_ended_seconds_ago=3600.0).kind is ACT
 
 
 def test_nothing_automatic_is_put_on_top_of_a_debt() -> None:
@@ -194,7 +194,7 @@ def test_each_rule_is_needed() -> None:
         "the_loss_has_lasted": ask(world(1, east=DOWN, west=GOOD)),
         "a_standby_can_take_over": ask(world(seen_ago=99, east=DOWN, west=GOOD)),
         "nothing_is_owed": ask(obligations=("x",)),
-        "the_cool_down_is_over": ask(last_failover_ended_seconds_ago=1.0),
+        "the_cool_down_is_over": ask(last_run_ended_seconds_ago=1.0),
         "automation_is_on": ask(where=topology(automation=Automation.OFF)),
         "a_person_has_signed": ask(where=auto),
     }
@@ -223,7 +223,7 @@ HISTORIES = st.builds(
     observer_since=st.floats(0, 100).map(lambda ago: NOW - ago),
     open_run=st.sampled_from([None, None, None, "r1"]),
     paused=st.sampled_from([False, False, False, True]),
-    last_failover_ended_seconds_ago=st.sampled_from([None, 10.0, 7200.0]),
+    last_run_ended_seconds_ago=st.sampled_from([None, 10.0, 7200.0]),
     obligations=st.sampled_from([(), (), ("owed",)]),
     standing_plan=st.sampled_from([None, "abc"]),
 )
