@@ -288,7 +288,7 @@ class App:
     ) -> str:
         """Append `opened` behind what was last read: of two who try, one succeeds, and the other sees its run.
         `signed_by`: the person whose standing plan lets the run pass its gate by itself."""
-        run = f"{plan.source}-{plan.checksum[:4]}-{secrets.token_hex(2)}"
+        run = f"{plan.source}-{plan.checksum[:4]}-{self._mark_of_a_run()}"
         data = {
             "run": run,
             "plan": plan_document(plan),
@@ -309,6 +309,10 @@ class App:
 
         self._append(Kind.OPENED, data, check=nobody_was_first)
         return run
+
+    def _mark_of_a_run(self) -> str:
+        """What tells two runs of one plan apart."""
+        return secrets.token_hex(2)
 
     def engine(self, notify: Notify | None = None) -> Engine:
         return Engine(

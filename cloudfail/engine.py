@@ -77,9 +77,10 @@ class Engine:
     """One worker's engine for one application. Not shared between threads; it may be thrown away at any moment.
 
     lease_seconds: how long others wait after this worker fell silent. notify: called with each entry that this worker
-    reads or writes, for progress on a screen. poll_seconds: how often it looks for people's commands while it
-    waits. silence: what this process knows of the holder's silence, where it has had other engines before. known: how far this process has read the
-    log already (what a log says is the same for everybody; what was seen of the world is never handed on).
+    reads or writes, for progress on a screen. poll_seconds: how often it looks for people's commands while it waits.
+    silence: what this process knows of the holder's silence, where it has had other engines before. known: how far this
+    process has read the log already (what a log says is the same for everybody; what was seen of the world is never
+    handed on).
     """
 
     def __init__(

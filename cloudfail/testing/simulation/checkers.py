@@ -144,7 +144,7 @@ def _lost_more_than_said(history: History, run: RunState, database: str) -> Iter
     at, entry = ordered[-1]
     accepted_owed, accepted_loss = False, None
     for before, command in history.entries:
-        if before > at or _command(command) != "approve":
+        if before > at or _command(command) != "approve" or command.data["run"] != run.id:
             continue
         accepted_owed = accepted_owed or bool(command.data.get("accept_owed_fence"))
         if command.data.get("loss_seconds") is not None:
@@ -152,6 +152,7 @@ def _lost_more_than_said(history: History, run: RunState, database: str) -> Iter
     settled = any(
         before <= at
         and seen.kind is Kind.SEEN
+        and seen.data["run"] == run.id
         and seen.data["way"] == "owed"
         and seen.data["outcome"] in {"proven", "prevented"}
         for before, seen in history.entries

@@ -146,6 +146,7 @@ class SimCloud(FakeCloud):
         self.ttl_seconds = ttl_seconds
         self.settle_seconds = 0.0
         self.fired_late = False
+        self._settling = False
         self.sent: list[Sent] = []
         self.landing = False
         self.fired: Callable[[str], None] = lambda _fault: None
@@ -232,6 +233,8 @@ class SimCloud(FakeCloud):
             if group.resource != resource:
                 continue
             wait = 0.0
+            if group.kind == "stuck":
+                self.fired("stuck resolver")
             if group.keeps_seconds:
                 wait = group.keeps_seconds * (self.random.random() if group.kind == "name" else 1.0)
             self.hub.after(wait, lambda group=group: self._look_up(group))  # type: ignore[misc]
@@ -389,14 +392,25 @@ class SimCloud(FakeCloud):
                 continue
             number = group.ids(0.0, self.hub.now)[1]
             _add(self.unknown[name][group.name], number, number + 1)
-            if self.random.random() < 0.5:
+            # A server that is stopped cleanly, or fenced, finishes what it began, and ships it.
+            if self.random.random() < 0.5 and region in self.down:
                 _add(self._rows[name][region].spans.setdefault(group.name, []), number, number + 1)
 
     def settle_promotions(self) -> None:
+        if self._settling:
+            return
+        self._settling = True
+        try:
+            self._settle_promotions()
+        finally:
+            self._settling = False
+
+    def _settle_promotions(self) -> None:
         for name, members in self.databases.items():
             for region, member in members.items():
                 if member.promoting_until is not None and self.hub.now >= member.promoting_until:
                     self.flush()
+                    self.remember(name, region)
                     super().settle_promotions()
                     complete = self._rows[name][region].complete_to
                     self.promotions.append((self.hub.now, name, region, complete))
@@ -517,7 +531,13 @@ class SimCloud(FakeCloud):
             self.weights_seen.append((self.hub.now, resource, dict(self.weights[resource])))
             self._note_traffic(resource, before[resource])
             self._follow_weights(resource)
+        if verb in self.unconditional:
+            self.fired("calls without condition")
+        if verb == "scale" and self.workers_start_seconds >= 8.0:
+            self.fired("capacity late")
         if verb in {"failover", "switchover"}:
+            if self.promote_seconds >= 5.0:
+                self.fired("slow promotion")
             for members in self.databases.values():
                 for member in members.values():
                     if member.promoting_until is not None:

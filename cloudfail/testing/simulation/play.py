@@ -105,6 +105,7 @@ class Play:
         remember_before_changes(self.cloud)
         self.history = History(scenario, setup, self.cloud)
         self.machines: dict[str, Machine] = {}
+        self._all_machines: list[Machine] = []
         self._arms: dict[str, list[Happening]] = {}
         self._births: dict[str, int] = {}
         topology = setup.loaded.topology
@@ -168,6 +169,7 @@ class Play:
         born = self._births[name] = self._births.get(name, 0) + 1
         machine = Machine(self.hub, name if born == 1 else f"{name}.{born}", place, drift=drift)
         self.machines[name] = machine
+        self._all_machines.append(machine)
         if drift:
             self.fire("clock drift")
         for happening in self._arms.get(name, []):
@@ -304,13 +306,17 @@ class Play:
         count = tries[run.phase] = tries.get(run.phase, 0) + 1
         match run.phase:
             case Phase.GATED:
-                if person.answers == "silent" and not self.calm:
+                if person.answers == "silent" and not (self.calm and run.promoted):
                     return None
-                if person.answers in {"decline", "abort"} and count == 1:
-                    return (Event.DECLINE if person.answers == "decline" else Event.ABORT), {}
+                late = person.answers.startswith("late ")
+                answer = person.answers.removeprefix("late ")
+                if answer in {"decline", "abort"} and late == run.promoted and count <= 3:
+                    return (Event.DECLINE if answer == "decline" else Event.ABORT), {}
                 if run.approvals and not still_missing(run):
                     return None  # said already; nobody carries the run just now
-                return Event.APPROVE, self._accepts(run)
+                said = {name for name, _ in run.approvals}
+                gate = next((step.name for step in run.open_gates if step.name not in said), "")
+                return Event.APPROVE, {"gate": gate, **self._accepts(run)}
             case Phase.HALTED:
                 if run.asks and count <= 4 and (person.accepts_owed or not run.asks.get("owed_fence") or self.calm):
                     return Event.APPROVE, self._accepts(run)
@@ -318,7 +324,9 @@ class Play:
                     return Event.RESUME, {}
                 return (Event.ABORT if count <= 7 else Event.CLOSE), {}
             case Phase.PAUSED:
-                return (Event.RESUME, {}) if count > 1 or self.calm else None
+                if count <= 1 and not self.calm:
+                    return None
+                return (Event.ABORT if person.answers in {"abort", "decline"} and count <= 3 else Event.RESUME), {}
             case Phase.PARKED:
                 return (Event.RESUME if count <= 4 else Event.CLOSE), {}
         return None
@@ -443,7 +451,7 @@ class Play:
         self.fire("region killed" if how == "kill" else "region cut off")
         if how == "kill":
             self.cloud.disturb(lambda: self.cloud.kill(region))
-            for machine in list(self.machines.values()):
+            for machine in self._all_machines:
                 if machine.place == region:
                     machine.alive = False
         else:
@@ -464,6 +472,11 @@ class Play:
 
     def _interfere(self, command: str) -> None:
         """A second person types something, whatever the state of things."""
+        if command == "abort and pause":
+            self._interfere("abort")
+            self.hub.after(0.1 + 0.4 * self.cloud.random.random(), lambda: self._interfere("pause"))
+            self.fire(f"person: {command}")
+            return
         machine = self.machine("phone", OUTSIDE)
         app = self.app(machine, "dave")
 
@@ -562,9 +575,30 @@ class Play:
         late = max(
             (h.at + float(h.args["seconds"]) for h in self.scenario.happenings if h.kind == "late effect"), default=0.0
         )
+        self._carry_to_an_end(bound)
+        self.history.ended_at = hub.now
+        for region in sorted(self.cloud.down | self.cloud.cut):
+            self._give_back(region)
+        hub.run(hub.now + AFTER_SECONDS)
+        # Whoever was stopped, and whatever was on its way, comes to it now.
+        sleepers = max((machine.still_until for machine in self._all_machines), default=0.0)
+        if max(late, sleepers) > hub.now:
+            hub.run(max(late, sleepers) + 1.0)
+            self._carry_to_an_end(bound)
+            hub.run(hub.now + 130.0)
+        elif self.cloud.fired_late:
+            hub.run(hub.now + 130.0)
+        self._carry_to_an_end(bound)
+        patience = hub.now + OBLIGATIONS_SECONDS
+        while self.log.obligations and hub.now < patience:
+            hub.run(hub.now + 10.0)
+        self.history.settled = self.log.run is None
+
+    def _carry_to_an_end(self, bound: float) -> None:
+        hub = self.hub
         first = acts = len(self.history.person_acts)
         since = hub.now
-        while self.log.run is not None:
+        while self.log.run is not None and not self.history.stuck:
             run = self.log.run
             hub.run(hub.now + 5.0, lambda: self.log.run is None)
             if len(self.history.person_acts) > acts:
@@ -584,23 +618,10 @@ class Play:
             if hub.now - since > bound + 1300:
                 self.history.stuck.append(f"run {run.id} is {run.phase}, and nobody can help it: {run.to_do}")
                 break
-        self.history.ended_at = hub.now
-        for region in sorted(self.cloud.down | self.cloud.cut):
-            self._give_back(region)
-        hub.run(hub.now + AFTER_SECONDS)
-        patience = hub.now + OBLIGATIONS_SECONDS
-        while self.log.obligations and hub.now < patience:
-            hub.run(hub.now + 10.0)
-        if late > hub.now:
-            hub.run(late + 1.0)
-            hub.run(hub.now + 130.0)
-        elif self.cloud.fired_late:
-            hub.run(hub.now + 130.0)
-        self.history.settled = True
 
     def _end(self) -> None:
         self.over = True
-        for machine in self.machines.values():
+        for machine in self._all_machines:
             machine.alive = False
         self.hub.close()
 

@@ -52,6 +52,7 @@ class _Sight:
                 raise RuntimeError("the client library could not parse the answer")
             return Unknown("The read was refused: too many requests.")
         if faults.expired_until > now:
+            cloud.fired("expired credentials")
             return Unknown("The credentials have expired.")
         if ages and faults.stale_until > now:
             past = cloud.past.get((resource, region))

@@ -224,20 +224,20 @@ HAPPENINGS: Mapping[str, tuple[float, Draw]] = {
     "lost append reply": (0.05, _once("lost append reply")),
     "partition worker-source": (0.05, _partition(("worker", "source"))),
     "partition worker-target": (0.05, _partition(("worker", "target"))),
-    "partition worker-control": (0.05, _partition(("worker", "control"))),
+    "partition worker-control": (0.12, _partition(("worker", "control"))),
     "partition worker-store": (0.06, _partition(("worker", "store"))),
     "partition source-target": (0.04, _partition(("source", "target"))),
-    "partition observer-region": (0.05, _partition(("observer", "region"))),
+    "partition observer-region": (0.12, _partition(("observer", "region"))),
     "partition observer-worker": (0.05, _partition(("observer", "worker"))),
     "clock jump": (0.06, _clock),
-    "expired credentials": (0.04, _for_a_while("expired credentials", 5, 90)),
+    "expired credentials": (0.05, _for_a_while("expired credentials", 5, 90)),
     "region returns": (0.12, _returns),
     "store out": (0.04, _for_a_while("store out", 3, 90)),
     "store lost with the region": (0.03, _for_a_while("store lost with the region", 20, 100)),
     "throttling": (0.04, _for_a_while("throttling", 5, 40)),
     "slow calls": (0.05, _for_a_while("slow calls", 5, 60)),
-    "stale reads": (0.10, _for_a_while("stale reads", 60, 200)),
-    "partial pages": (0.05, _for_a_while("partial pages", 5, 60)),
+    "stale reads": (0.5, _for_a_while("stale reads", 60, 200)),
+    "partial pages": (0.2, _for_a_while("partial pages", 5, 60)),
     "failed reads": (0.05, _for_a_while("failed reads", 5, 60)),
     "capacity short": (0.05, _for_a_while("capacity short", 10, 90)),
     "lag": (0.05, _lag),
@@ -245,8 +245,17 @@ HAPPENINGS: Mapping[str, tuple[float, Draw]] = {
     "target unhealthy": (0.05, _target("target unhealthy")),
     **{f"error: {name}": (0.035, _error(name)) for name in ERRORS},
     **{
-        f"person: {command}": (0.03, _person(command))
-        for command in ("pause", "resume", "abort", "approve", "decline", "close", "pause automation")
+        f"person: {command}": (0.05, _person(command))
+        for command in (
+            "pause",
+            "resume",
+            "abort",
+            "approve",
+            "decline",
+            "close",
+            "pause automation",
+            "abort and pause",
+        )
     },
 }
 """Every fault that may be drawn: how likely a seed has it, and how it is drawn."""
@@ -308,11 +317,15 @@ def draw(seed: int, setups: Iterable[Setup], faults: frozenset[str] | None = Non
         ttl_seconds=random.choice([1.0, 5.0, 15.0]),
         poll_seconds=random.choice([1.0, 2.0, 4.0]),
         unconditional=random.random() < 0.3 and allowed("calls without condition"),
-        preapproved=random.random() < 0.5,
+        preapproved=random.random() < 0.4,
+        control_plane=random.random() < 0.5,
         workers=workers,
         person=Person(
             every_seconds=random.choice([4.0, 8.0, 16.0]),
-            answers=random.choices(["approve", "decline", "abort", "silent"], [0.82, 0.06, 0.06, 0.06])[0],
+            answers=random.choices(
+                ["approve", "decline", "abort", "late decline", "late abort", "silent"],
+                [0.72, 0.05, 0.05, 0.06, 0.06, 0.06],
+            )[0],
             accepts_owed=random.random() < 0.9,
             accepts_loss_seconds=random.choice([0.0, 60.0, 600.0, 600.0]),
         ),

@@ -32,18 +32,19 @@ def setup_of(loaded: Loaded, runbook: str, source: str, target: str, name: str =
 
 
 def shipped_setups() -> tuple[Setup, ...]:
-    """The example of the documentation over three clouds, and the local runbooks."""
+    """The example of the documentation over three clouds, the local runbooks, and one with gates wherever a gate may
+    be."""
     clouds = {name: FakeProvider(name, settle_seconds=SETTLE_SECONDS) for name in ("aws", "gcp", "azure")}
     example = config.load(EXAMPLES / "cloudfail.yaml", [runbook_file("evacuate")], clouds)
     names = ("evacuate-local", "restore-local", "failback-local")
-    local = config.load(
-        EXAMPLES / "local.yaml", [runbook_file(name) for name in names], {"local": FakeProvider("local")}
-    )
+    files = [*(runbook_file(name) for name in names), EXAMPLES / "evacuate-gates.yaml"]
+    local = config.load(EXAMPLES / "local.yaml", files, {"local": FakeProvider("local")})
     first, second = list(example.topology.regions)[:2]
     return (
         setup_of(example, "evacuate", first, second),
         setup_of(local, "evacuate-local", "east", "west"),
         setup_of(local, "failback-local", "east", "west"),
+        setup_of(local, "evacuate-gates", "east", "west"),
     )
 
 
