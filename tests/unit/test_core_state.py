@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
-from cloudfail.execution.lifecycle import Event, Phase, When
+from cloudfail.execution.lifecycle import Event, Phase, When, transition
 from cloudfail.execution.state import (
     Accepted,
     Intent,
@@ -360,6 +361,27 @@ def test_what_comes_to_be_ready_one_after_the_other_stands_in_the_plans_order() 
         }
 
 
+def test_what_is_remembered_from_entry_to_entry_is_what_the_tracks_say() -> None:
+    """Asked for after each entry, as a worker asks: a step that is seen done twice, one that is taken back."""
+    state = log()
+    for kind, t, data in (
+        seen("freeze"), seen("freeze"), intent("fence"), seen("fence", way="undo"), seen("scale", way="watch"),
+        seen("fence"), seen("scale", "owed"), seen("scale", way="owed"),
+    ):  # fmt: skip
+        run = state.runs["r1"]
+        assert (run.ended, run.passed, run.ready, run.owed) == worked_out(run)
+        state = fold(state, [entry(state, kind, t, data)])
+    run = state.runs["r1"]
+    assert (run.ended, run.passed, run.ready, run.owed) == worked_out(run)
+    assert run.ended == {"freeze": "done", "fence": "done", "scale": "owed"}
+
+
+def worked_out(run: RunState) -> tuple[Any, ...]:
+    """The same from the tracks alone: a copy remembers nothing."""
+    copy = dataclasses.replace(run)
+    return copy.ended, copy.passed, copy.ready, copy.owed
+
+
 def test_an_obligation_stands_until_it_is_settled_or_taken_back() -> None:
     owed = (seen("freeze", "owed"), seen("fence", "owed"))
     assert [one.name for one in run_after(*owed).owed] == ["freeze", "fence"]
@@ -441,6 +463,8 @@ def test_an_approval_that_moves_nothing_is_told_with_its_reason() -> None:
     line = run_after(told("approve", reason="I looked")).story[-1]
     assert "bob" in line.text and "I looked" in line.text
     assert (line.by, line.at, line.phase) == ("bob", 103.0, Phase.RUNNING)
+    later = run_after(intent("freeze", 4.0), told("approve")).story[-1]
+    assert (later.t, later.at, later.phase) == (4.0, 104.0, Phase.RUNNING)
 
 
 def test_a_command_that_means_nothing_changes_nothing_but_the_story() -> None:
@@ -449,6 +473,8 @@ def test_a_command_that_means_nothing_changes_nothing_but_the_story() -> None:
     assert len(after.story) == len(before.story) + 1
     assert (after.story[-1].by, after.story[-1].phase) == ("bob", Phase.RUNNING)
     assert "close" in after.story[-1].text
+    later = run_after(intent("freeze", 4.0), told("close")).story[-1]
+    assert (later.t, later.at) == (4.0, 104.0)
 
 
 def test_an_event_of_the_workers_that_means_nothing_is_not_told() -> None:
@@ -460,6 +486,16 @@ def test_the_story_tells_when_and_by_whom() -> None:
     assert (line.t, line.at, line.phase, line.by) == (4.0, 104.0, Phase.PAUSED, "bob")
     assert line.text.endswith("wait")
     assert isinstance(line, Sentence)
+
+
+def test_where_nobody_gave_a_reason_the_table_speaks_alone() -> None:
+    for said, phase, event in (
+        (told("pause"), Phase.RUNNING, Event.PAUSE),
+        (closed(Event.FINISHED), Phase.RUNNING, Event.FINISHED),
+    ):
+        row = transition(phase, event, frozenset())
+        assert row is not None
+        assert run_after(said).story[-1].text == row.sentence
 
 
 @pytest.mark.parametrize(
@@ -521,6 +557,13 @@ def test_what_failed_is_tried_again_after_a_resume_and_after_an_approval_that_ac
         assert (run.reset_t, run.halted_because, run.to_do, run.asks) == (8.0, "", "", {})
 
 
+def test_what_failed_before_a_pause_or_a_park_is_tried_again_too() -> None:
+    for words in ((told("pause"),), (intent("promote"), told("abort"))):
+        run = run_after(seen("scale", "failed", 7.0), *words, told("resume"))
+        assert run.phase is Phase.RUNNING
+        assert run.did("scale").ended == ""
+
+
 def test_a_resume_that_means_nothing_tries_nothing_again() -> None:
     run = run_after(intent("freeze", 5.0), seen("freeze", "failed", 7.0), told("resume"))
     assert run.did("freeze").ended == "failed"
@@ -544,16 +587,21 @@ def test_an_approval_of_an_owed_fence_is_asked_for_in_full_and_only_then() -> No
     owed = (seen("freeze"), seen("fence", "owed"), gate(Event.GATE_OPENED))
     assert "--accept-owed-fence --loss-seconds" in run_after(*owed).to_do
     other = (seen("freeze", "owed"), seen("fence"), gate(Event.GATE_OPENED))
-    assert "--accept-owed-fence" not in run_after(*other).to_do
+    assert "cloudfail approve r1 --reason" in run_after(*other).to_do
 
 
 def test_what_an_abort_would_do_is_said_before_it() -> None:
     assert "to take it back" in run_after(told("pause")).to_do
-    assert "to take it back" not in run_after(intent("promote"), told("pause")).to_do
+    promoted = run_after(intent("promote"), told("pause")).to_do
+    assert "to take it back" not in promoted and "cloudfail abort r1" in promoted
 
 
 def test_whoever_goes_on_waits_for_nobody() -> None:
-    for run in (run_after(told("pause"), told("resume")), run_after(*GATE_PASSED), run_after(told("abort"))):
+    asked = halt(asks={"loss_seconds": 5.0})
+    for run in (
+        run_after(told("pause"), told("resume")), run_after(*GATE_PASSED), run_after(asked, told("abort")),
+        run_after(asked, told("close")),
+    ):  # fmt: skip
         assert (run.halted_because, run.to_do, run.asks) == ("", "", {})
 
 
