@@ -204,7 +204,24 @@ def test_the_pause_is_the_same_on_every_worker_and_another_for_each_run_step_and
     others = {pause("r1", "fence", 8), pause("r2", "fence", 8), pause("r1", "scale", 8), pause("r1", "fence", 9)}
     assert len(others) == 4
     many = [pause(f"r{number}", "fence", 8) for number in range(60)]
-    assert min(many) < 11.0 and max(many) > 19.0, "they spread over the whole of it"
+    assert 10.0 <= min(many) < 11.0 and 19.0 < max(many) <= 20.0, "they spread over the whole of it"
+
+
+def test_branches_that_were_refused_together_do_not_come_back_together() -> None:
+    """Each step draws its own pause, whatever it waits for."""
+    did = (intent("fence", 9.0, attempt=8), intent("scale", 9.0, attempt=8))
+    came = (result("fence", "unknown", 10.0), result("scale", "unknown", 10.0))
+    run = run_after(seen("freeze"), *did, *came)
+    assert due(run, 10.0, FENCE) != due(run, 10.0, SCALE)
+    for outcome in ("permanent", "ok"):
+        owed = run_after(
+            *(seen(name, "owed", 1.0) for name in ("fence", "scale")),
+            *(intent(name, 9.0, "owed", 8) for name in ("fence", "scale")),
+            *(result(name, outcome, 10.0, "owed") for name in ("fence", "scale")),
+        )
+        first, second = obligation_commands(owed, at(10.0))
+        assert isinstance(first, WaitUntil) and isinstance(second, WaitUntil)
+        assert first.t != second.t
 
 
 def test_a_call_with_an_unknown_outcome_waits_for_the_longer_of_settling_and_the_pause() -> None:
@@ -225,6 +242,11 @@ def test_an_obligation_is_tried_ever_less_often_and_never_given_up() -> None:
         assert of(obligation_commands(run, at(900.0, {track: TODO})), track) == [ActOn(track, TODO, 41)]
     few = run_after(owed, intent("freeze", 9.0, "owed", 3), result("freeze", "ok", 10.0, "owed"))
     assert of(obligation_commands(few, at(10.0)), track) == [WaitUntil(11.0, "settle", track=track)]
+    fence = Track("fence", "owed")
+    unsettled = run_after(seen("fence", "owed"), intent("fence", 9.0, "owed", 3), result("fence", "ok", 10.0, "owed"))
+    assert of(obligation_commands(unsettled, at(10.0)), fence) == [LookAt(fence)], "its first tries do not wait"
+    many = run_after(intent("freeze", 9.0, attempt=8), result("freeze", "ok", 10.0))
+    assert due(many, 10.5) == 11.0, "a step has its retries instead"
 
 
 # ---- attempts
@@ -288,8 +310,11 @@ def test_nothing_is_ordered_while_an_earlier_workers_call_may_still_land_nor_on_
 # ---- limits
 
 
-@pytest.mark.parametrize("look", [TODO, Moving("on its way"), NotKnown("no answer"), None])
-def test_a_step_that_is_not_done_within_its_limit_has_failed(look: Seen | None) -> None:
+@pytest.mark.parametrize(
+    ("look", "why"),
+    [(TODO, "do it"), (Moving("on its way"), "on its way"), (NotKnown("no answer"), "no answer"), (None, "its call")],
+)
+def test_a_step_that_is_not_done_within_its_limit_has_failed(look: Seen | None, why: str) -> None:
     run = run_after(seen("freeze", t=100.0), seen("scale", t=100.0))
     looks = {FENCE: look} if look is not None else {}
     busy = (FENCE,) if look is None else ()
@@ -298,6 +323,7 @@ def test_a_step_that_is_not_done_within_its_limit_has_failed(look: Seen | None) 
     data = entry(next_commands(run, at(160.5, looks, busy=busy))).data
     assert (data["step"], data["ended"]) == ("fence", "failed")
     assert "60 s" in data["detail"]
+    assert why in data["detail"], "why it is not done"
 
 
 def test_a_limit_counts_anew_after_a_resume_and_a_take_over() -> None:
@@ -889,6 +915,24 @@ def test_before_it_ends_a_run_looks_once_more_at_what_it_changed() -> None:
     assert watch_commands(run, at(4.0, {**fine, WATCH_TWO: Owed("")})) == ()
 
 
+def test_a_look_from_before_the_last_step_was_put_back_is_taken_again() -> None:
+    run = run_after(*changed("one"), told("abort"), *changed("one", 6.0, "undo"), plan=watching(ONE, TWO))
+    assert watch_commands(run, at(7.0, {WATCH_ONE: Done("")}, looked=5.9)) == (LookAt(WATCH_ONE),)
+    assert watch_commands(run, at(7.0, {WATCH_ONE: Done("")}, looked=6.0)) == ()
+
+
+def test_only_a_run_that_is_about_to_end_looks_once_more() -> None:
+    done = (*changed("one"), *changed("two", 3.0))
+    for words in ((told("pause"),), (halt(),), (closed(Event.FINISHED),)):
+        assert next_commands(run_after(*done, *words, plan=watching(ONE, TWO)), at(4.0)) == ()
+
+
+def test_an_obligations_call_that_is_out_keeps_no_other_obligation_waiting() -> None:
+    owed = (seen("one", "owed"), seen("two", "owed"))
+    commands = next_commands(run_after(*owed, plan=watching(ONE, TWO)), at(4.0, busy=(Track("one", "owed"),)))
+    assert commands == (LookAt(Track("two", "owed")),)
+
+
 def test_a_look_from_before_the_last_step_ended_is_taken_again() -> None:
     run = run_after(*changed("one"), *changed("two", 3.0), plan=watching(ONE, TWO))
     fine: dict[Track, Seen] = {WATCH_ONE: Done(""), WATCH_TWO: Done("")}
@@ -931,6 +975,8 @@ def test_an_undo_is_watched_too_before_it_ends() -> None:
     run = run_after(*changed("one"), told("abort"), *changed("one", 6.0, "undo"), plan=watching(ONE, TWO))
     assert run.phase is Phase.UNDOING
     assert next_commands(run, at(7.0)) == (LookAt(WATCH_ONE),)
+    beside = (seen("two"), told("abort"), *changed("one", 6.0, "undo"), seen("two", "skipped", way="undo"))
+    assert next_commands(run_after(*changed("one"), *beside, plan=watching(ONE, TWO)), at(7.0)) == (LookAt(WATCH_ONE),)
     assert next_commands(run, at(7.0, busy=(WATCH_ONE,))) == ()
     assert entry(next_commands(run, at(7.0, {WATCH_ONE: Done("")}))).data["event"] == str(Event.UNDO_FINISHED)
 
