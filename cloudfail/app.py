@@ -334,7 +334,16 @@ class App:
         self, *, until: float | None = None, wait_for_people: bool = False, notify: Notify | None = None
     ) -> LogState:
         """Carry on whatever is open or owed. `until` in boot seconds. Returns the log as it stands then."""
-        self.engine(notify).drive(until=until, wait_for_people=wait_for_people)
+        return self.driven(self.engine(notify), until=until, wait_for_people=wait_for_people)
+
+    def driven(self, engine: Engine, *, until: float | None = None, wait_for_people: bool = False) -> LogState:
+        """As `drive`, by that engine of ours. What it read of the log is not read again."""
+        try:
+            engine.drive(until=until, wait_for_people=wait_for_people)
+        finally:
+            if engine.state.seq == engine.journal.seq > self._journal.seq:
+                self._journal.begin_at(engine.journal)
+                self._log = engine.state
         return self.log()
 
     def watch_over(self, run: str, notify: Notify | None = None) -> None:

@@ -244,7 +244,7 @@ class Watcher:
             waiting = run.phase is Phase.GATED or not run.phase.may_act
             slice_seconds = WAITING_SLICE_SECONDS if waiting else RUN_SLICE_SECONDS
             engine = self._ready.engine()
-            engine.drive(until=min(deadline, clock.boot() + slice_seconds), wait_for_people=waiting)
+            self.app.driven(engine, until=min(deadline, clock.boot() + slice_seconds), wait_for_people=waiting)
         self._offer_undo(self.app.log().run)
 
     def _offer_undo(self, run: RunState | None) -> None:

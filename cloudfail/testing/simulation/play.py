@@ -155,7 +155,7 @@ class Play:
 
     def app(self, machine: Machine, by: str) -> SimApp:
         store = SimStore(machine, self.truth, self.network, self.store_faults)
-        return SimApp(
+        app = SimApp(
             self.setup,
             machine,
             store,
@@ -164,6 +164,8 @@ class Play:
             by=by,
             poll_seconds=self.scenario.poll_seconds,
         )
+        app.begin_at(self.log, self._digest)
+        return app
 
     def machine(self, name: str, place: str, drift: float = 0.0) -> Machine:
         born = self._births[name] = self._births.get(name, 0) + 1
@@ -319,7 +321,7 @@ class Play:
                 return Event.APPROVE, {"gate": gate, **self._accepts(run)}
             case Phase.HALTED:
                 if run.asks and count <= 4 and (person.accepts_owed or not run.asks.get("owed_fence") or self.calm):
-                    return Event.APPROVE, self._accepts(run)
+                    return Event.APPROVE, self._accepts(run, as_suggested=count > 1)
                 if count <= 6:
                     return Event.RESUME, {}
                 return (Event.ABORT if count <= 7 else Event.CLOSE), {}
@@ -331,14 +333,14 @@ class Play:
                 return (Event.RESUME if count <= 4 else Event.CLOSE), {}
         return None
 
-    def _accepts(self, run: RunState) -> dict[str, Any]:
-        """What a person who reads the screen would type."""
+    def _accepts(self, run: RunState, *, as_suggested: bool = False) -> dict[str, Any]:
+        """What a person who reads the screen would type: a number of their own, or the one that the screen suggests."""
         person = self.scenario.person
         owed = any(step.facts.verb == "fence" for step in run.owed) or bool(run.asks.get("owed_fence"))
         if not owed and "loss_seconds" not in run.asks:
             return {}
         accepts = person.accepts_loss_seconds
-        if self.calm:
+        if self.calm or as_suggested:
             accepts = max(accepts, loss_to_accept(float(run.asks.get("loss_seconds", 0.0)), growing=True))
         data: dict[str, Any] = {"loss_seconds": accepts}
         if owed and (person.accepts_owed or self.calm):

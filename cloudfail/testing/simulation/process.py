@@ -12,6 +12,7 @@ from cloudfail import detect
 from cloudfail.actions.catalog import ACTIONS
 from cloudfail.app import App, Notify
 from cloudfail.engine import Engine
+from cloudfail.execution.state import LogState
 from cloudfail.live import Live
 from cloudfail.model.observation import Health, Known, Observation, Unknown, Verdict
 from cloudfail.model.plan import Plan
@@ -50,6 +51,10 @@ class SimApp(App):
         needed = len(vantages) // 2 + 1
         self.sample = Sample(cloud, machine, vantages, needed)
         self.world = SimWorld(cloud, self._healthy, self._acknowledged)
+
+    def begin_at(self, log: LogState, digest: str) -> None:
+        """What the log says by now is the same for everybody; a new process is spared the reading."""
+        self._journal.seq, self._journal.digest, self._log = log.seq, digest, log
 
     def bind(self, source: str, target: str | None = None, runbook: str | None = None) -> Plan:
         """Bound and linted once for all seeds."""
