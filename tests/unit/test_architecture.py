@@ -93,7 +93,7 @@ VENDORS: dict[str, tuple[str, ...]] = {
     "azure": ("cloudfail_azure",),
     "psycopg": ("cloudfail_local", "cloudfail.lab", "cloudfail.probes.sql"),
     "dns": ("cloudfail_local", "cloudfail.lab"),
-    "yaml": ("cloudfail.config", "cloudfail.lab"),
+    "yaml": ("cloudfail.config", "cloudfail.lab", "cloudfail.testing.simulation"),
     "tenacity": ("cloudfail.retry", "cloudfail_local", "cloudfail_aws", "cloudfail_gcp", "cloudfail_azure"),
     "greenlet": ("cloudfail.testing.simulation",),
     "hypothesis": (),
