@@ -10,9 +10,10 @@ cannot be copied, so each history is played again from its start (`replay`); wha
 with no more left to spend, is not followed (search.Visited).
 
 What makes it small, and what is therefore not covered: time stands on a grid (search_worker.GRID); the looks of one
-worker commute, so a look is made at once; a request lands at once unless it is held up or its sender is stopped; a
-state is told from another by a hash in which ages of more than 100 s are equal. Histories with fewer deviations come
-first, so the first violation found is among the shortest.
+worker commute, so a look is made at once; a request lands at once unless it is held up or its sender is stopped; only
+a worker that holds or claims the lease is disturbed; a late landing, a waking worker and a second claimant come where
+they can meet something (search_play.Play.others); a state is told from another by a hash in which ages of more than
+100 s are equal. Histories with fewer deviations come first, so the first violation found is among the shortest.
 """
 
 from __future__ import annotations
@@ -195,7 +196,14 @@ def _follow(play: Play, choices: Choices) -> None:
             play.take(default)
         default = play.default()
         options = play.others(default) if default is not None else play.at_the_end()
-        play.take(next(option for option in options if option.label == label))
+        play.take(_named(label, options, at))
+
+
+def _named(label: str, options: Iterable[Option], at: int) -> Option:
+    for option in options:
+        if option.label == label:
+            return option
+    raise LookupError(f"At step {at} this cannot happen: {label}. What can: {', '.join(o.label for o in options)}")
 
 
 def _end(play: Play) -> None:
@@ -220,7 +228,7 @@ def replay(choices: Choices, setting: Setting | None = None) -> tuple[list[str],
             if play.steps in left:
                 options = play.others(default) if default is not None else play.at_the_end()
                 label = left.pop(play.steps)
-                option, mark = next(option for option in options if option.label == label), "->"
+                option, mark = _named(label, options, play.steps), "->"
             if option is None:
                 _end(play)
                 break
