@@ -9,9 +9,11 @@ Two questions, kept apart so that either can be deepened alone:
      observer, so the answers on the other side of it are not added up with those on this side,
    - when its newest answer is older than the check's staleness bound,
    - while it says down and its newest answer was good: it has not changed its mind, but it is no witness for the loss
-     in that moment, so nobody acts in the seconds in which a region comes back.
+     in that moment, so nobody acts in the seconds in which a region comes back. If the next is bad again, it says so
+     since then: a loss that must last has no good answer in it; a region that serves every other request is not lost.
 2. What do they say TOGETHER? `verdicts` counts voices. Down: for some check at least k of n vantages say down, one of
-   them outside of the judged region. Healthy: for every check at least k say healthy. Else unknown.
+   them outside of the judged region. Who calls the other regions down too, and none healthy, is not counted: it has
+   more likely lost its own network. Healthy: for every check at least k say healthy. Else unknown.
 
 Why losing observers can never look like losing a region (invariant I6): a voice becomes down only through `fall`
 answers that the target itself gave or failed to give. A lost observer gives none, its voice turns unknown, and unknown
@@ -114,6 +116,8 @@ def _counted(before: Count | None, seen: Observation, check: Check) -> Count:
     enough = run >= (check.fall if seen.health is Health.DOWN else check.rise)
     if enough and before.health is not seen.health:
         return Count(seen.health, at, seen.health, run, at, seen.detail)
+    if before.health is Health.DOWN and before.last is Health.HEALTHY and seen.health is Health.DOWN:
+        return Count(Health.DOWN, at, Health.DOWN, run, at, seen.detail)
     return Count(before.health, before.since, seen.health, run, at, seen.detail)
 
 
@@ -124,7 +128,24 @@ def verdicts(state: Detection, topology: Topology, now: float) -> Mapping[str, V
     changing its mind, ever since. It is never earlier than the truth, so a hold-down counted from it is never short.
     `at` is the age of the evidence: by then k vantages had given a fresh answer (for unknown: `now`).
     """
-    return {region: _verdict(state, topology, region, now) for region in topology.regions}
+    blind = _blind(state, topology, now)
+    return {region: _verdict(state, topology, region, now, blind) for region in topology.regions}
+
+
+def _blind(state: Detection, topology: Topology, now: float) -> frozenset[str]:
+    """The vantages that call two regions or more down, and none healthy."""
+    down: dict[str, set[str]] = {}
+    sees = set()
+    for (region, check, vantage), count in state.counts.items():
+        rules = state.checks.get(check)
+        if rules is None or region not in topology.regions:
+            continue
+        said = count.voice(rules, now)
+        if said is Health.HEALTHY:
+            sees.add(vantage)
+        elif said is Health.DOWN:
+            down.setdefault(vantage, set()).add(region)
+    return frozenset(vantage for vantage, regions in down.items() if len(regions) > 1 and vantage not in sees)
 
 
 @dataclass(frozen=True)
@@ -159,7 +180,7 @@ class _Voices:
         return f"{text} ({', '.join(names)}){detail}"
 
 
-def _verdict(state: Detection, topology: Topology, region: str, now: float) -> Verdict:
+def _verdict(state: Detection, topology: Topology, region: str, now: float, blind: frozenset[str]) -> Verdict:
     vantages = vantages_of(topology)
     heard = [_voices(state, check, topology, region, now) for check in topology.checks.values()]
     if not heard:
@@ -167,7 +188,7 @@ def _verdict(state: Detection, topology: Topology, region: str, now: float) -> V
 
     down: list[tuple[float, float, str]] = []
     for voices in heard:
-        names = voices.saying(Health.DOWN)
+        names = [name for name in voices.saying(Health.DOWN) if name not in blind]
         outside = [name for name in names if vantages[name].region != region]
         if len(names) >= voices.needed and outside:
             first_outside = min(voices.by_vantage[name][1] for name in outside)
@@ -190,7 +211,11 @@ def _verdict(state: Detection, topology: Topology, region: str, now: float) -> V
     last_change = max(
         (since for voices in heard for _, since, count in voices.by_vantage.values() if count), default=now
     )
-    return Verdict(region, Health.UNKNOWN, min(last_change, now), now, tuple(_doubt(voices) for voices in heard))
+    doubts = [_doubt(voices) for voices in heard]
+    lost = sorted(blind & {name for voices in heard for name in voices.saying(Health.DOWN)})
+    if lost:
+        doubts.append(f"{', '.join(lost)} call{'s' if len(lost) == 1 else ''} every region down, and may be blind")
+    return Verdict(region, Health.UNKNOWN, min(last_change, now), now, tuple(doubts))
 
 
 def _voices(state: Detection, check: Check, topology: Topology, region: str, now: float) -> _Voices:

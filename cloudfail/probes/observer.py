@@ -4,9 +4,11 @@ On stdin: one line with a JSON list of what to look at, then nothing more; the p
 for each look. It ends when stdin closes, when its parent is gone, or when nobody reads its answers, so that whatever
 killed those who started it, no observer is left behind.
 
-It looks at fixed times, `every` seconds apart on the clock that counts sleep, so it does not drift; `phase` (a part of
-`every`) lets several vantages look in turn and not all at once. One look at a time per target. After a look that ends a
-little late the next follows at once; times missed by more than half an interval are left out, not made up for.
+It looks about every `every` seconds on the clock that counts sleep, so it does not drift; `phase` (a part of `every`)
+lets several vantages look in turn and not all at once. Each look is up to a fifth of that early or late, by lot: looks
+at fixed times see what beats in step with them as always down, or never. One look at a time per target. After a look
+that ends a little late the next follows at once; times missed by more than half an interval are left out, not made up
+for.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import contextlib
 import json
 import math
 import os
+import random
 import sys
 import threading
 from typing import Any, NamedTuple
@@ -28,6 +31,7 @@ DOCUMENT_BYTES_MAX = 4 * 1024 * 1024
 PROBES_MAX = 1000
 EVERY_SECONDS_MIN = 0.02
 PARENT_LOOK_SECONDS = 1.0
+BY_LOT = 0.2
 
 
 class Probe(NamedTuple):
@@ -83,7 +87,7 @@ async def observe_once(ask: Ask) -> Answer:
 
 
 async def repeat(probe: Probe) -> None:
-    """Look now, and then at each fixed time."""
+    """Look now, and then about each fixed time."""
     every, base, looked = probe.every_seconds, boot(), 0
     began = base
     if not probe.rounds:
@@ -95,7 +99,8 @@ async def repeat(probe: Probe) -> None:
         if looked == probe.rounds:
             return
         number = max(number + 1, math.ceil((boot() - base) / every - 0.5))
-        await asyncio.sleep(base + number * every - boot())
+        lot = 0.0 if probe.rounds else every * BY_LOT * (2.0 * random.random() - 1.0)
+        await asyncio.sleep(base + number * every + lot - boot())
 
 
 def say(probe: Probe, given: Answer) -> None:

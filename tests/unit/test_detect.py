@@ -155,7 +155,8 @@ def test_while_a_region_comes_back_it_is_not_down() -> None:
     state = fold(where, rounds("ab", GOOD, 30), state=state)
     assert judged(where, state, 31).health is UNKNOWN
     bad_again = fold(where, rounds("ab", BAD, 40), state=state)  # one good answer does not change its mind
-    assert (judged(where, bad_again, 41).health, judged(where, bad_again, 41).since) == (BAD, 20)
+    # But the loss has not lasted since before it: the hold-down begins anew.
+    assert (judged(where, bad_again, 41).health, judged(where, bad_again, 41).since) == (BAD, 40)
     good_again = fold(where, rounds("ab", GOOD, 40), state=state)
     assert judged(where, good_again, 41).health is GOOD
 
