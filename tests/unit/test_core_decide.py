@@ -52,6 +52,7 @@ def ended(seconds_ago: float) -> History:
 
 
 def said(decision: Decision) -> tuple[Any, ...]:
+    assert all(decision.reasons), "every rule that was asked leaves its sentence"
     return decision.kind, decision.source, decision.target, decision.to_do
 
 
@@ -62,6 +63,13 @@ def test_what_stays_names_no_regions_to_move_between() -> None:
     assert said(ask(observer_since=NOW)) == (STAY, None, None, "")
     young = {**LOST, "east": replace(LOST["east"], since=NOW - 1)}
     assert said(ask(young)) == (STAY, None, None, "")
+
+
+def test_every_answer_ends_with_a_sentence_about_the_primary_or_the_run() -> None:
+    worlds = (world(east=GOOD, west=GOOD), world(east=UNKNOWN, west=GOOD), world(east=DOWN, west=DOWN))
+    for verdicts in worlds:
+        assert "east" in ask(verdicts).reasons[-1]
+    assert "r17" in ask(open_run="r17").reasons[-1]
 
 
 def test_a_warning_names_where_from_where_to_and_the_command() -> None:
@@ -80,7 +88,7 @@ def test_a_refusal_names_the_region_and_no_target() -> None:
     assert decision.kind is ACT, "the fourth is well"
     stale = {**world(east=DOWN), "west": Verdict("west", GOOD, 0.0, NOW - 61, ())}
     assert said(ask(stale)) == (REFUSE, "east", None, "cloudfail check")
-    assert "west healthy" in ask(stale).reasons[-1] and "north unknown" in ask(stale).reasons[-1]
+    assert "(west healthy, north unknown)" in ask(stale).reasons[-1]
     lost = ask(primary="mars")
     assert (lost.kind, lost.source, lost.target) == (REFUSE, "mars", None)
     assert "cloudfail check" in lost.to_do
@@ -118,7 +126,7 @@ def test_a_sole_region_is_judged_without_another_to_compare_with() -> None:
     assert "there is no other region" in ask(world(east=DOWN), topology("east")).reasons[-1]
     two = ask(world(east=DOWN, west=DOWN), topology("east", "west"))
     assert two.kind is WARN, "two that are both lost are more likely lost observers"
-    assert "east down" in two.reasons[-1] and "west down" in two.reasons[-1]
+    assert "(east down, west down)" in two.reasons[-1]
 
 
 def test_one_healthy_standby_shows_that_the_observers_see() -> None:

@@ -84,8 +84,8 @@ def test_one_machine_in_no_region_looks_where_no_vantage_is_configured() -> None
 
 def test_what_was_not_enough_yet_leaves_a_vantages_mind_open() -> None:
     where = topology()
-    two = count(fold(where, rounds("a", BAD, 0, 10)))
-    assert (two.health, two.since, two.last, two.run, two.at) == (UNKNOWN, 0, BAD, 2, 10)
+    two = count(fold(where, rounds("a", BAD, 0, 10), detail="refused"))
+    assert two == Count(UNKNOWN, 0, BAD, 2, 10, "refused")
     three = count(fold(where, rounds("a", BAD, 0, 10, 20), detail="refused"))
     assert three == Count(BAD, 20, BAD, 3, 20, "refused")
     assert count(fold(where, rounds("a", BAD, 0, 10, 20, 30))) == Count(BAD, 20, BAD, 4, 30)
@@ -175,7 +175,7 @@ def test_unknown_is_dated_by_the_last_change_of_anyones_voice_and_never_later_th
     )
     state = fold(where, rounds("a", BAD, 0, 10, 20) + rounds("b", GOOD, 1, 11))
     verdict = judged(where, state, 21)
-    assert (verdict.health, verdict.since, verdict.at) == (UNKNOWN, 20, 21)
+    assert (verdict.region, verdict.health, verdict.since, verdict.at) == ("east", UNKNOWN, 20, 21)
     early = judged(where, fold(where, rounds("a", UNKNOWN, 50)), 40)
     assert early.since == 40
 

@@ -136,6 +136,7 @@ def test_what_moves_or_is_not_known_is_looked_at_again_and_not_ordered(look: See
         WaitUntil(9.05, "look again", track=FREEZE),
     )
     assert next_commands(run_after(), at(9.06, {FREEZE: look}, looked=9.0)) == (LookAt(FREEZE),)
+    assert next_commands(run_after(), at(11.0, {FREEZE: look}, looked=9.0, count=20)) == (LookAt(FREEZE),)
 
 
 @pytest.mark.parametrize(
@@ -559,6 +560,7 @@ def test_a_gate_waits_for_a_person_and_keeps_no_worker() -> None:
     (wait,) = at_the_gate()
     assert isinstance(wait, WaitUntil)
     assert (wait.t, wait.stay, wait.track) == (603.0, False, None)
+    assert "approve" in wait.why
 
 
 def test_a_gate_passes_for_an_approval_of_it_or_of_any() -> None:
@@ -691,6 +693,7 @@ def skipped(commands: tuple[Command, ...]) -> list[str]:
         str(command.data["step"])
         for command in commands
         if isinstance(command, AppendEntry) and command.data["way"] == "undo" and command.data["ended"] == "skipped"
+        if command.data["detail"]
     ]
 
 
@@ -771,6 +774,9 @@ def test_an_undo_that_is_blocked_says_by_what() -> None:
     assert (command.kind, command.data["event"], command.data["run"]) == (Kind.HALT, str(Event.UNDO_BLOCKED), "r1")
     assert "undo freeze" in command.data["reason"] and "no such flag" in command.data["reason"]
     assert "cloudfail resume r1" in command.data["to_do"] and "cloudfail close r1" in command.data["to_do"]
+    both = (seen("scale", t=4.0), told("abort"), seen("freeze", "failed", 5.0, "undo", detail="a"))
+    blocked = run_after(*ORDERED, intent("scale"), *both, seen("scale", "failed", 5.0, "undo", detail="b"))
+    assert "undo freeze: a; undo scale: b" in entry(next_commands(blocked, at(6.0))).data["reason"]
     forth = run_after(seen("freeze", "failed"), told("abort"), seen("freeze", "skipped", way="undo"))
     assert entry(next_commands(forth, at(6.0))).kind is Kind.CLOSED, "what failed on the way forth blocks nothing"
 
