@@ -24,6 +24,7 @@ from cloudfail.testing.simulation.ports import SimWorld
 DRIFT = 0.025
 """Two clocks of the simulation differ by at most this much of a time."""
 CALL_SECONDS_MAX = 15.0
+PROMOTE_VERBS = frozenset({"failover", "switchover"})
 
 
 @dataclass(frozen=True)
@@ -251,7 +252,7 @@ def paused_means_paused(history: History) -> Iterator[Violation]:
     for _, entry in history.entries:
         if entry.kind is Kind.INTENT and entry.data["way"] == "do":
             run = history.log.runs[entry.data["run"]]
-            if run.plan.step(entry.data["step"]).point_of_no_return:
+            if run.plan.step(entry.data["step"]).facts.verb in PROMOTE_VERBS:
                 promoted_at.setdefault(run.id, entry.seq)
     for sent in history.cloud.sent:
         open_run, phase, _ = history.phases[sent.seq - 1]
@@ -283,7 +284,7 @@ def nobody_fails_back(history: History) -> Iterator[Violation]:
             yield Violation("I8", f"automation opened another run at +{at:.2f}s after the move")
         if entry.kind is Kind.SEEN and entry.data["ended"] == "done" and entry.data["way"] == "do":
             step = history.log.runs[entry.data["run"]].plan.step(entry.data["step"])
-            moved = moved or step.point_of_no_return
+            moved = moved or step.facts.verb in PROMOTE_VERBS
 
 
 def intents_stand_first(history: History) -> Iterator[Violation]:
@@ -401,6 +402,212 @@ def _as_wanted(history: History, run: RunState) -> Iterator[Violation]:
             yield Violation("I2", f"{step.name} ended {run.did(step.name).ended}, and at the end it is seen as {seen}")
 
 
+STORE_TROUBLE = frozenset(
+    {
+        "stop",
+        "store out",
+        "store lost with the region",
+        "partition worker-store",
+        "late append",
+        "lost append reply",
+    }
+)
+"""What may come between a look and the request that follows from it."""
+
+
+def nothing_is_ordered_that_stands(history: History) -> Iterator[Violation]:
+    """R2 and R4: a request follows from a look, and a look says done or moving of what this same step has changed and
+    nobody has changed since; so a request that leaves later than a look may be old was made without one. (A switchover
+    has several effects under one verb.)"""
+    cloud = history.cloud
+    lease = history.setup.loaded.topology.policy.lease_seconds
+    patience = cloud.settle_seconds + (lease if STORE_TROUBLE & history.fired.keys() else 0.5)
+    opened = {entry.data["run"]: at for at, entry in history.entries if entry.kind is Kind.OPENED}
+    for sent in cloud.sent:
+        if sent.verb == "switchover":
+            continue
+        own = [
+            effect
+            for effect in cloud.effects
+            if (effect.step, effect.verb, effect.resource) == (sent.step, sent.verb, sent.resource)
+            and opened.get(sent.run, 0.0) <= effect.at <= sent.at - patience
+        ]
+        if own and not any(
+            effect.resource == sent.resource
+            and (effect.step, effect.verb) != (sent.step, sent.verb)
+            and own[-1].at < effect.at <= sent.at
+            for effect in cloud.effects
+        ):
+            yield Violation("R2", f"{_said(sent)} left although the same had stood since +{own[-1].at:.2f}s")
+            return
+
+
+def looks_wait_until_it_settled(history: History, *, strictly: bool = False) -> Iterator[Violation]:
+    """R3: after a call that may have changed something, and after an intent whose call nobody heard of again, nothing
+    is concluded and nothing is ordered before the settle time that the plan says. `strictly`: also right after a
+    resume, and by an undo whose step's own call came back just before."""
+    last: dict[tuple[str, str, str], Entry] = {}
+    ordered: dict[tuple[str, str], Entry] = {}
+    for _, entry in history.entries:
+        if entry.kind is Kind.COMMAND and _command(entry) == Event.RESUME and not strictly:
+            last.clear()
+        if entry.kind not in {Kind.INTENT, Kind.RESULT, Kind.SEEN}:
+            continue
+        run, step, way = entry.data["run"], entry.data["step"], entry.data["way"]
+        before = last.get((run, step, way))
+        if before is None and way == "undo":
+            forth = ordered.get((run, step))
+            before = forth if forth is not None and (strictly or forth.kind is Kind.INTENT) else None
+        concludes = entry.kind is Kind.INTENT or (entry.kind is Kind.SEEN and entry.data["ended"] == "done")
+        if before is not None and concludes and _may_have_changed(before):
+            settle = history.log.runs[run].plan.step(step).facts.settle_seconds
+            waited = (entry.t or 0.0) - (before.t or 0.0)
+            if waited < settle - 0.001:
+                yield Violation(
+                    "R3", f"entry {entry.seq} ({way} {step}) concludes {waited:.2f} s after entry {before.seq}"
+                )
+                return
+        last[run, step, way] = entry
+        if way in {"do", "owed"} and entry.kind is not Kind.SEEN:
+            ordered[run, step] = entry
+
+
+def _may_have_changed(entry: Entry) -> bool:
+    return entry.kind is Kind.INTENT or (entry.kind is Kind.RESULT and entry.data["outcome"] in {"ok", "unknown"})
+
+
+def calls_fit_into_the_lease(history: History) -> Iterator[Violation]:
+    """R6: by the time that a call must be back, the lease that it was made under has not run out. A machine that was
+    stopped on the way to its request has used up some of the call's time; so then the request counts."""
+    entries = [(at, entry) for at, entry in history.entries if entry.by_holder]
+    number, leases = 0, {e.seq: float(e.data["lease_seconds"]) for _, e in entries if e.kind is Kind.CLAIM}
+    last: dict[int, float] = {}
+    for sent in history.cloud.sent:
+        while number < len(entries) and entries[number][1].seq <= sent.seq:
+            last[entries[number][1].epoch] = entries[number][0]
+            number += 1
+        if sent.epoch not in last:
+            continue  # I2
+        lease = leases[sent.epoch]
+        step = history.log.runs[sent.run].plan.step(sent.step.split(" ")[-1])
+        takes = 0.0 if "stop" in history.fired else min(step.facts.call_timeout_seconds, lease * 0.45)
+        left = last[sent.epoch] + lease * (1 + DRIFT) - sent.at
+        if takes > left + 0.1:
+            yield Violation("R6", f"{_said(sent)} left with {left:.1f} s of the lease, and may take {takes:.1f} s")
+            return
+
+
+def retries_are_bounded(history: History) -> Iterator[Violation]:
+    """R7: attempts are counted in the journal and end; what a server asked for before the next one is given to it."""
+    asked: dict[tuple[str, str, str], tuple[float, float]] = {}
+    for _, entry in history.entries:
+        if entry.kind is Kind.COMMAND:
+            asked.clear()
+        if entry.kind not in {Kind.INTENT, Kind.RESULT}:
+            continue
+        what = (entry.data["run"], entry.data["step"], entry.data["way"])
+        if entry.kind is Kind.RESULT:
+            asked[what] = (entry.t or 0.0, float(entry.data["retry_after_seconds"]))
+            continue
+        attempts = history.log.runs[what[0]].plan.step(what[1]).retries + 1
+        if entry.data["attempt"] > attempts and what[2] != "owed":
+            yield Violation("R7", f"intent {entry.seq} is attempt {entry.data['attempt']} of {what[1]}, of {attempts}")
+            return
+        since, seconds = asked.get(what, (0.0, 0.0))
+        if (entry.t or 0.0) < since + seconds - 0.001:
+            yield Violation("R7", f"intent {entry.seq} came sooner than the {seconds:.1f} s that the server asked for")
+            return
+
+
+def commands_win(history: History) -> Iterator[Violation]:
+    """R9: after a person said abort or decline, nothing more is done forwards (unless somebody resumes where a
+    promotion was ordered); after pause nothing at all, until resume or abort. Judged by the entries alone."""
+    promoted: set[str] = set()
+    said: dict[str, tuple[int, Event]] = {}
+    sent = iter(history.cloud.sent)
+    request = next(sent, None)
+    for number, (_, entry) in enumerate(history.entries):
+        if entry.kind is Kind.INTENT and entry.data["way"] == "do":
+            step = history.log.runs[entry.data["run"]].plan.step(entry.data["step"])
+            promoted |= {entry.data["run"]} if step.facts.verb in PROMOTE_VERBS else set()
+        command = _command(entry)
+        open_run, phase, _ = history.phases[number - 1] if number else ("", "", False)
+        if command and open_run == entry.data["run"]:
+            _heard(said, entry, Phase(phase), promoted)
+        while request is not None and request.seq <= entry.seq:
+            seq, wish = said.get(request.run, (0, None))
+            way = request.step.split(" ")[0] if " " in request.step else "do"
+            if wish is not None and request.seq >= seq and (way == "do" or wish is Event.PAUSE):
+                yield Violation("R9", f"{_said(request)} left after entry {seq} had said {wish}")
+                return
+            request = next(sent, None)
+
+
+STOPPABLE = {
+    Event.ABORT: {Phase.RUNNING, Phase.GATED, Phase.PAUSED, Phase.HALTED},
+    Event.DECLINE: {Phase.GATED},
+    Event.PAUSE: {Phase.RUNNING, Phase.GATED, Phase.UNDOING},
+}
+
+
+def _heard(said: dict[str, tuple[int, Event]], entry: Entry, phase: Phase, promoted: set[str]) -> None:
+    """What a person wants of that run from this entry on."""
+    run, event = entry.data["run"], Event(entry.data["command"])
+    _, wish = said.get(run, (0, None))
+    if phase in STOPPABLE.get(event, ()):
+        if not (event is Event.PAUSE and wish in {Event.ABORT, Event.DECLINE}):
+            said[run] = (entry.seq, event)
+    elif event is Event.RESUME and (wish is Event.PAUSE or run in promoted):
+        said.pop(run, None)
+
+
+def results_stand_behind(history: History) -> Iterator[Violation]:
+    """I9: while one worker goes on, what a call came back with stands in the log before anything is concluded from a
+    look, or ordered anew. (A call that never came back has no result; its step may end by its limit.)"""
+    pending: dict[tuple[str, str, str], Entry] = {}
+    for _, entry in history.entries:
+        if entry.kind is Kind.CLAIM:
+            pending.clear()
+        if entry.kind not in {Kind.INTENT, Kind.RESULT, Kind.SEEN}:
+            continue
+        what = (entry.data["run"], entry.data["step"], entry.data["way"])
+        before = pending.pop(what, None)
+        if before is not None and entry.kind is not Kind.RESULT and entry.data.get("ended") != "failed":
+            yield Violation("I9", f"intent {before.seq} ({before.data['effect']}) has no result before {entry.seq}")
+            return
+        if entry.kind is Kind.INTENT:
+            pending[what] = entry
+
+
+def traffic_goes_to_the_healthy(history: History) -> Iterator[Violation]:
+    """I5, closer: without a watcher's memory of the last minute each look at a region is fresh, so traffic never goes
+    to one that has been sick for longer than a look and a call take."""
+    if history.scenario.way == "watch" or (STORE_TROUBLE | {"late effect", "slow calls"}) & history.fired.keys():
+        return
+    for at, name, region, sick, _ in history.cloud.moves:
+        if region == history.setup.plan.target and sick > CALL_SECONDS_MAX:
+            yield Violation("I5", f"{name} was pointed to {region} at +{at:.2f}s, not healthy for {sick:.1f} s")
+
+
+def what_is_said_to_help_helps(history: History) -> Iterator[Violation]:
+    """L1: a resume of a halted run is not answered by the same halt before anything was tried (but for a halt that asks
+    a person to accept something: a look is enough for that)."""
+    halted: dict[str, str] = {}
+    resumed: dict[str, int] = {}
+    for _, entry in history.entries:
+        run = str(entry.data.get("run", ""))
+        if entry.kind in {Kind.INTENT, Kind.RESULT, Kind.SEEN, Kind.GATE} or _command(entry):
+            resumed.pop(run, None)
+        if _command(entry) == Event.RESUME and run in halted:
+            resumed[run] = entry.seq
+        if entry.kind is Kind.HALT:
+            same = halted.get(run) == entry.data["reason"] and not entry.data.get("asks")
+            if run in resumed and same:
+                yield Violation("L1", f"after entry {resumed[run]} run {run} halted again before anything was tried")
+                return
+            halted[run] = entry.data["reason"]
+
+
 def _command(entry: Entry) -> str:
     return str(entry.data["command"]) if entry.kind is Kind.COMMAND and entry.data.get("run") else ""
 
@@ -422,4 +629,12 @@ CHECKERS: tuple[Checker, ...] = (
     intents_stand_first,
     plans_are_what_was_agreed,
     every_run_ends,
+    nothing_is_ordered_that_stands,
+    looks_wait_until_it_settled,
+    calls_fit_into_the_lease,
+    retries_are_bounded,
+    commands_win,
+    results_stand_behind,
+    traffic_goes_to_the_healthy,
+    what_is_said_to_help_helps,
 )
