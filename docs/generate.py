@@ -80,12 +80,21 @@ def actions() -> str:
     return table(("action", "`with:` (? may be left out)", "taken back by", "needs the source to answer"), rows())
 
 
+def faults() -> str:
+    """Every fault that a simulated seed may hold."""
+    from cloudfail.testing.simulation.faults import rows
+
+    found = ((group, f"`{fault}`", share or "–", sentence) for group, fault, share, sentence in rows())
+    return table(("group", "fault", "seeds", "what happens"), found)
+
+
 GENERATORS: Mapping[str, Callable[[], str]] = {
     "lifecycle": lifecycle,
     "ways-out": ways_out,
     "rules": rules,
     "local-verbs": local_verbs,
     "actions": actions,
+    "faults": faults,
 }
 
 
