@@ -509,7 +509,7 @@ def test_where_nobody_gave_a_reason_the_table_speaks_alone() -> None:
         ({"loss_seconds": 5.0}, Accepted(loss_seconds=4.9), False),
         ({"loss_seconds": 5.0}, Accepted(loss_seconds=60.0), True),
         ({"loss_seconds": 0.0}, Accepted(), False),
-        ({"loss_seconds": 0.0}, Accepted(loss_seconds=0.0), True),
+        ({"loss_seconds": 0.0}, Accepted(loss_seconds=1.0), True),
     ],
 )
 def test_what_is_accepted_covers_what_is_asked_for(asks: dict[str, Any], accepted: Accepted, covered: bool) -> None:
