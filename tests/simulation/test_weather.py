@@ -19,7 +19,6 @@ from cloudfail.testing.simulation.weather import (
     MINUTE,
     Effect,
     Event,
-    Kind,
     Sky,
     Year,
     down_for_users,
@@ -33,8 +32,6 @@ FULL = os.environ.get("CLOUDFAIL_FULL") == "1"
 VANTAGES = ("east", "west", "witness")
 CHECKS = ("web", "orders")
 START = 10 * HOUR
-STEADY = tuple(kind for kind in CLIMATE if kind.name != "flapping")
-"""Without what beats in step with those who look: see `test_what_beats_in_step_with_the_looks_is_taken_for_a_loss`."""
 
 
 def lost(seconds: float, start: float = START, region: str = "east", **changes: object) -> Event:
@@ -61,14 +58,14 @@ def played(*events: Event, seed: int = 1, every_answer: bool = False, **policy: 
 
 
 def test_in_ordinary_weather_no_failover_is_false_and_every_loss_is_acted_on() -> None:
-    result = weather(10_000 if FULL else 100, seed=2026, climate=STEADY)
+    result = weather(10_000 if FULL else 100, seed=2026)
     assert not result.false, "\n".join(map(str, result.false))
     assert not result.early, "\n".join(map(str, result.early))
     assert not result.missed, "\n".join(map(str, result.missed))
     assert result.acted == result.losses > result.region_years
     assert result.overlaps > result.region_years / 2
     assert set(result.decisions) >= {"stay", "warn", "act"}
-    assert {kind.name.split(",")[0] for kind in STEADY} <= {name.split(",")[0] for name in result.events}
+    assert {kind.name.split(",")[0] for kind in CLIMATE} <= {name.split(",")[0] for name in result.events}
     assert 205 <= result.delay(50) <= 215
     assert result.delay(100) <= 216
 
@@ -185,18 +182,18 @@ def test_without_hold_down_count_and_quorum_false_failovers_appear() -> None:
 
 
 def test_without_the_hold_down_alone_blips_are_acted_on() -> None:
-    assert len(weather(5, seed=1, topology=ordinary(hold_down_seconds=0.0), climate=STEADY).false) > 5
+    assert len(weather(5, seed=1, topology=ordinary(hold_down_seconds=0.0)).false) > 5
 
 
 def test_a_rule_that_is_left_out_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     rules = [rule for rule in decide.RULES if rule is not decide.the_loss_has_lasted]
     monkeypatch.setattr(decide, "RULES", tuple(rules))
-    assert len(weather(5, seed=1, climate=STEADY).false) > 5
+    assert len(weather(5, seed=1).false) > 5
 
 
 def test_a_quorum_of_one_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(detect, "needed", lambda check, topology: 1)
-    assert len(weather(5, seed=1, climate=STEADY).false) > 5
+    assert len(weather(10, seed=1).false) > 5
 
 
 def test_a_hold_down_that_counts_double_misses_losses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +205,7 @@ def test_a_hold_down_that_counts_double_misses_losses(monkeypatch: pytest.Monkey
 
     rules = [slow if rule is decide.the_loss_has_lasted else rule for rule in decide.RULES]
     monkeypatch.setattr(decide, "RULES", tuple(rules))
-    result = weather(5, seed=1, climate=STEADY)
+    result = weather(10, seed=1)
     assert result.losses > 3
     assert len(result.missed) == result.losses
 
@@ -218,16 +215,15 @@ def test_with_a_hold_down_of_a_day_no_loss_is_acted_on() -> None:
     assert not result.failovers
 
 
-# ---- what production does today, and should not
+# ---- what the weather has shown
 
 
-def test_what_beats_in_step_with_the_looks_is_taken_for_a_loss() -> None:
-    """Looks come at fixed times. A region that fails for 2.4 s of every 10 s serves three quarters of what is asked of
-    it, and vantages whose looks fall into these 2.4 s never see it serve."""
-    beat: Kind = next(kind for kind in CLIMATE if kind.name == "flapping")
-    assert beat.per_year > 0
-    seen = [played(lost(10 * MINUTE, period=10.0, share=0.24), seed=seed) for seed in range(40)]
-    assert any(result.false for result in seen)
+@pytest.mark.parametrize("period", [5.0, 9.9, 10.0])
+def test_what_beats_in_step_with_the_looks_is_not_taken_for_a_loss(period: float) -> None:
+    """A region that fails for a quarter of every ten seconds serves three quarters of what is asked of it. Looks at
+    fixed times may all fall into that quarter; looks that come by lot do not."""
+    for seed in range(20):
+        assert not played(lost(20 * MINUTE, period=period, share=0.24), seed=seed).acts
 
 
 def ask(answers: dict[str, str], every: float = 10.0) -> list[tuple[float, DecisionKind]]:
@@ -246,20 +242,31 @@ def ask(answers: dict[str, str], every: float = 10.0) -> list[tuple[float, Decis
     return said
 
 
-def test_a_region_that_answers_every_other_time_is_acted_on_at_the_end_of_the_hold_down() -> None:
-    """The hold-down is counted from the third bad answer in a row; only `rise` good answers in a row stop it."""
-    alternating = "....xxx" + ".x" * 10
+def test_a_region_that_answers_every_other_time_is_not_acted_on() -> None:
+    """Two servers behind a balancer, one of them dead, which takes turns. No `rise` good answers come in a row."""
+    alternating = "....xxx" + ".x" * 20
     said = ask({"west": alternating, "witness": alternating, "east": "." * len(alternating)})
+    assert DecisionKind.ACT not in [kind for _, kind in said]
+    dead = "....xxx" + "xx" * 20
+    said = ask({"west": dead, "witness": dead, "east": "." * len(dead)})
     assert DecisionKind.ACT in [kind for _, kind in said]
 
 
-def test_a_vantage_that_sees_nothing_at_all_is_still_counted_against_the_primary() -> None:
+def test_a_vantage_that_sees_nothing_at_all_is_not_counted_against_the_primary() -> None:
     """The witness has lost its own line and sees both regions down; west has lost its way to east. East serves."""
-    result = played(
-        blind("witness", 10 * MINUTE, Effect.FAILS, fails=1.0),
-        lost(10 * MINUTE, vantages=("west",), places=frozenset({1})),
-    )
-    assert len(result.false) == 1
+    own = blind("witness", 20 * MINUTE, Effect.FAILS, fails=1.0)
+    way = lost(10 * MINUTE, vantages=("west",), places=frozenset({1}))
+    assert not played(own, way).acts
+    assert len(played(replace(own, regions=("east",)), way).false) == 1  # two of three have lost the same way
+
+
+@pytest.mark.xfail(strict=True, reason="what it said of the primary while it was blind counts as soon as it sees again")
+def test_what_a_vantage_said_while_it_was_blind_does_not_count_when_it_sees_again() -> None:
+    """Its line comes back between a look at west and one at east: for some seconds it calls only east down, and has
+    done so for twenty minutes."""
+    own = blind("witness", 20 * MINUTE, Effect.FAILS, fails=1.0)
+    way = lost(40 * MINUTE, vantages=("west",), places=frozenset({1}))
+    assert not any(played(own, way, seed=seed).acts for seed in range(10))
 
 
 def test_the_sky_draws_only_what_it_should() -> None:

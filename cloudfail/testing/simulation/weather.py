@@ -5,8 +5,9 @@ loss. Production `detect` and `decide`, unchanged, see what the vantages see; ea
 ask there fails, of whichever check fails most. A failover at t is *right* if the region's loss had lasted: within the
 three minutes before t (the default hold-down), in most places, at least half of all requests failed, and there was no
 pause in which users were served for longer than `rise` good answers take (a shorter one no observer can call a
-recovery). "Before t" may end up to one interval and one timeout earlier: so old is the newest evidence. A failover is
-*early* if this was not so yet, and the same loss then lasted three minutes more. Every other one is *false*.
+recovery). "Before t" may end up to one long interval and one timeout earlier: so old is the newest evidence. A
+failover is *early* if this was not so yet, and the same loss then lasted three minutes more. Every other one is
+*false*.
 
 A loss *must be acted on* if all requests fail in all places, for a stretch of detection (`fall` intervals and a
 timeout) + three minutes + tolerance in which nothing else stands in the way: the decider runs, a standby has no trouble
@@ -62,6 +63,12 @@ LASTING_SECONDS = 180.0
 
 TOLERANCE_SECONDS = 1.0
 """For the way of an answer and the watcher's poll of half a second."""
+
+LOT_SHARE = 0.2
+_lot = random.Random(0)
+LOTS = tuple(_lot.uniform(-LOT_SHARE, LOT_SHARE) for _ in range(4099))
+"""`probes/observer.py`: each look is up to a fifth of its interval early or late, by lot. Each series has its own place
+in this list."""
 
 GOOD_TOOK_SECONDS = 0.1
 SILENCE_SECONDS = 15.0
@@ -440,16 +447,31 @@ class Series:
     While `hold` is (n, took), the looks up to number n give what `count` already says, each after `took` seconds.
     """
 
-    __slots__ = ("count", "every", "hold", "key", "late", "mute", "phase", "rules", "runs", "since", "skip", "stale")
+    __slots__ = (
+        "count",
+        "every",
+        "hold",
+        "key",
+        "late",
+        "lot",
+        "mute",
+        "phase",
+        "rules",
+        "runs",
+        "since",
+        "skip",
+        "stale",
+    )
 
-    def __init__(self, key: detect.Key, rules: Check, phase: float, skip: bool) -> None:
+    def __init__(self, key: detect.Key, rules: Check, phase: float, lot: int, skip: bool) -> None:
         self.key = key
         self.rules = rules
         self.every = rules.every_seconds
         self.phase = phase
         self.skip = skip
         self.stale = detect.staleness_seconds(rules)
-        self.late = rules.every_seconds + rules.timeout_seconds
+        self.late = (1 + 2 * LOT_SHARE) * rules.every_seconds + rules.timeout_seconds
+        self.lot = lot
         self.runs: list[Run] = []
         self.count: detect.Count | None = None
         self.hold: tuple[int, float] | None = None
@@ -457,11 +479,12 @@ class Series:
         self.mute = False
 
     def look(self, number: int) -> float:
-        return self.phase + number * self.every
+        return self.phase + (number + LOTS[(number + self.lot) % len(LOTS)]) * self.every
 
     def number(self, at: float) -> int:
         """The first look at or after `at`."""
-        return math.ceil((at - self.phase) / self.every)
+        number = math.ceil((at - self.phase) / self.every - LOT_SHARE)
+        return number if self.look(number) >= at else number + 1
 
     def settled(self, health: Health) -> bool:
         count = self.count
@@ -472,8 +495,7 @@ class Series:
         count = self.count
         if count is not None and self.hold is not None and now - count.at > self.late:
             last, took = self.hold
-            number = min(last, math.floor((now - took - self.phase) / self.every))
-            at = max(count.at, self.phase + number * self.every + took)
+            at = max(count.at, self.look(min(last, self.number(now - took) - 1)) + took)
             self.count = count = detect.Count(count.health, count.since, count.last, count.run, at, count.detail)
         return count
 
@@ -821,7 +843,13 @@ class Watch:
         # Each vantage looks at fixed times of its own clock, and no two clocks know of each other.
         phases = {name: draw.random() for name in detect.vantages_of(topology)}
         self.series = [
-            Series((region, name, vantage), rules, phases[vantage] * rules.every_seconds, not every_answer)
+            Series(
+                (region, name, vantage),
+                rules,
+                phases[vantage] * rules.every_seconds,
+                draw.randrange(len(LOTS)),
+                not every_answer,
+            )
             for region in topology.regions
             for name, rules in checks.items()
             for vantage in phases
@@ -1061,7 +1089,7 @@ class Watch:
             self.into.said.append((now, kind))
 
     def _act(self, now: float, source: str, target: str) -> None:
-        lag = self.interval + self.timeout
+        lag = (1 + 2 * LOT_SHARE) * self.interval + self.timeout
         right = any(
             down_for_users(self.into.events, source, end - LASTING_SECONDS, end, self.recovery)
             for end in (now, now - lag)
@@ -1098,11 +1126,12 @@ class Watch:
 
     def _judge(self, event: Event, spell: Sequence[Event]) -> None:
         region = event.regions[0]
-        detection = max(c.fall * c.every_seconds + c.timeout_seconds for c in self.topology.checks.values())
+        checks = self.topology.checks.values()
+        detection = max((c.fall + 2 * LOT_SHARE) * c.every_seconds + c.timeout_seconds for c in checks)
         needed = detection + LASTING_SECONDS + TOLERANCE_SECONDS
         edges = {event.start, event.end}
         others = [e for e in spell if e is not event and e.kind != "lost probe" and e.start < event.end]
-        settle = self.recovery + self.interval + self.timeout
+        settle = self.recovery + 2 * self.interval + self.timeout
         for other in others:
             edges |= {other.start, other.end + settle}
         acts = [act for act in self.into.acts if act.at < event.end and act.at > event.start - DAY]
