@@ -211,3 +211,71 @@ def test_the_number_that_must_agree_is_what_the_check_says() -> None:
     assert needed(where.checks["web"], where) == 3
     assert judged(where, state, 21).health is UNKNOWN
     assert judged(where, fold(where, rounds("c", BAD, 0, 10, 20), state=state), 21).health is BAD
+
+
+# ---- a vantage that may be blind
+
+
+def seen_by(
+    vantage: str, health: Health, *regions: str, check: str = "web", state: Detection | None = None
+) -> Detection:
+    """What three looks in a row of one vantage at these regions leave."""
+    state = state or Detection(topology().checks)
+    for at in (0.0, 10.0, 20.0):
+        for region in regions:
+            state = observe(state, Observation(vantage, region, check, health, at))
+    return state
+
+
+def test_who_calls_every_region_down_is_not_counted() -> None:
+    where = topology()
+    state = seen_by("b", BAD, "east", state=seen_by("a", BAD, "east", "west"))
+    verdict = judged(where, state, 21)
+    assert verdict.health is UNKNOWN
+    assert any(reason.startswith("a call") for reason in verdict.reasons), "who was not counted is named"
+    assert judged(where, seen_by("c", BAD, "east", state=state), 21).health is BAD, "the other two are enough"
+    both = seen_by("b", BAD, "east", "west", state=seen_by("a", BAD, "east", "west"))
+    reasons = judged(where, both, 21).reasons
+    assert any(reason.startswith("a, b call") for reason in reasons)
+
+
+def test_who_calls_one_region_down_or_sees_another_healthy_is_counted() -> None:
+    where = topology()
+    one = seen_by("b", BAD, "east", state=seen_by("a", BAD, "east"))
+    assert judged(where, one, 21).health is BAD
+    assert len(judged(where, one, 21).reasons) == 1
+    sees = seen_by("a", GOOD, "west", state=one)
+    assert judged(where, sees, 21).health is BAD
+    two = topology(checks=("web", "db"))
+    mixed = seen_by("a", GOOD, "west", check="db", state=Detection(two.checks))
+    mixed = seen_by("b", BAD, "east", state=seen_by("a", BAD, "east", "west", state=mixed))
+    assert judged(two, mixed, 21).health is BAD, "it sees something, so it is not blind"
+
+
+def test_what_is_said_of_a_region_that_the_file_does_not_have_makes_nobody_blind_and_nobody_seeing() -> None:
+    where = topology()
+    strange = seen_by("b", BAD, "east", state=seen_by("a", BAD, "mars", "east"))
+    assert judged(where, strange, 21).health is BAD
+    healthy = seen_by("a", BAD, "east", "west", state=seen_by("a", GOOD, "mars"))
+    assert judged(where, seen_by("b", BAD, "east", state=healthy), 21).health is UNKNOWN
+
+
+def test_a_silent_vantage_is_neither_blind_nor_seeing() -> None:
+    where = topology()
+    fresh = [Observation("a", "east", "web", BAD, at) for at in (40.0, 50.0, 60.0)]
+    state = seen_by("a", BAD, "west")
+    for observation in [*fresh, *(replace(one, vantage="b") for one in fresh)]:
+        state = observe(state, observation)
+    assert judged(where, state, 61).health is BAD, "what it said of west is stale"
+
+
+def test_an_interrupted_loss_begins_anew_with_the_first_bad_answer_after_the_good_one() -> None:
+    where = topology()
+    state = fold(where, [*rounds("a", BAD, 0, 10, 20), *rounds("a", GOOD, 30), *rounds("a", BAD, 40)], detail="refused")
+    assert count(state) == Count(BAD, 40, BAD, 1, 40, "refused")
+    assert count(fold(where, rounds("a", BAD, 50), state=state)).since == 40
+    still = fold(where, [*rounds("a", BAD, 0, 10, 20), *rounds("a", GOOD, 30)], detail="served")
+    assert count(still) == Count(BAD, 20, GOOD, 1, 30, "served")
+    slow = topology(rise=3)
+    twice = fold(slow, [*rounds("a", BAD, 0, 10, 20), *rounds("a", GOOD, 30, 40)])
+    assert count(twice) == Count(BAD, 20, GOOD, 2, 40)
