@@ -146,6 +146,11 @@ def test_workers_like_another_regions_are_a_number_in_the_plan() -> None:
     assert planned(action("compute.scale")).arguments == {"group": "web", "count": 3}
 
 
+def test_only_workers_that_are_scaled_are_counted() -> None:
+    held = {"group": "web", "like": "recorded ${from}"}
+    assert planned(action("compute.hold", arguments=held)).arguments == {"group": "web", "like": "recorded east"}
+
+
 @pytest.mark.parametrize("recorded", [{}, {"web": {}}, {"web": {"west": 2}}, {"jobs": {"east": 4}}])
 def test_a_number_that_nobody_recorded_is_refused(recorded: dict[str, dict[str, int]]) -> None:
     step = action("compute.scale", arguments={"group": "web", "like": "recorded ${from}"})

@@ -171,6 +171,8 @@ def test_only_a_take_over_counts_the_limits_anew() -> None:
     assert run_after(intent("freeze", 5.0), claim(50.0, took_over=1)).reset_t == 50.0
     assert run_after(intent("freeze", 5.0), claim(50.0, took_over=0)).reset_t == 0.0
     assert run_after(told("pause"), told("resume"), claim(0.0, took_over=1)).reset_t == 0.0
+    timeless = (Kind.CLAIM, None, claim(0.0, took_over=1)[2])
+    assert run_after(claim(50.0, took_over=1), timeless).reset_t == 50.0
 
 
 def test_a_claim_without_a_run_is_only_a_claim() -> None:
@@ -376,6 +378,14 @@ def test_what_is_remembered_from_entry_to_entry_is_what_the_tracks_say() -> None
     assert run.ended == {"freeze": "done", "fence": "done", "scale": "owed"}
 
 
+def test_what_ended_before_its_turn_does_not_come_to_be_ready() -> None:
+    """A log that another version wrote: the step ended before what it needs."""
+    state = log(seen("scale", "failed"))
+    assert [one.name for one in state.runs["r1"].ready] == ["freeze"]
+    kind, t, data = seen("freeze")
+    assert [one.name for one in fold(state, [entry(state, kind, t, data)]).runs["r1"].ready] == ["fence"]
+
+
 def worked_out(run: RunState) -> tuple[Any, ...]:
     """The same from the tracks alone: a copy remembers nothing."""
     copy = dataclasses.replace(run)
@@ -509,6 +519,7 @@ def test_where_nobody_gave_a_reason_the_table_speaks_alone() -> None:
         ({"loss_seconds": 5.0}, Accepted(loss_seconds=4.9), False),
         ({"loss_seconds": 5.0}, Accepted(loss_seconds=60.0), True),
         ({"loss_seconds": 0.0}, Accepted(), False),
+        ({"loss_seconds": 0.0}, Accepted(loss_seconds=0.0), False),
         ({"loss_seconds": 0.0}, Accepted(loss_seconds=1.0), True),
     ],
 )
