@@ -933,6 +933,17 @@ def test_only_a_run_that_is_about_to_end_looks_once_more() -> None:
         assert next_commands(run_after(*done, *words, plan=watching(ONE, TWO)), at(4.0)) == ()
 
 
+def test_a_run_in_its_middle_goes_on_and_watches_later() -> None:
+    assert next_commands(run_after(*changed("one"), plan=watching(ONE, TWO)), at(4.0)) == (LookAt(Track("two", "do")),)
+    back = (*changed("one"), told("abort"), *changed("one", 6.0, "undo"), told("pause"))
+    assert next_commands(run_after(*back, plan=watching(ONE, TWO)), at(7.0)) == ()
+
+
+def test_an_obligation_that_was_settled_makes_no_look_stale() -> None:
+    said = (*changed("one"), seen("two", "owed", 2.0), seen("two", t=10.0, way="owed"))
+    assert watch_commands(run_after(*said, plan=watching(ONE, TWO)), at(11.0, {WATCH_ONE: Done("")}, looked=5.0)) == ()
+
+
 def test_an_obligations_call_that_is_out_keeps_no_other_obligation_waiting() -> None:
     owed = (seen("one", "owed"), seen("two", "owed"))
     commands = next_commands(run_after(*owed, plan=watching(ONE, TWO)), at(4.0, busy=(Track("one", "owed"),)))

@@ -575,6 +575,12 @@ def test_what_failed_before_a_pause_or_a_park_is_tried_again_too() -> None:
         assert run.did("scale").ended == ""
 
 
+def test_an_abort_and_a_close_try_nothing_again() -> None:
+    for word in ("abort", "close"):
+        run = run_after(seen("freeze", "failed", 7.0, detail="no"), halt(8.0), told(word))
+        assert (run.did("freeze").ended, run.did("freeze").detail, run.reset_t) == ("failed", "no", 0.0)
+
+
 def test_a_resume_that_means_nothing_tries_nothing_again() -> None:
     run = run_after(intent("freeze", 5.0), seen("freeze", "failed", 7.0), told("resume"))
     assert run.did("freeze").ended == "failed"
