@@ -491,10 +491,9 @@ def test_the_command_that_a_halt_suggests_is_enough(todo: dict[str, Any]) -> Non
     assert "cloudfail abort r1" in data["to_do"]
     number = re.search(r"--loss-seconds (\d+)", typed)
     approval: dict[str, Any] = {"accept_owed_fence": "--accept-owed-fence" in typed}
+    assert bool(number) is ("loss_seconds" in data["asks"]), "a number is asked for only where one is missing"
     if number:
         approval["loss_seconds"] = float(number[1])
-    else:
-        assert "loss_seconds" not in data["asks"]
     later = {**todo, "loss_if_alive_seconds": todo["loss_if_alive_seconds"] + 30.0}
     later = later if "loss_seconds" in data["asks"] else todo
     assert isinstance(promotion(*GATE_PASSED, told("approve", **approval), **later)[0], ActOn)
@@ -632,6 +631,11 @@ def test_an_obligation_is_retried_beside_the_run_and_not_while_it_is_paused_or_t
     assert of(next_commands(run_after(*gated), at(1.0)), track) == [LookAt(track)]
     assert not of(next_commands(run_after(seen("freeze", "owed"), told("pause")), at(1.0)), track)
     assert not of(next_commands(run_after(seen("freeze", "owed"), told("abort")), at(1.0)), track)
+
+
+def test_an_obligation_that_failed_once_is_still_one() -> None:
+    run = run_after(seen("freeze", "owed"), seen("freeze", "failed", way="owed"))
+    assert obligation_commands(run, at(1.0)) == (LookAt(Track("freeze", "owed")),)
 
 
 def test_what_still_does_not_answer_is_asked_again_in_two_seconds_and_keeps_no_worker() -> None:
