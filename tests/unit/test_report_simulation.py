@@ -124,6 +124,9 @@ def test_percentiles_are_values_that_were_seen() -> None:
         (replace(BAD, missed_share_max=0.1), 0, "YES"),
         (replace(GOOD, violations=(Found(3, "I1", "two writers", "cloudfail simulate --seed 3"),)), 1, "VIOLATION"),
         (made(()), 0, "NO ANSWER"),
+        (made((felt(0), felt(1), felt(2, 500.0))), 3, "NOT SURE"),
+        (made((felt(0), felt(1, 500.0), felt(2, 500.0))), 3, "NO"),
+        (made((felt(0), felt(1, 500.0)), missed_share_max=0.5), 0, "YES"),
     ],
 )
 def test_the_exit_code_and_the_answer_go_together(found: Trial, code: int, verdict: str) -> None:

@@ -26,7 +26,9 @@ from cloudfail.testing.simulation.checkers import Violation
 from cloudfail.testing.simulation.felt import ORDER
 from cloudfail.testing.simulation.own import Own, own
 from cloudfail.testing.simulation.results import Felt, Trial
-from cloudfail.testing.simulation.scenario import DRAWN_OTHERWISE, HAPPENINGS
+from cloudfail.testing.simulation.scenario import DRAWN_OTHERWISE, HAPPENINGS, draw
+from cloudfail.testing.simulation.setups import shipped_setups
+from cloudfail.testing.simulation.swarm import judged
 from cloudfail.testing.simulation.trial import Asked, Played, played, scenario_of, tell
 
 SHOP = """\
@@ -204,6 +206,17 @@ def test_a_worker_that_died_is_in_the_story_with_its_moment() -> None:
 
 def told_lines(this: Played) -> tuple[Any, ...]:
     return trial.told(this, Asked(), None).lines
+
+
+def test_a_seed_of_the_sweep_is_replayed_as_the_sweep_plays_it() -> None:
+    document = json.loads(typed("cloudfail simulate --sweep --seed 7 --json").output)
+    setups = shipped_setups()
+    scenario = draw(7, setups)
+    history, _ = judged(scenario, next(setup for setup in setups if setup.name == scenario.setup))
+    assert len(document["happenings"]) == len(scenario.happenings)
+    assert document["end"] == str(history.runs()[-1].phase if history.runs() else "no run")
+    assert document["replay"] == "cloudfail simulate --sweep --seed 7"
+    assert "Name the seed: cloudfail simulate --sweep --seed N" in refused("cloudfail simulate --sweep")
 
 
 # ---- one's own files

@@ -18,11 +18,11 @@ from cloudfail.entrypoints.cli.opening import DEFAULT_CONFIG, Runbooks, runbook_
 
 if TYPE_CHECKING:
     from cloudfail.testing.simulation.own import Own
-    from cloudfail.testing.simulation.trial import Asked
+    from cloudfail.testing.simulation.trial import Asked, Played
 
-BUDGET_SECONDS = 6.0
+BUDGET_SECONDS = 5.0
 """Loading and playing; the worst seed is told after it."""
-LEAST_SECONDS = 2.0
+LEAST_SECONDS = 1.5
 SEEDS_MAX = 1_000_000
 PROCESSES_MAX = 256
 MISSED_PERCENT_MAX = 5.0
@@ -45,13 +45,17 @@ def simulate(
     source: Annotated[str | None, typer.Option("--from", help="The region that is lost; without: the primary.")] = None,
     target: Annotated[str | None, typer.Option("--to", help="Where to; without: the first standby.")] = None,
     seeds: Annotated[
-        int | None, typer.Option("--seeds", help="How many; without: as many as fit into six seconds.")
+        int | None, typer.Option("--seeds", help="How many; without: as many as fit into five seconds.")
     ] = None,
     first: Annotated[int, typer.Option("--first", metavar="SEED", help="The first of them.")] = 0,
     seed: Annotated[int | None, typer.Option("--seed", help="Replay this one, and tell its story.")] = None,
     keep: Annotated[
         str | None, typer.Option("--keep", metavar="NUMBERS", help="With --seed: only these happenings, 1,4,7 or none.")
     ] = None,
+    sweep: Annotated[
+        bool,
+        typer.Option("--sweep", help="With --seed: as the sweep of cloudfail.testing.simulation plays it."),
+    ] = False,
     faults: Annotated[
         str | None,
         typer.Option("--faults", metavar="NAMES", help="Only these faults or groups; `list` prints them; `none`."),
@@ -90,6 +94,9 @@ def simulate(
     from cloudfail.testing.simulation.trial import Asked, trial
 
     _sensible(seeds, first, seed, keep, processes, missed_max, replication)
+    if sweep:
+        _sweep(seed, keep, as_json)
+        return
     wanted = known.chosen(faults)
     if config is None and DEFAULT_CONFIG.exists():
         config = DEFAULT_CONFIG
@@ -108,12 +115,6 @@ def simulate(
         runbooks,
     )
 
-    def command(number: int, kept: Sequence[int] | None) -> str:
-        words = ["cloudfail", "simulate", "--seed", str(number)]
-        if kept is not None:
-            words += ["--keep", ",".join(map(str, kept)) or "none"]
-        return shlex.join([*words, *options])
-
     asked = Asked(
         first=first,
         seeds=seeds,
@@ -121,7 +122,7 @@ def simulate(
         faults=wanted,
         processes=processes or _cores(),
         missed_share_max=missed_max / 100,
-        command=command,
+        command=_command([], options),
     )
     if seed is not None:
         _replay(one, asked, seed, keep, as_json)
@@ -260,13 +261,43 @@ def _options(given: dict[str, str | None], runbooks: list[Path] | None) -> list[
 
 
 def _replay(one: Own, asked: Asked, seed: int, keep: str | None, as_json: bool) -> None:
-    from cloudfail.report import simulation as report
-    from cloudfail.testing.simulation.trial import found_in, played, told
+    from cloudfail.testing.simulation.trial import played
 
     numbers = _numbers(keep)
-    this = played(seed, one, asked, numbers)
-    story, found = told(this, asked, numbers), found_in(asked, this, numbers)
-    objectives = one.topology.objectives
+    _tell(played(seed, one, asked, numbers), asked, numbers, as_json)
+
+
+def _sweep(seed: int | None, keep: str | None, as_json: bool) -> None:
+    """A seed of the sweep over all runbooks that ship."""
+    from cloudfail.testing.simulation.trial import Asked, swept
+
+    if seed is None:
+        raise _nothing(
+            "--sweep without --seed replays nothing.",
+            "Name the seed: cloudfail simulate --sweep --seed N; or sweep: python -m cloudfail.testing.simulation",
+        )
+    numbers = _numbers(keep)
+    _tell(swept(seed, numbers), Asked(command=_command(["--sweep"], [])), numbers, as_json)
+
+
+def _command(before: Sequence[str], after: Sequence[str]) -> Callable[[int, Sequence[int] | None], str]:
+    """The command that replays a seed, with these options."""
+
+    def command(seed: int, keep: Sequence[int] | None) -> str:
+        words = ["cloudfail", "simulate", *before, "--seed", str(seed)]
+        if keep is not None:
+            words += ["--keep", ",".join(map(str, keep)) or "none"]
+        return shlex.join([*words, *after])
+
+    return command
+
+
+def _tell(this: Played, asked: Asked, keep: Sequence[int] | None, as_json: bool) -> None:
+    from cloudfail.report import simulation as report
+    from cloudfail.testing.simulation.trial import found_in, told
+
+    story, found = told(this, asked, keep), found_in(asked, this, keep)
+    objectives = this.history.setup.loaded.topology.objectives
     if as_json:
         typer.echo(json.dumps(report.seed_json(story, found, objectives), indent=2, ensure_ascii=False))
     else:

@@ -70,8 +70,8 @@ def _on_loss(lossy: Sequence[Felt], found: Trial) -> Iterator[Advice]:
             "Give the database a fence that needs nothing of the lost region (its storage, its network, its "
             "certificates), so that nobody has to go on with an owed one.",
             f"In {len(owed)} of {many} that lost more than the RPO of {rpo}, a person accepted an owed fence, and "
-            f"the old side took writes after the promotion, for up to "
-            f"{seconds(max(felt.old_side_seconds for felt in owed))}.",
+            f"the old side, which was not dead, went on to take writes: up to "
+            f"{seconds(max(felt.old_side_seconds for felt in owed))} of them.",
         )
     apart = [felt for felt in lossy if not felt.synchronous]
     judged = [felt for felt in found.judged if not felt.synchronous]
@@ -89,7 +89,7 @@ def _on_loss(lossy: Sequence[Felt], found: Trial) -> Iterator[Advice]:
 def _on_parts(late: Sequence[Felt], one: Own) -> Iterator[Advice]:
     """Where the seeds that missed the RTO spent their outage, the greatest part first."""
     whole = sum(felt.outage_seconds or 0.0 for felt in late)
-    if not whole:
+    if not whole or len(late) < SEEDS_MIN:
         return
     totals: Counter[str] = Counter()
     for felt in late:
@@ -190,7 +190,8 @@ def _on_limits(judged: Sequence[Felt], one: Own) -> Iterator[Advice]:
         taken = [felt.steps[step.name] for felt in judged if step.name in felt.steps]
         over = len([each for each in taken if each > step.limit_seconds])
         p99 = Spread.of(taken).p99 or 0.0
-        if step.gate or max(stopped[step.name], over * (p99 > step.limit_seconds)) < SEEDS_MIN:
+        often = stopped[step.name] >= max(SEEDS_MIN, len(judged) * FAILED_SHARE_MIN)
+        if step.gate or not (often or (over >= SEEDS_MIN and p99 > step.limit_seconds)):
             continue
         slow = one.pace.ttl_seconds if phase_of(step) == "traffic" else step.facts.longest_seconds
         enough = math.ceil(max(p99, slow) * ROOM / 5) * 5

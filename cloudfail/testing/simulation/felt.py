@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from cloudfail.execution.lifecycle import Phase
+from cloudfail.execution.state import RunState
 from cloudfail.model.journal import Kind
 from cloudfail.report.phases import PHASES, phase_of
 from cloudfail.testing.simulation.cloud import WRITES_PER_SECOND
@@ -32,8 +33,9 @@ APPROVAL = "approve"
 
 
 def felt_of(history: History, outcome: Outcome) -> Felt:
-    source, target = history.setup.plan.source, history.setup.plan.target
-    moved = bool(history.runs()) and any(region == target for _, _, region, _ in history.cloud.promotions)
+    source = history.setup.plan.source
+    moved = bool(history.runs()) and moved_to(history) is not None
+    outage = outage_span(history) if moved else None
     entries = history.entries
     lost, old_side = _lost_seconds(history) if moved else (0.0, 0.0)
     return Felt(
@@ -42,10 +44,11 @@ def felt_of(history: History, outcome: Outcome) -> Felt:
         moved=moved,
         source_lost=history.lost_at is not None and source not in history.back_at,
         asked=_asked(history),
-        outage_seconds=outcome.outage_seconds,
+        taken_back=not moved and any(run.undo_begun for run in history.runs()),
+        outage_seconds=None if outage is None else outage[1] - outage[0],
         lost_seconds=lost,
         old_side_seconds=old_side,
-        lost=outcome.lost,
+        lost=_lost(history) if moved else 0,
         synchronous=history.scenario.synchronous,
         parts=_parts(history) if moved else {},
         steps=_taken(history),
@@ -64,18 +67,40 @@ def felt_of(history: History, outcome: Outcome) -> Felt:
     )
 
 
+def moved_to(history: History) -> str | None:
+    """Where the application was moved: a watcher takes another standby where the first is not healthy."""
+    source = history.setup.plan.source
+    return next((region for _, _, region, _ in history.cloud.promotions if region != source), None)
+
+
+def the_run(history: History) -> RunState | None:
+    """The run that moved it, else the first."""
+    runs, target = history.runs(), moved_to(history)
+    return next((run for run in runs if run.plan.target == target), runs[0] if runs else None)
+
+
+def _lost(history: History) -> int:
+    cloud = history.cloud
+    return sum(
+        cloud.lost(database, writer)
+        for database in cloud.databases
+        for writer in cloud.writable_regions(database)
+        if writer != history.setup.plan.source
+    )
+
+
 def _lost_seconds(history: History) -> tuple[float, float]:
     """For how many seconds of their writing the worst group of clients was told that all is safe, and it is gone; and
-    how many of those the old side acknowledged after the promotion, since nothing kept it from that."""
+    how many of those the old side acknowledged after it was lost, since nothing kept it from that."""
     cloud = history.cloud
-    promoted = min((at for at, *_ in cloud.promotions), default=history.ended_at)
+    lost_at = history.lost_at if history.lost_at is not None else history.ended_at
     worst, after = 0, 0
     for database in cloud.databases:
         for writer in cloud.writable_regions(database):
             held = cloud.rows(database, writer).spans
             for group in cloud.groups:
                 gone = subtract(cloud.acked[database][group.name], held.get(group.name, []))
-                since = group.ids(0.0, promoted)[1]
+                since = group.ids(0.0, lost_at)[1]
                 lost = sum(last - first for first, last in gone)
                 if lost > worst:
                     worst, after = lost, sum(max(0, last - max(first, since)) for first, last in gone)
@@ -88,11 +113,10 @@ def _asked(history: History) -> bool:
 
 
 def _steps(history: History) -> Iterator[tuple[str, str, float, float, str]]:
-    """Name, phase, true seconds from when it could begin to when it ended, and how; of the first run."""
-    runs = history.runs()
-    if not runs:
+    """Name, phase, true seconds from when it could begin to when it ended, and how; of the run that moved it."""
+    run = the_run(history)
+    if run is None:
         return
-    run = runs[0]
     opened = _opened_at(history)
     ended: dict[str, tuple[float, str]] = {}
     for at, entry in history.entries:
@@ -112,7 +136,13 @@ def _steps(history: History) -> Iterator[tuple[str, str, float, float, str]]:
 
 
 def _opened_at(history: History) -> float:
-    return next((at for at, entry in history.entries if entry.kind is Kind.OPENED), history.ended_at)
+    run = the_run(history)
+    opened = (
+        at
+        for at, entry in history.entries
+        if run is not None and entry.kind is Kind.OPENED and entry.data["run"] == run.id
+    )
+    return next(opened, history.ended_at)
 
 
 def _taken(history: History) -> dict[str, float]:
@@ -182,7 +212,7 @@ def _rank(part: str) -> int:
 
 def _switched_at(history: History) -> float | None:
     """When the last name or balancer began to send clients to the target."""
-    target = history.setup.plan.target
+    target = moved_to(history) or ""
     last: dict[str, float] = {}
     for at, name, weights in history.cloud.weights_seen:
         if weights.get(target, 0) > 0 and name not in last:

@@ -18,7 +18,7 @@ class Felt:
     time by what was waited for. steps: how long each step took that ended done, from when it could begin. failed: why
     steps failed. waits: seconds in which the run waited for a person, by phase. asked: whether a person had to do more
     than approve. owed_fence: a person went on although the old side was not proven dead. old_side_seconds: how much of
-    the loss the old side acknowledged after the promotion.
+    the loss the old side acknowledged after it was lost.
     """
 
     seed: int
@@ -31,6 +31,7 @@ class Felt:
     lost: int
     synchronous: bool
     old_side_seconds: float = 0.0
+    taken_back: bool = False
     parts: Mapping[str, float] = field(default_factory=dict)
     steps: Mapping[str, float] = field(default_factory=dict)
     failed: tuple[tuple[str, str], ...] = ()
@@ -41,7 +42,7 @@ class Felt:
     def counts(self) -> bool:
         """Whether it is held against the objectives: a run that moved the application, or was given up half-way. A run
         that was taken back, or never opened, has no recovery time."""
-        return self.moved or self.end not in {"undone", "no run"}
+        return self.moved or not (self.taken_back or self.end in {"undone", "no run"})
 
     def misses(self, objectives: Objectives) -> tuple[str, ...]:
         """Which objectives it missed, of RTO and RPO; () if it counts and met both, or does not count."""
@@ -182,6 +183,6 @@ class Trial:
 
 
 def _why(felt: Felt) -> str:
-    if felt.end == "undone":
+    if felt.taken_back or felt.end == "undone":
         return "taken back before the promotion"
     return "the region was lost and no run was opened" if felt.source_lost else "nothing was lost and nothing was moved"

@@ -17,6 +17,7 @@ from cloudfail.testing.simulation.own import Own, conditions
 from cloudfail.testing.simulation.play import History, Play
 from cloudfail.testing.simulation.results import Felt, Found, Line, Story, Trial
 from cloudfail.testing.simulation.scenario import Happening, Scenario, Setup, draw
+from cloudfail.testing.simulation.setups import shipped_setups
 from cloudfail.testing.simulation.story import story_of
 from cloudfail.testing.simulation.story import told as told_of
 from cloudfail.testing.simulation.swarm import Swarm, judged, kept, shrink
@@ -190,7 +191,18 @@ class _Watched(Play):
 
 
 def played(seed: int, one: Own, asked: Asked, keep: Sequence[int] | None = None) -> Played:
-    play = _Watched(cut_down(scenario_of(seed, one, asked.faults), keep), one.setup)
+    return _played(cut_down(scenario_of(seed, one, asked.faults), keep), one.setup)
+
+
+def swept(seed: int, keep: Sequence[int] | None = None) -> Played:
+    """That seed as `python -m cloudfail.testing.simulation` plays it: over all runbooks that ship, at no one's pace."""
+    setups = shipped_setups()
+    scenario = cut_down(draw(seed, setups), keep)
+    return _played(scenario, next(setup for setup in setups if setup.name == scenario.setup))
+
+
+def _played(scenario: Scenario, setup: Setup) -> Played:
+    play = _Watched(scenario, setup)
     history = play.play()
     return Played(history, tuple(judge(history)), tuple(play.struck))
 
