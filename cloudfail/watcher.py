@@ -248,14 +248,16 @@ class Watcher:
         self._offer_undo(self.app.log().run)
 
     def _offer_undo(self, run: RunState | None) -> None:
-        """If the source recovers while it is fenced at a gate, undo is offered first (rule 11)."""
-        if run is None or run.phase is not Phase.GATED:
+        """If the source recovers while the run waits for a person before its promotion, undo is offered first (rule
+        11): a source that is healthy and fenced is an outage of our own making."""
+        if run is None or run.phase not in {Phase.GATED, Phase.HALTED} or run.promoted:
             return
         verdict = self.live.verdicts()[run.plan.source]
         if verdict.health is Health.HEALTHY and self._offered != run.id:
             self._offered = run.id
-            reason = f"{run.plan.source} answers again while run {run.id} waits at its gate; nothing was promoted."
-            to_do = f"Put everything back: cloudfail decline {run.id}; or go on: cloudfail approve {run.id}"
+            reason = f"{run.plan.source} answers again while run {run.id} is {run.phase}; nothing was promoted."
+            back = "decline" if run.phase is Phase.GATED else "abort"
+            to_do = f"Put everything back: cloudfail {back} {run.id}; or go on: cloudfail approve {run.id}"
             offer = Decision(DecisionKind.WARN, run.plan.source, run.plan.target, (reason,), to_do)
             self.tell(Moment(offer, self.live.verdicts(), self.app.clock.wall()))
 

@@ -21,7 +21,8 @@ from cloudfail.model.journal import Kind
 from cloudfail.model.plan import PlannedStep
 from cloudfail.model.policy import Automation
 
-OWED_TRIES_SECONDS = 2.0
+# What is owed is looked at often at first; a region that stays away for hours is not asked every two seconds.
+OWED_TRIES_SECONDS, OWED_TRIES_SECONDS_MAX, OWED_TRIES = 2.0, 10.0, 15
 
 
 @dataclass(frozen=True)
@@ -236,6 +237,8 @@ def _todo(run: RunState, step: PlannedStep, track: Track, todo: Todo, now: Now) 
     if now.t < follows_by:
         # "The API said done", and the world is still as before: it gets its usual time before the order is repeated.
         return _look_again(step, track, now.looks[track], now)
+    if now.looks[track].t < follows_by:
+        return [LookAt(track)]  # what was seen before that time was up says nothing about after it
     # A verb of several effects (a switchover, several tools to hold) has its attempts for each of them; what goes round
     # in circles is ended by the step's limit.
     attempts = record.attempts if record.effect == todo.effect else 0
@@ -345,6 +348,10 @@ def _approved(run: RunState, gate: PlannedStep) -> str:
     for name, by in run.approvals:
         if name in {"", gate.name}:
             return by
+    if any(run.did(name).ended == "owed" for name in fences):
+        # It could be fenced since the source answers again: what was agreed to before speaks of a source that is lost,
+        # and undo comes first (rule 11).
+        return ""
     if run.preapproved:
         return run.preapproved
     if run.automation is Automation.AUTOMATIC and run.standing:
@@ -403,11 +410,8 @@ def _undo_began(run: RunState) -> float:
 
 def _look_due(run: RunState, step: PlannedStep, track: Track, record: StepRecord, now: Now) -> float:
     """The earliest run second at which a look means something (rules 3 and 10)."""
-    if track.way == "undo" and record.intent is None and record.result is None:
-        forth = (run.did(step.name).intent, run.track(Track(step.name, "owed")).intent)
-        ordered_t = max((intent.t for intent in forth if intent is not None), default=None)
-        if ordered_t is not None:
-            return max(ordered_t + step.facts.settle_seconds, now.quiet_until)
+    if track.way in {"undo", "watch"} and record.intent is None and record.result is None:
+        return _after_the_other_ways(run, step, track, now)
     if record.intent is not None:
         # An intent with no result: its caller died, or was taken over. What it ordered may still be on its way.
         return max(record.intent.t + step.facts.settle_seconds, now.quiet_until)
@@ -430,6 +434,19 @@ def _look_due(run: RunState, step: PlannedStep, track: Track, record: StepRecord
             return result.t
 
 
+def _after_the_other_ways(run: RunState, step: PlannedStep, track: Track, now: Now) -> float:
+    """Rule 3 for the first look of an undo or a watch: what another track of this step ordered must have settled too,
+    or a freeze that landed is read as never made, and what undoes it finds nothing to put back."""
+    ways = ("do", "owed") if track.way == "undo" else ("do", "owed", "undo")
+    due = 0.0
+    for other in (run.track(Track(step.name, way)) for way in ways):
+        if other.intent is not None:
+            due = max(due, other.intent.t + step.facts.settle_seconds, now.quiet_until)
+        elif other.result is not None:
+            due = max(due, other.result.t + step.facts.settle_seconds)
+    return due
+
+
 def _backoff(run: RunState, track: Track, attempts: int) -> float:
     """Full jitter in [half, whole] of 0.2 s doubled per attempt, at most 20 s; drawn from the run's id, so that it is
     the same on every worker and different between runs."""
@@ -443,7 +460,7 @@ def _look_again(step: PlannedStep, track: Track, observed: Observed, now: Now) -
     first = min(max(0.01, step.facts.typical_seconds / 100), 1.0)
     pause = min(2.0, first * 2 ** min(observed.count - 1, 16))
     if track.way == "owed":
-        pause = OWED_TRIES_SECONDS
+        pause = min(OWED_TRIES_SECONDS_MAX, OWED_TRIES_SECONDS * 2 ** min(observed.count // OWED_TRIES, 16))
     due = observed.t + pause
     if now.t >= due:
         return [LookAt(track)]

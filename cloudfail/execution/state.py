@@ -448,11 +448,15 @@ def _holds(run: RunState) -> frozenset[When]:
 
 def accepts(accepted: Accepted, asks: Mapping[str, Any]) -> bool:
     """Whether what persons accepted covers what the run asks for: `loss_seconds` (a number) and `owed_fence` (true).
-    A loss that is unknown is asked for as a negative number; any stated number of seconds answers it."""
+    A loss that is unknown is asked for as 0, and any stated number above that answers: who accepts no loss at all has
+    not accepted one that nobody knows."""
     if asks.get("owed_fence") and not accepted.owed_fence:
         return False
     needed = asks.get("loss_seconds")
-    return needed is None or (accepted.loss_seconds is not None and accepted.loss_seconds >= needed)
+    if needed is None:
+        return True
+    stated = accepted.loss_seconds or 0.0
+    return stated > 0.0 and stated >= needed
 
 
 def _event(run: RunState, event: Event, entry: Entry, detail: str = "") -> RunState:

@@ -474,8 +474,13 @@ def test_no_plan_leads_to_a_region_that_still_owes() -> None:
 
 
 def test_a_region_that_answers_at_the_gate_is_fenced_before_anything_else_and_then_nothing_is_owed() -> None:
+    """And nothing is promoted on what was agreed to before: the source is not lost any more, so a person decides."""
     made, run = cut_off()
     made.cloud.give_back("east")
+    made.drive()
+    assert made.run(run).phase is Phase.GATED, made.run(run).story[-1]
+    assert "failover" not in {effect.verb for effect in made.cloud.effects}
+    made.command(run, "approve")
     made.drive()
     state = made.run(run)
     assert state.phase is Phase.DONE, state.story[-1]

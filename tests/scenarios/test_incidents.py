@@ -73,12 +73,15 @@ def test_the_same_file_is_played_the_same_way_twice() -> None:
 
 
 @pytest.mark.parametrize("hold_down", ["0s", "10s"])
-def test_without_a_hold_down_the_cut_of_43_seconds_moves_the_application(altered: Any, hold_down: str) -> None:
+def test_without_a_hold_down_the_cut_of_43_seconds_fences_a_healthy_site(altered: Any, hold_down: str) -> None:
+    """It is not promoted even so: the fence could be proven since the site answers again, and then a person decides."""
+
     def change(document: dict[str, Any]) -> None:
         document["topology"]["policy"].update(hold_down=hold_down, scope="site")
 
     ending = altered("github-2018-10-21", change)
-    assert {"ends.runs", "ends.promotions", "ends.fences", "ends.primary", "ends.moves_at_most"} <= keys(ending)
+    assert {"ends.runs", "ends.fences"} <= keys(ending)
+    assert "ends.promotions" not in keys(ending)
     assert not invariants_broken(ending)
 
 
@@ -159,7 +162,6 @@ def test_an_approval_without_a_number_promotes_nothing(altered: Any) -> None:
     assert altered("stripe-2019-07-10", change).findings == ()
 
 
-@pytest.mark.xfail(reason="any stated number is taken as accepting a loss that nobody knows, zero too")
 def test_who_accepts_no_loss_at_all_has_not_accepted_one_that_nobody_knows(altered: Any) -> None:
     def change(document: dict[str, Any]) -> None:
         says = {"at": "250m", "what": "person", "says": "approve", "accepts_loss": "0s"}
@@ -178,6 +180,7 @@ def test_a_stalled_replica_that_reports_is_held_back_by_its_number(altered: Any)
 
 def test_while_the_primary_stays_away_the_gate_waits_for_a_person_too(altered: Any) -> None:
     def change(document: dict[str, Any]) -> None:
+        del document["happenings"][3]
         del document["happenings"][3]
         document["ends"].update(halted_because=["It waits at a gate"], to_do=["--accept-owed-fence"], phase="gated")
 

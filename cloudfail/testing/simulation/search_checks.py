@@ -174,7 +174,7 @@ class Checks:
         member = self.cloud.databases[DATABASE][self.plan.target]
         if request.verb == "failover" and (
             member.role is Role.PRIMARY
-            or (member.promoting_until is not None and now - self._ordered_at > self._settle)
+            or (member.promoting_until is not None and now - self._ordered_at >= self._settle)
         ):
             self.violate("rule 4", f"{what} is sent while the promotion is under way, and can be seen to be")
         if request.verb == "shift":
