@@ -316,7 +316,7 @@ def test_nothing_is_ordered_while_an_earlier_workers_call_may_still_land_nor_on_
     [(TODO, "do it"), (Moving("on its way"), "on its way"), (NotKnown("no answer"), "no answer"), (None, "its call")],
 )
 def test_a_step_that_is_not_done_within_its_limit_has_failed(look: Seen | None, why: str) -> None:
-    run = run_after(seen("freeze", t=100.0), seen("scale", t=100.0))
+    run = run_after(seen("freeze", t=100.0), seen("scale", t=150.0))
     looks = {FENCE: look} if look is not None else {}
     busy = (FENCE,) if look is None else ()
     in_time = next_commands(run, at(160.0, looks, busy=busy))
@@ -741,6 +741,8 @@ def test_what_is_taken_back_is_looked_at_after_what_was_ordered_settled() -> Non
         result("freeze", "conflict", 30.2, "undo"),
     )
     assert due(came_back, 30.2, UNFREEZE) == 30.2
+    back = (intent("freeze", 30.0, "undo"), result("freeze", "ok", 30.2, "undo"))
+    assert due(run_after(intent("freeze", 10.0), told("abort"), *back), 30.2, UNFREEZE) == 31.2
 
 
 def test_the_limit_of_an_undo_counts_from_when_it_could_begin() -> None:
@@ -751,6 +753,10 @@ def test_the_limit_of_an_undo_counts_from_when_it_could_begin() -> None:
     after = run_after(*TWO_ORDERED, told("abort"), seen("fence", t=200.0, way="undo"))
     assert not isinstance(next_commands(after, at(260.0, {UNFREEZE: Moving("")}))[0], AppendEntry)
     assert entry(next_commands(after, at(261.0, {UNFREEZE: Moving("")}))).data["ended"] == "failed"
+    beside = (*TWO_ORDERED, intent("scale", 5.0), (Kind.RENEW, 100.0, {}), told("abort"))
+    branches = run_after(*beside, seen("scale", t=150.0, way="undo"))
+    late = next_commands(branches, at(161.0, {UNDO_FENCE: Moving("")}))
+    assert (entry(late).data["step"], entry(late).data["ended"]) == ("fence", "failed"), "another branch is no excuse"
     resumed = run_after(intent("freeze", 1.0), told("abort"), told("pause"), (Kind.RENEW, 300.0, {}), told("resume"))
     assert not isinstance(next_commands(resumed, at(360.0, {UNFREEZE: Moving("")}))[0], AppendEntry)
 
