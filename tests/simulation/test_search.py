@@ -19,8 +19,6 @@ from tests.simulation.breakages_search import BREAKAGES
 FULL = bool(os.environ.get("CLOUDFAIL_FULL"))
 STATES = 300_000 if FULL else 12_000
 STATES_TO_FIND = 30_000
-# With reads as old as the settle time allows, abort is left out: the first look of an undo comes at once after a call
-# that has its result, without that call's settle time, and may take a step for one that needs no undoing.
 FRESH = Setting(stale=False)
 STALE = Setting(stale=True)
 # What each breakage is seen by. One of several may come first, so it is the invariants that are named, not the history.
