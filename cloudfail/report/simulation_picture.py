@@ -73,7 +73,7 @@ class Histogram:
             found.append(Class(low, high, len(inside), low >= self.objective and high > self.objective))
         if self.objective <= 0:
             found.insert(0, Class(0.0, 0.0, sum(one <= 0 for one in known), False))
-        while len(found) > 1 and not found[-1].count and found[-1].low > self.objective:
+        while len(found) > 1 and not found[-1].count and (found[-1].low > self.objective or not self.in_sight):
             found.pop()
         never = len(self.values) - len(known)
         return [*found, Class(top, None, never, True)] if never else found

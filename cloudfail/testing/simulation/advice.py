@@ -45,7 +45,7 @@ def advice_on(found: Trial, one: Own) -> tuple[Advice, ...]:
     asked = [felt for felt in judged if felt.asked]
     # What stops runs until somebody helps is worth a word even where he came in time.
     often = bool(judged) and len(asked) / len(judged) >= ASKED_SHARE_MIN
-    stopped = judged if late or often else ()
+    stopped = judged if len(late) >= SEEDS_MIN or often else ()
     advice = [
         *_on_loss(lossy, found),
         *_on_parts(late, one),
@@ -88,14 +88,13 @@ def _on_loss(lossy: Sequence[Felt], found: Trial) -> Iterator[Advice]:
 
 def _on_parts(late: Sequence[Felt], one: Own) -> Iterator[Advice]:
     """Where the seeds that missed the RTO spent their outage, the greatest part first."""
-    whole = sum(felt.outage_seconds or 0.0 for felt in late)
-    if not whole or len(late) < SEEDS_MIN:
+    ended = [felt for felt in late if felt.outage_seconds]
+    if len(ended) < SEEDS_MIN:
         return
+    whole = sum(felt.outage_seconds or 0.0 for felt in ended)
     totals: Counter[str] = Counter()
-    for felt in late:
-        if felt.outage_seconds is not None:
-            totals.update(felt.parts)
-    ended = [felt for felt in late if felt.outage_seconds is not None]
+    for felt in ended:
+        totals.update(felt.parts)
     for part, total in totals.most_common():
         if total / whole < PART_SHARE_MIN:
             return
