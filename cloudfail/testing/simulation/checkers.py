@@ -445,7 +445,7 @@ def nothing_is_ordered_that_stands(history: History) -> Iterator[Violation]:
 def looks_wait_until_it_settled(history: History, *, strictly: bool = False) -> Iterator[Violation]:
     """R3: after a call that may have changed something, and after an intent whose call nobody heard of again, nothing
     is concluded and nothing is ordered before the settle time that the plan says. `strictly`: also right after a
-    resume, and by an undo whose step's own call came back just before."""
+    resume."""
     last: dict[tuple[str, str, str], Entry] = {}
     ordered: dict[tuple[str, str], Entry] = {}
     for _, entry in history.entries:
@@ -456,8 +456,7 @@ def looks_wait_until_it_settled(history: History, *, strictly: bool = False) -> 
         run, step, way = entry.data["run"], entry.data["step"], entry.data["way"]
         before = last.get((run, step, way))
         if before is None and way == "undo":
-            forth = ordered.get((run, step))
-            before = forth if forth is not None and (strictly or forth.kind is Kind.INTENT) else None
+            before = ordered.get((run, step))
         concludes = entry.kind is Kind.INTENT or (entry.kind is Kind.SEEN and entry.data["ended"] == "done")
         if before is not None and concludes and _may_have_changed(before):
             settle = history.log.runs[run].plan.step(step).facts.settle_seconds
