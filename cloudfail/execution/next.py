@@ -405,7 +405,14 @@ def _since(run: RunState, step: PlannedStep, track: Track, now: Now) -> float:
 
 
 def _undo_began(run: RunState) -> float:
-    return next((line.t for line in reversed(run.story) if line.phase is Phase.UNDOING), 0.0)
+    """When it was last begun or resumed: commands that meant nothing since are told in the same phase."""
+    began = None
+    for line in reversed(run.story):
+        if line.phase is Phase.UNDOING:
+            began = line.t
+        elif began is not None:
+            break
+    return began or 0.0
 
 
 def _look_due(run: RunState, step: PlannedStep, track: Track, record: StepRecord, now: Now) -> float:

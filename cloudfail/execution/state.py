@@ -421,12 +421,20 @@ def _command(run: RunState, entry: Entry) -> RunState:
 
 
 def _try_again(run: RunState) -> RunState:
-    """What failed may be tried again, with its attempts and its limit anew; what was ordered stays ordered."""
+    """What failed may be tried again, with its attempts and its limit anew; what was ordered stays ordered, and what
+    came of it a moment ago still has to settle (rule 3)."""
     tracks = {
-        track: replace(record, attempts=0, ended="", detail="", result=None) if record.ended == "failed" else record
+        track: replace(record, attempts=0, ended="", detail="", result=_to_settle(record.result))
+        if record.ended == "failed"
+        else record
         for track, record in run.tracks.items()
     }
     return replace(run, tracks=tracks, reset_t=run.t, halted_because="", to_do="", asks={})
+
+
+def _to_settle(result: Result | None) -> Result | None:
+    """A refusal is forgotten: it is what a person has mended. The rest may still land, or asked for patience."""
+    return result if result is not None and result.outcome in {"ok", "unknown", "transient"} else None
 
 
 def _holds(run: RunState) -> frozenset[When]:

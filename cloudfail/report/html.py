@@ -1,6 +1,6 @@
 """A drill or a run as one HTML file that needs nothing else: no script, no font, no other file.
 
-Every text that came from outside goes through `_text` (escaped, control characters and secrets taken out), here and in
+Every text that came from outside goes through `safe` (escaped, control characters and secrets taken out), here and in
 timeline.py. Colours come from CSS variables: light, dark (prefers-color-scheme), and plain on paper.
 """
 
@@ -30,25 +30,25 @@ def drill_html(report: DrillReport) -> str:
     verdict = report.verdict
     parts = [
         f'<p class="verdict {verdict}">{str(verdict).upper()}</p>',
-        f"<h1>Drill of {_text(report.application)}</h1>",
-        _paragraph(
+        f"<h1>Drill of {safe(report.application)}</h1>",
+        paragraph(
             f"{moment(report.started_at)} · lab {report.mode} · synchronous replication {report.synchronous} · "
             f"RTO {seconds(report.objectives.rto_seconds)} · RPO {seconds(report.objectives.rpo_seconds)}",
             "lead",
         ),
-        _list(_verdicts(report)),
+        bullets(_verdicts(report)),
     ]
     for number, leg in enumerate(report.legs):
-        parts.append(f"<h2>{_text(leg.name.capitalize())}: {_text(leg.source)} → {_text(leg.target)}</h2>")
+        parts.append(f"<h2>{safe(leg.name.capitalize())}: {safe(leg.source)} → {safe(leg.target)}</h2>")
         parts += [_figure(picture) for picture in _pictures(leg, f"leg{number}")]
     parts += ["<h2>Result</h2>", _result(report)]
     for leg in report.legs:
         if leg.owed:
-            parts += [f"<h2>Still owed after the {_text(leg.name)}</h2>", _list(leg.owed)]
+            parts += [f"<h2>Still owed after the {safe(leg.name)}</h2>", bullets(leg.owed)]
     for leg in report.legs:
-        parts += [f"<h2>Story of the {_text(leg.name)}</h2>", _story(leg.story)]
+        parts += [f"<h2>Story of the {safe(leg.name)}</h2>", _story(leg.story)]
     parts += ["<h2>Evidence</h2>", _evidence(report)]
-    return _page(f"Drill of {report.application}: {verdict}", parts)
+    return page(f"Drill of {report.application}: {verdict}", parts)
 
 
 def _verdicts(report: DrillReport) -> Iterable[str]:
@@ -83,7 +83,7 @@ def _pictures(leg: Leg, identifier: str) -> Iterable[Picture]:
 
 
 def _figure(picture: Picture) -> str:
-    label = _text(picture.title)
+    label = safe(picture.title)
     return (
         f'<figure><div class="scroll" role="region" tabindex="0" aria-label="{label}">\n{svg(picture)}\n</div>'
         f"<figcaption>{label}. {_axis_of(picture)}</figcaption></figure>"
@@ -103,11 +103,11 @@ def _axis_of(picture: Picture) -> str:
 
 
 def _result(report: DrillReport) -> str:
-    head = "".join(f'<th scope="col">{_text(title)}</th>' for title in titles(report))
+    head = "".join(f'<th scope="col">{safe(title)}</th>' for title in titles(report))
     body = []
     for row in rows(report):
-        cells = "".join(f"<td>{_text(cell)}</td>" for cell in row.cells)
-        body.append(f'<tr{" class=part" if row.part else ""}><th scope="row">{_text(row.title)}</th>{cells}</tr>')
+        cells = "".join(f"<td>{safe(cell)}</td>" for cell in row.cells)
+        body.append(f'<tr{" class=part" if row.part else ""}><th scope="row">{safe(row.title)}</th>{cells}</tr>')
     return (
         '<div class="scroll"><table class="figures"><caption>What the clients felt</caption>'
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
@@ -123,7 +123,7 @@ def _evidence(report: DrillReport) -> str:
             (f"{leg.name}: verdict", str(verdict_of(leg, report.objectives))),
         ]
         found += [(f"{leg.name}: loss bound", part) for part in (leg.loss.parts if leg.loss is not None else ())]
-    return _facts([*found, *report.about.items()])
+    return facts([*found, *report.about.items()])
 
 
 def run_html(run: RunState, journal_head: str = "") -> str:
@@ -131,17 +131,17 @@ def run_html(run: RunState, journal_head: str = "") -> str:
     plan = run.plan
     parts = [
         f'<p class="verdict phase-{run.phase}">{str(run.phase).upper()}</p>',
-        f"<h1>{_text(headline(run))}</h1>",
-        _paragraph(f"Opened {moment(run.opened_at)} by {run.opened_by}: {run.reason}. {offset(run.t)} by now.", "lead"),
+        f"<h1>{safe(headline(run))}</h1>",
+        paragraph(f"Opened {moment(run.opened_at)} by {run.opened_by}: {run.reason}. {offset(run.t)} by now.", "lead"),
     ]
     if run.halted_because:
-        parts += [_paragraph(f"Because: {run.halted_because}"), _paragraph(f"To do: {run.to_do}")]
+        parts += [paragraph(f"Because: {run.halted_because}"), paragraph(f"To do: {run.to_do}")]
     ways = commands_now(run)
     if ways:
-        said = [f"<dt><code>{_text(way.command)}</code></dt><dd>{_text(way.meaning)}</dd>" for way in ways]
+        said = [f"<dt><code>{safe(way.command)}</code></dt><dd>{safe(way.meaning)}</dd>" for way in ways]
         parts += ["<h2>What you can do now</h2>", f'<dl class="ways">{"".join(said)}</dl>']
     if run.owed:
-        parts += ["<h2>Owed</h2>", _list(owed_sentences(run))]
+        parts += ["<h2>Owed</h2>", bullets(owed_sentences(run))]
     steps = step_spans(run)
     picture = Picture(
         title=f"Timeline of run {run.id}",
@@ -153,8 +153,8 @@ def run_html(run: RunState, journal_head: str = "") -> str:
     )
     parts += ["<h2>Timeline</h2>", _figure(picture), "<h2>Steps</h2>", _steps(run)]
     parts += ["<h2>Story</h2>", _story(run.story), "<h2>Evidence</h2>"]
-    parts.append(_facts([("run", run.id), ("plan checksum", plan.checksum), ("journal head", journal_head or UNKNOWN)]))
-    return _page(f"Run {run.id}: {run.phase}", parts)
+    parts.append(facts([("run", run.id), ("plan checksum", plan.checksum), ("journal head", journal_head or UNKNOWN)]))
+    return page(f"Run {run.id}: {run.phase}", parts)
 
 
 def _steps(run: RunState) -> str:
@@ -171,53 +171,53 @@ def _steps(run: RunState) -> str:
             state.detail,
         )
         body.append((str(track), cells))
-    return _table(
+    return table(
         "Every step, as the journal remembers it", ("state", "resource", "ended", "took", "attempts", "detail"), body
     )
 
 
 def _story(story: Sequence[Sentence]) -> str:
     body = [(clock(line.at), (offset(line.t), line.by, line.text)) for line in story]
-    return _table("Wall time is UTC", ("since opened", "by", "what"), body, first="UTC")
+    return table("Wall time is UTC", ("since opened", "by", "what"), body, first="UTC")
 
 
-def _table(caption: str, heads: Sequence[str], body: Sequence[tuple[str, Sequence[str]]], first: str = "step") -> str:
-    head = "".join(f'<th scope="col">{_text(title)}</th>' for title in (first, *heads))
+def table(caption: str, heads: Sequence[str], body: Sequence[tuple[str, Sequence[str]]], first: str = "step") -> str:
+    head = "".join(f'<th scope="col">{safe(title)}</th>' for title in (first, *heads))
     lines = [
-        f'<tr><th scope="row">{_text(name)}</th>{"".join(f"<td>{_text(cell)}</td>" for cell in cells)}</tr>'
+        f'<tr><th scope="row">{safe(name)}</th>{"".join(f"<td>{safe(cell)}</td>" for cell in cells)}</tr>'
         for name, cells in body
     ]
     return (
-        f'<div class="scroll"><table><caption>{_text(caption)}</caption><thead><tr>{head}</tr></thead>'
+        f'<div class="scroll"><table><caption>{safe(caption)}</caption><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
 
 
-def _facts(found: Iterable[tuple[str, str]]) -> str:
-    said = "".join(f"<dt>{_text(name)}</dt><dd>{_text(text)}</dd>" for name, text in found)
+def facts(found: Iterable[tuple[str, str]]) -> str:
+    said = "".join(f"<dt>{safe(name)}</dt><dd>{safe(text)}</dd>" for name, text in found)
     return f'<dl class="facts">{said}</dl>'
 
 
-def _list(lines: Iterable[str]) -> str:
-    return f"<ul>{''.join(f'<li>{_text(line)}</li>' for line in lines)}</ul>"
+def bullets(lines: Iterable[str]) -> str:
+    return f"<ul>{''.join(f'<li>{safe(line)}</li>' for line in lines)}</ul>"
 
 
-def _paragraph(text: str, kind: str = "") -> str:
-    return f'<p class="{kind}">{_text(text)}</p>' if kind else f"<p>{_text(text)}</p>"
+def paragraph(text: str, kind: str = "") -> str:
+    return f'<p class="{kind}">{safe(text)}</p>' if kind else f"<p>{safe(text)}</p>"
 
 
-def _text(text: str) -> str:
+def safe(text: str) -> str:
     """Safe in HTML; a number stays with its unit."""
     return re.sub(r"(?<=\d) (?=s\b)", "&nbsp;", escape(plain(text), quote=True))
 
 
-def _page(title: str, parts: Sequence[str]) -> str:
+def page(title: str, parts: Sequence[str]) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{_text(title)}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<title>{safe(title)}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n"
         + "\n".join(parts)
         + "\n</main>\n</body>\n</html>\n"
     )

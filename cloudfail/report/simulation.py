@@ -8,12 +8,9 @@ from typing import Any
 
 from cloudfail.config import durations
 from cloudfail.model.topology import Objectives
-from cloudfail.report.html import _facts as facts
-from cloudfail.report.html import _list as bullets
-from cloudfail.report.html import _page as page
-from cloudfail.report.html import _paragraph as html_paragraph
-from cloudfail.report.html import _table as html_table
-from cloudfail.report.html import _text as safe
+from cloudfail.report.html import bullets, facts, page, safe
+from cloudfail.report.html import paragraph as html_paragraph
+from cloudfail.report.html import table as html_table
 from cloudfail.report.layout import Column, cut, paragraph, table
 from cloudfail.report.simulation_picture import Histogram, rows, svg
 from cloudfail.report.wording import NONE, UNKNOWN, counted, measured, plain, without_secrets

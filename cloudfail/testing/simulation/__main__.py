@@ -75,7 +75,7 @@ def tell_smallest(swarm: Swarm) -> None:
     small = shrink(full, setup, violation.invariant)
     say(f"\nthe first of them, cut down:\n{small.told()}")
     keep = ",".join(map(str, kept(full, small)))
-    say(f"replay: cloudfail simulate --seed {seed} --keep {keep}")
+    say(f"replay: cloudfail simulate --sweep --seed {seed} --keep {keep}")
 
 
 if __name__ == "__main__":

@@ -442,15 +442,12 @@ def nothing_is_ordered_that_stands(history: History) -> Iterator[Violation]:
             return
 
 
-def looks_wait_until_it_settled(history: History, *, strictly: bool = False) -> Iterator[Violation]:
+def looks_wait_until_it_settled(history: History) -> Iterator[Violation]:
     """R3: after a call that may have changed something, and after an intent whose call nobody heard of again, nothing
-    is concluded and nothing is ordered before the settle time that the plan says. `strictly`: also right after a
-    resume."""
+    is concluded and nothing is ordered before the settle time that the plan says; also right after a resume."""
     last: dict[tuple[str, str, str], Entry] = {}
     ordered: dict[tuple[str, str], Entry] = {}
     for _, entry in history.entries:
-        if entry.kind is Kind.COMMAND and _command(entry) == Event.RESUME and not strictly:
-            last.clear()
         if entry.kind not in {Kind.INTENT, Kind.RESULT, Kind.SEEN}:
             continue
         run, step, way = entry.data["run"], entry.data["step"], entry.data["way"]

@@ -328,7 +328,8 @@ class Play:
             case Phase.PAUSED:
                 if count <= 1 and not self.calm:
                     return None
-                return (Event.ABORT if person.answers.endswith(("abort", "decline")) and count <= 3 else Event.RESUME), {}
+                unwilling = person.answers.endswith(("abort", "decline"))
+                return (Event.ABORT if unwilling and count <= 3 else Event.RESUME), {}
             case Phase.PARKED:
                 return (Event.RESUME if count <= 4 else Event.CLOSE), {}
         return None

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from cloudfail.execution.lifecycle import TABLE
 from cloudfail.testing.simulation.checkers import Violation, judge
-from cloudfail.testing.simulation.cloud import SimCloud
 from cloudfail.testing.simulation.play import History, play
 from cloudfail.testing.simulation.scenario import DRAWN_OTHERWISE, HAPPENINGS, Scenario, Setup, draw
 
@@ -19,16 +18,11 @@ FIRED_SHARE_MIN = 0.01
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one seed went. outage_seconds: the longest time in which clients outside (those that honour the TTL, or use
-    the balancer) could not write, None if the move never ended; lost: acknowledged writes that are gone; lost_seconds:
-    how far back the surviving rows reach. asked: whether a person had to act beyond the gate."""
+    """How one seed went. end: the last run's phase. asked: whether a person had to act beyond the gate."""
 
     seed: int
     setup: str
     end: str
-    outage_seconds: float | None
-    lost: int
-    lost_seconds: float
     asked: bool
     happenings: int
 
@@ -86,26 +80,15 @@ class Swarm:
 
 
 def outcome_of(history: History) -> Outcome:
-    scenario, cloud = history.scenario, history.cloud
-    runs = history.runs()
+    scenario, runs = history.scenario, history.runs()
     end = str(runs[-1].phase) if runs else "no run"
-    target = history.setup.plan.target
-    moved = bool(runs) and any(name == target for _, _, name, _ in cloud.promotions)
     return Outcome(
         seed=scenario.seed,
         setup=scenario.setup,
         end=end,
-        outage_seconds=_outage(history) if moved else None,
-        lost=_lost(cloud) if moved else 0,
-        lost_seconds=_lost_seconds(history) if moved else 0.0,
         asked=any(not act.startswith("approve") for _, act in history.person_acts),
         happenings=len(scenario.happenings),
     )
-
-
-def _outage(history: History) -> float | None:
-    span = outage_span(history)
-    return None if span is None else span[1] - span[0]
 
 
 def outage_span(history: History) -> tuple[float, float] | None:
@@ -129,27 +112,6 @@ def outage_span(history: History) -> tuple[float, float] | None:
             if history.ended_at - reached > 1.0 + ended - began and history.ended_at > reached:
                 return None
     return began, ended
-
-
-def _lost(cloud: SimCloud) -> int:
-    total = 0
-    for database in cloud.databases:
-        for writer in cloud.writable_regions(database):
-            total += cloud.lost(database, writer)
-    return total
-
-
-def _lost_seconds(history: History) -> float:
-    cloud = history.cloud
-    worst = 0.0
-    for _, database, region, complete_to in cloud.promotions:
-        if region != history.setup.plan.target:
-            continue
-        latest = max(
-            (until for since, until, where, _ in cloud.acked_at[database] if where != region and since > 0), default=0.0
-        )
-        worst = max(worst, latest - complete_to)
-    return max(0.0, worst)
 
 
 def judged(scenario: Scenario, setup: Setup) -> tuple[History, list[Violation]]:
@@ -249,12 +211,3 @@ def replayed(seed: int, setups: Sequence[Setup], keep: Sequence[int] | None = No
         if number not in keep:
             scenario = scenario.without(number)
     return scenario
-
-
-def met_objectives(outcome: Outcome, rto_seconds: float, rpo_seconds: float) -> bool:
-    """Whether clients could write again within the RTO, and what they lost is within the RPO."""
-    return (
-        outcome.outage_seconds is not None
-        and outcome.outage_seconds <= rto_seconds
-        and outcome.lost_seconds <= rpo_seconds + 1.0
-    )
