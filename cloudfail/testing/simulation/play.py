@@ -271,6 +271,8 @@ class Play:
         on what was done."""
         if self.calm and self.log.run is None and not self.log.obligations:
             return 60.0
+        if self.log.runs and self.log.run is None and not self.log.obligations:
+            return 30.0
         return self._every if self.observing() else 5.0
 
     # ---- the one on call
@@ -317,9 +319,13 @@ class Play:
                 if run.approvals and not still_missing(run):
                     return None  # said already; nobody carries the run just now
                 said = {name for name, _ in run.approvals}
+                if said and count % 3:
+                    return None  # one gate at a time, and not in a hurry
                 gate = next((step.name for step in run.open_gates if step.name not in said), "")
                 return Event.APPROVE, {"gate": gate, **self._accepts(run)}
             case Phase.HALTED:
+                if person.answers == "resume" and count <= 2:
+                    return Event.RESUME, {}  # without reading what is asked
                 if run.asks and count <= 4 and (person.accepts_owed or not run.asks.get("owed_fence") or self.calm):
                     return Event.APPROVE, self._accepts(run, as_suggested=count > 1)
                 if count <= 6:

@@ -315,7 +315,7 @@ def draw(seed: int, setups: Iterable[Setup], faults: frozenset[str] | None = Non
         promote_seconds=random.choice([0.5, 2.0, 2.0, 5.0, 40.0]) if allowed("slow promotion") else 2.0,
         workers_start_seconds=random.choice([0.5, 2.0, 2.0, 8.0, 45.0]) if allowed("capacity late") else 2.0,
         ttl_seconds=random.choice([1.0, 5.0, 15.0]),
-        poll_seconds=random.choice([1.0, 2.0, 4.0]),
+        poll_seconds=random.choice([1.0, 4.0, 8.0]),
         unconditional=random.random() < 0.3 and allowed("calls without condition"),
         preapproved=random.random() < 0.4,
         control_plane=random.random() < 0.5,
@@ -323,11 +323,11 @@ def draw(seed: int, setups: Iterable[Setup], faults: frozenset[str] | None = Non
         person=Person(
             every_seconds=random.choice([4.0, 8.0, 16.0]),
             answers=random.choices(
-                ["approve", "decline", "abort", "late decline", "late abort", "silent"],
-                [0.72, 0.05, 0.05, 0.06, 0.06, 0.06],
+                ["approve", "resume", "decline", "abort", "late decline", "late abort", "silent"],
+                [0.52, 0.20, 0.05, 0.05, 0.06, 0.06, 0.06],
             )[0],
             accepts_owed=random.random() < 0.9,
-            accepts_loss_seconds=random.choice([0.0, 60.0, 600.0, 600.0]),
+            accepts_loss_seconds=random.choice([0.0, 0.0, 60.0, 600.0, 600.0]),
         ),
         happenings=tuple(sorted(happenings, key=lambda happening: happening.at)),
         calm_at=calm_at,
