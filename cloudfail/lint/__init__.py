@@ -41,6 +41,7 @@ def lint(
             continue
         found = [*order.findings(view), *regions.findings(view), *edges.findings(view), *compensation.findings(view)]
         findings += [*order.set_aside(view, found), *policies.rto_findings(view)]
+        findings += policies.name_outlasts_its_step(view)
     files = [loaded.topology_file.file, *(document.file for document in loaded.runbook_files.values())]
     rank = {file: index for index, file in enumerate(files)}
     return sorted(findings, key=lambda one: (rank.get(one.file, len(rank)), one.line, one.column, one.rule))

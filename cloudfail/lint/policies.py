@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from cloudfail.config.durations import written
 from cloudfail.config.loaded import Loaded
 from cloudfail.lint.finding import Finding, Severity, at
-from cloudfail.lint.rto import bar, estimate_of
+from cloudfail.lint.rto import bar, estimate_of, ttl_of
 from cloudfail.lint.view import View
 from cloudfail.model.policy import Automation, Scope
 from cloudfail.model.runbook import Mode
@@ -101,6 +101,18 @@ def rto_findings(view: View) -> Iterator[Finding]:
     elif parts.by_limits > rto:
         message = f"{view.runbook.name} keeps the RTO unless steps need their limits: {bar(parts, rto)}"
         yield at(place, "rto", message, "write shorter limits on the critical path", severity=Severity.WARNING)
+
+
+def name_outlasts_its_step(view: View) -> Iterator[Finding]:
+    """A name is switched when resolvers say so, and they may keep the old answer for its whole TTL: a step that ends
+    sooner halts the run in the middle of the move. (Simulation: the limit of 10 s under a TTL of 60 s, 8 runs of 9.)"""
+    for step in view.steps("traffic.switch", "traffic.drain"):
+        ttl = ttl_of(view, step)
+        if step.limit_seconds <= ttl:
+            ends = written(step.limit_seconds)
+            message = f"{step.name} ends after {ends}, and resolvers keep the old answer for {written(ttl)}"
+            cure = f"write limit: {written(ttl * 2)}, or a shorter ttl in cloudfail.yaml"
+            yield at(view.place("steps", step.name), "ttl", message, cure, severity=Severity.WARNING, step=step.name)
 
 
 def _longest_part(view: View) -> str:

@@ -10,6 +10,7 @@ from cloudfail.config import durations
 from cloudfail.lint import graph
 from cloudfail.lint.view import View
 from cloudfail.model.plan import Estimate
+from cloudfail.model.runbook import Step
 from cloudfail.model.topology import Topology
 
 BAR_WIDTH = 40
@@ -23,12 +24,15 @@ def detection_seconds(topology: Topology) -> float:
 
 def ttl_seconds(view: View) -> float:
     """The longest that a resolver may still give the old answer for a name that this runbook switches."""
+    return max((ttl_of(view, step) for step in view.steps("traffic.switch", "traffic.drain")), default=0.0)
+
+
+def ttl_of(view: View, step: Step) -> float:
+    """The same of one step's name; 0 where there is none."""
     found = [0.0]
-    for step in view.steps("traffic.switch", "traffic.drain"):
-        for name in view.resources(step):
-            options = view.loaded.topology.resources[name].options
-            for key in ("ttl", "ttl_seconds"):
-                found.append(_seconds(options.get(key)))
+    for name in view.resources(step):
+        options = view.loaded.topology.resources[name].options
+        found += [_seconds(options.get(key)) for key in ("ttl", "ttl_seconds")]
     return max(found)
 
 

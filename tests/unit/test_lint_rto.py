@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "fixtures" / "config"))
 
 from paper import EVACUATE, TOPOLOGY, changed, load
 
-from cloudfail.lint import bar, estimate, graph
+from cloudfail.actions.catalog import ACTIONS
+from cloudfail.lint import bar, estimate, graph, lint
 from cloudfail.model.plan import Estimate
 
 GRAPHS = st.dictionaries(
@@ -59,6 +60,19 @@ def test_a_step_never_counts_for_more_than_its_limit(tmp_path: Path) -> None:
     parts = estimate(load(tmp_path, TOPOLOGY, runbook), "evacuate")
     assert parts.critical_path == ("freeze", "fence", "approve", "promote", "write", "traffic", "users", "unfreeze")
     assert parts.path_expected == 1 + 5 + 60 + 2 + 20 + 20 + 1
+
+
+def test_a_step_that_ends_before_its_names_ttl_is_told(tmp_path: Path) -> None:
+    """Simulated, it halted eight moves of nine half-way: resolvers kept the old answer for longer than it waited."""
+
+    def said(limit: str) -> list[str]:
+        loaded = load(tmp_path, TOPOLOGY, changed(EVACUATE, ("limit: 2m", f"limit: {limit}")))
+        return [str(found) for found in lint(loaded, ACTIONS) if found.rule == "ttl"]
+
+    assert said("2m") == []
+    (told,) = said("30s")
+    assert "traffic ends after 30s, and resolvers keep the old answer for 1m" in told
+    assert "write limit: 2m, or a shorter ttl" in told
 
 
 def test_a_name_that_is_not_switched_costs_no_ttl(tmp_path: Path) -> None:
