@@ -167,11 +167,12 @@ def _lost_more_than_said(history: History, run: RunState, database: str) -> Iter
     elif said is not None and said > bound + 1e-6:
         yield Violation("I3", f"a promotion that would lose {said:.1f} s, of {bound:.1f} s that were in order")
     _, complete_to = moment
-    latest = max(
-        (until for since, until, region, _ in cloud.acked_at[database] if since < at and region == run.plan.source),
-        default=0.0,
-    )
-    really = min(latest, at) - complete_to
+    # Seconds of writes, not from when to when: a source that comes back for a blink adds a blink.
+    gone: dict[str, float] = {}
+    for since, until, region, group in cloud.acked_at[database]:
+        if region == run.plan.source:
+            gone[group] = gone.get(group, 0.0) + max(0.0, min(until, at) - max(since, complete_to))
+    really = max(gone.values(), default=0.0)
     if not accepted_owed and really > bound + BEAT_SECONDS + 0.3:
         yield Violation("I3", f"the promotion lost {really:.1f} s of acknowledged writes, of {bound:.1f} s in order")
 

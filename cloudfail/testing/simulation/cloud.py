@@ -146,6 +146,7 @@ class SimCloud(FakeCloud):
         self.ttl_seconds = ttl_seconds
         self.settle_seconds = 0.0
         self.fired_late = False
+        self.lands_until = 0.0
         self._settling = False
         self.sent: list[Sent] = []
         self.landing = False
@@ -451,13 +452,16 @@ class SimCloud(FakeCloud):
         if self.faults.late:
             self.fired("late effect")
             self.fired_late = True
-            self.hub.after(self.faults.late.pop(), lambda: _quietly(land))
+            seconds = self.faults.late.pop()
+            self.lands_until = max(self.lands_until, self.hub.now + seconds)
+            self.hub.after(seconds, lambda: _quietly(land))
             machine.sleep(max(0.0, ends - self.hub.now))
             raise OutcomeUnknown("No answer came within the call's time.")
         machine.sleep(CALL_SECONDS)
         if self.faults.slow_until > self.hub.now:
             self.fired("slow calls")
             if self.faults.slow_seconds >= ends - self.hub.now:
+                self.lands_until = max(self.lands_until, self.hub.now + self.faults.slow_seconds)
                 self.hub.after(self.faults.slow_seconds, lambda: _quietly(land))
                 machine.sleep(max(0.0, ends - self.hub.now))
                 raise OutcomeUnknown("No answer came within the call's time.")

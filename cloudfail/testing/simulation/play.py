@@ -581,9 +581,6 @@ class Play:
         hub, plan = self.hub, self.setup.plan
         lease = self.setup.loaded.topology.policy.lease_seconds
         bound = sum(step.limit_seconds for step in plan.steps) + 4 * lease + 60.0
-        late = max(
-            (h.at + float(h.args["seconds"]) for h in self.scenario.happenings if h.kind == "late effect"), default=0.0
-        )
         self._carry_to_an_end(bound)
         self.history.ended_at = hub.now
         for region in sorted(self.cloud.down | self.cloud.cut):
@@ -591,8 +588,9 @@ class Play:
         hub.run(hub.now + AFTER_SECONDS)
         # Whoever was stopped, and whatever was on its way, comes to it now.
         sleepers = max((machine.still_until for machine in self._all_machines), default=0.0)
-        if max(late, sleepers) > hub.now:
-            hub.run(max(late, sleepers) + 1.0)
+        late = max(self.cloud.lands_until, sleepers)
+        if late > hub.now:
+            hub.run(late + 1.0)
             self._carry_to_an_end(bound)
             hub.run(hub.now + 130.0)
         elif self.cloud.fired_late:
