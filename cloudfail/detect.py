@@ -12,8 +12,8 @@ Two questions, kept apart so that either can be deepened alone:
      in that moment, so nobody acts in the seconds in which a region comes back. If the next is bad again, it says so
      since then: a loss that must last has no good answer in it; a region that serves every other request is not lost.
 2. What do they say TOGETHER? `verdicts` counts voices. Down: for some check at least k of n vantages say down, one of
-   them outside of the judged region. Who calls the other regions down too, and none healthy, is not counted: it has
-   more likely lost its own network. Healthy: for every check at least k say healthy. Else unknown.
+   them outside of the judged region. Who sees no other region healthy is not counted, and else only since it does: it
+   has more likely lost its own network. Healthy: for every check at least k say healthy. Else unknown.
 
 Why losing observers can never look like losing a region (invariant I6): a voice becomes down only through `fall`
 answers that the target itself gave or failed to give. A lost observer gives none, its voice turns unknown, and unknown
@@ -22,6 +22,7 @@ is counted on neither side. So with k >= 2 one observer alone says nothing, what
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -128,24 +129,34 @@ def verdicts(state: Detection, topology: Topology, now: float) -> Mapping[str, V
     changing its mind, ever since. It is never earlier than the truth, so a hold-down counted from it is never short.
     `at` is the age of the evidence: by then k vantages had given a fresh answer (for unknown: `now`).
     """
-    blind = _blind(state, topology, now)
-    return {region: _verdict(state, topology, region, now, blind) for region in topology.regions}
+    witnesses = _witnesses(state, topology, now)
+    return {region: _verdict(state, topology, region, now, witnesses[region]) for region in topology.regions}
 
 
-def _blind(state: Detection, topology: Topology, now: float) -> frozenset[str]:
-    """The vantages that call two regions or more down, and none healthy."""
-    down: dict[str, set[str]] = {}
-    sees = set()
+def _witnesses(state: Detection, topology: Topology, now: float) -> Mapping[str, Mapping[str, float]]:
+    """Region -> vantage -> since when its word on that region's loss counts: since it sees another region healthy, for
+    then it sees at all. What it said while it was blind does not count once it sees again. Who has said nothing of any
+    other region yet counts from the beginning."""
+    heard: dict[str, set[str]] = {}
+    sees: dict[str, dict[str, float]] = {}
     for (region, check, vantage), count in state.counts.items():
         rules = state.checks.get(check)
         if rules is None or region not in topology.regions:
             continue
-        said = count.voice(rules, now)
-        if said is Health.HEALTHY:
-            sees.add(vantage)
-        elif said is Health.DOWN:
-            down.setdefault(vantage, set()).add(region)
-    return frozenset(vantage for vantage, regions in down.items() if len(regions) > 1 and vantage not in sees)
+        heard.setdefault(vantage, set()).add(region)
+        if count.voice(rules, now) is Health.HEALTHY:
+            regions = sees.setdefault(vantage, {})
+            since = count.voice_since(rules, now)
+            regions[region] = min(since, regions.get(region, since))
+    found: dict[str, dict[str, float]] = {region: {} for region in topology.regions}
+    for region, counted in found.items():
+        for vantage in vantages_of(topology):
+            others = [since for other, since in sees.get(vantage, {}).items() if other != region]
+            if others:
+                counted[vantage] = min(others)
+            elif not heard.get(vantage, set()) - {region}:
+                counted[vantage] = -math.inf
+    return found
 
 
 @dataclass(frozen=True)
@@ -180,7 +191,7 @@ class _Voices:
         return f"{text} ({', '.join(names)}){detail}"
 
 
-def _verdict(state: Detection, topology: Topology, region: str, now: float, blind: frozenset[str]) -> Verdict:
+def _verdict(state: Detection, topology: Topology, region: str, now: float, witnesses: Mapping[str, float]) -> Verdict:
     vantages = vantages_of(topology)
     heard = [_voices(state, check, topology, region, now) for check in topology.checks.values()]
     if not heard:
@@ -188,11 +199,12 @@ def _verdict(state: Detection, topology: Topology, region: str, now: float, blin
 
     down: list[tuple[float, float, str]] = []
     for voices in heard:
-        names = [name for name in voices.saying(Health.DOWN) if name not in blind]
+        names = [name for name in voices.saying(Health.DOWN) if name in witnesses]
         outside = [name for name in names if vantages[name].region != region]
         if len(names) >= voices.needed and outside:
-            first_outside = min(voices.by_vantage[name][1] for name in outside)
-            since = max(voices.agreed_since(names), first_outside)
+            began = {name: max(voices.by_vantage[name][1], witnesses[name]) for name in names}
+            first_outside = min(began[name] for name in outside)
+            since = max(sorted(began.values())[voices.needed - 1], first_outside)
             down.append((since, voices.evidence_at(names), voices.sentence(Health.DOWN)))
     if down:
         since, at, _ = min(down)
@@ -212,9 +224,9 @@ def _verdict(state: Detection, topology: Topology, region: str, now: float, blin
         (since for voices in heard for _, since, count in voices.by_vantage.values() if count), default=now
     )
     doubts = [_doubt(voices) for voices in heard]
-    lost = sorted(blind & {name for voices in heard for name in voices.saying(Health.DOWN)})
+    lost = sorted({name for voices in heard for name in voices.saying(Health.DOWN)} - set(witnesses))
     if lost:
-        doubts.append(f"{', '.join(lost)} call{'s' if len(lost) == 1 else ''} every region down, and may be blind")
+        doubts.append(f"{', '.join(lost)} see{'s' if len(lost) == 1 else ''} no other region healthy, and may be blind")
     return Verdict(region, Health.UNKNOWN, min(last_change, now), now, tuple(doubts))
 
 

@@ -260,7 +260,6 @@ def test_a_vantage_that_sees_nothing_at_all_is_not_counted_against_the_primary()
     assert len(played(replace(own, regions=("east",)), way).false) == 1  # two of three have lost the same way
 
 
-@pytest.mark.xfail(strict=True, reason="what it said of the primary while it was blind counts as soon as it sees again")
 def test_what_a_vantage_said_while_it_was_blind_does_not_count_when_it_sees_again() -> None:
     """Its line comes back between a look at west and one at east: for some seconds it calls only east down, and has
     done so for twenty minutes."""
@@ -269,9 +268,6 @@ def test_what_a_vantage_said_while_it_was_blind_does_not_count_when_it_sees_agai
     assert not any(played(own, way, seed=seed).acts for seed in range(10))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the same: all were blind, and see the standby again some seconds before the primary"
-)
 def test_when_all_see_again_the_standby_first_the_primary_was_not_lost_all_the_while() -> None:
     """Three of these in 10,000 years, and one in this many ends of a blindness."""
     late = random.Random(1680 + 10**6)

@@ -38,7 +38,7 @@ def test_a_vantage_that_calls_every_region_down_is_not_counted() -> None:
     said = {("a", "e"): "xxx", ("a", "w"): "xxx", ("b", "e"): "xxx", ("b", "w"): "...", ("c", "e"): "..."}
     found = verdict(topology(), said)
     assert found.health is Health.UNKNOWN
-    assert "a calls every region down, and may be blind" in found.reasons
+    assert "a sees no other region healthy, and may be blind" in found.reasons
 
 
 def test_two_that_see_another_region_healthy_are_enough() -> None:
@@ -64,3 +64,11 @@ def test_a_region_that_answers_every_other_time_never_gathers_a_hold_down() -> N
     found = verdict(topology(), {(vantage, "e"): seen for vantage in "ab"} | {(v, "w"): "." * len(seen) for v in "ab"})
     assert found.health is BAD
     assert found.since == (len(seen) - 1) * 10.0
+
+
+def test_what_was_said_while_blind_does_not_count_once_it_sees_again() -> None:
+    """Its line comes back between a look at one region and one at the other."""
+    where = topology()
+    said = {(v, "e"): "x" * 20 for v in "ab"} | {(v, "w"): "x" * 17 + "..." for v in "ab"}
+    found = verdict(where, said)
+    assert (found.health, found.since) == (BAD, 180.0), "since it saw west healthy, not since it was blind"
