@@ -284,10 +284,19 @@ class App:
         return plan
 
     def open_run(
-        self, plan: Plan, *, automation: Automation, reason: str, preapproved: str = "", signed_by: str = ""
+        self,
+        plan: Plan,
+        *,
+        automation: Automation,
+        reason: str,
+        preapproved: str = "",
+        signed_by: str = "",
+        still: Callable[[LogState], None] = lambda _log: None,
     ) -> str:
         """Append `opened` behind what was last read: of two who try, one succeeds, and the other sees its run.
-        `signed_by`: the person whose standing plan lets the run pass its gate by itself."""
+        `signed_by`: the person whose standing plan lets the run pass its gate by itself. The plan is held against the
+        log once more right before it is appended, and `still` is asked, which raises Refused if what was decided does
+        not stand any more: a process may have slept since, while another moved the application."""
         run = f"{plan.source}-{plan.checksum[:4]}-{self._mark_of_a_run()}"
         data = {
             "run": run,
@@ -306,6 +315,10 @@ class App:
                     "No second run was opened.",
                     f"See it: cloudfail status; carry it on: cloudfail resume {log.run.id}",
                 )
+            found = refusals(plan, self.topology, log, {})
+            if found:
+                raise Refused("\n".join(found), "Nothing was changed.", "Look again: cloudfail status")
+            still(log)
 
         self._append(Kind.OPENED, data, check=nobody_was_first)
         return run

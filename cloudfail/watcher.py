@@ -212,6 +212,7 @@ class Watcher:
                 automation=automation,
                 reason=" ".join(decision.reasons),
                 signed_by=signer if automation is Automation.AUTOMATIC else "",
+                still=self._still_stands,
             )
         except CloudfailError as error:
             refused = Decision(DecisionKind.REFUSE, decision.source, decision.target, (str(error),), error.to_do)
@@ -222,6 +223,16 @@ class Watcher:
             self.app.clock.sleep(IDLE_SECONDS)
             return False
         return True
+
+    def _still_stands(self, log: LogState) -> None:
+        """Decide again at the last moment, by what the log and the observers say now."""
+        decision = decide(self.app.topology, self._verdicts(), self._history(log), self.app.clock.boot())
+        if decision.kind is not DecisionKind.ACT:
+            raise Refused(
+                f"What was decided does not stand any more: {decision.reasons[-1]}",
+                "Nothing was changed.",
+                decision.to_do,
+            )
 
     def _remember(self, heartbeats: Beats, source: str) -> None:
         """Journal the last acknowledged heartbeat, so that whoever takes over can bound the loss as well as we can, and

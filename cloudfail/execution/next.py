@@ -330,7 +330,8 @@ def _gate(run: RunState, step: PlannedStep, now: Now) -> list[Command]:
     approver = _approved(run, step)
     if approver:
         return [_gate_entry(run, step, Event.GATE_PASSED, f"{step.name}: approved by {approver}.")]
-    expires = max(record.gate_opened_t, run.reset_t) + step.expires_seconds
+    # Not `reset_t`: under ticks that die one after the other each take-over would begin it anew, and it never expired.
+    expires = max(record.gate_opened_t, run.resumed_t) + step.expires_seconds
     if now.t >= expires:
         return [
             _gate_entry(run, step, Event.GATE_EXPIRED, f"{step.name}: no approval within {step.expires_seconds:.0f} s.")

@@ -112,6 +112,9 @@ class Sentence:
 
 @dataclass(frozen=True)
 class RunState:
+    """One run. reset_t: since when its steps' limits count, anew after a resume or a take-over; resumed_t: since when
+    its gates do, which a person alone may prolong."""
+
     id: str
     plan: Plan
     automation: Automation
@@ -121,6 +124,7 @@ class RunState:
     phase: Phase = Phase.RUNNING
     t: float = 0.0
     reset_t: float = 0.0
+    resumed_t: float = 0.0
     tracks: Mapping[Track, StepRecord] = field(default_factory=dict)
     accepted: Accepted = field(default_factory=Accepted)
     approvals: tuple[tuple[str, str], ...] = ()
@@ -250,7 +254,9 @@ def _apply(state: LogState, entry: Entry) -> LogState:
             )
             if state.run is not None and entry.data.get("took_over"):
                 # What the lapse and the quiet time cost is not taken from a step's limit; a turn's end is no reason.
-                state = _with(state, replace(state.run, reset_t=entry.t or state.run.reset_t))
+                t = entry.t or 0.0
+                run = replace(state.run, reset_t=t or state.run.reset_t, t=max(state.run.t, t))
+                state = _with(state, run)
             return state
         case Kind.RELEASE:
             if state.run is not None and entry.t is not None:
@@ -429,7 +435,7 @@ def _try_again(run: RunState) -> RunState:
         else record
         for track, record in run.tracks.items()
     }
-    return replace(run, tracks=tracks, reset_t=run.t, halted_because="", to_do="", asks={})
+    return replace(run, tracks=tracks, reset_t=run.t, resumed_t=run.t, halted_because="", to_do="", asks={})
 
 
 def _to_settle(result: Result | None) -> Result | None:
@@ -480,7 +486,7 @@ def _event(run: RunState, event: Event, entry: Entry, detail: str = "") -> RunSt
     if row.phase is Phase.HALTED and row.next in {Phase.RUNNING, Phase.GATED}:
         run = _try_again(run)
     if row.phase in {Phase.PAUSED, Phase.PARKED} and not row.next.final:
-        run = replace(run, reset_t=run.t)
+        run = replace(run, reset_t=run.t, resumed_t=run.t)
     text = f"{row.sentence} {detail}".strip() if detail else row.sentence
     if event not in {Event.HALT, Event.UNDO_BLOCKED}:
         # A halt entry brings its own reason and commands.

@@ -117,7 +117,7 @@ def state_of(run: RunState, track: Track) -> StepState:
     if run.phase.final and record.intent is None and record.result is None:
         return StepState("never begun", "") if record.gate_opened_t is None else StepState("not passed", "")
     if record.gate_opened_t is not None:
-        until = max(record.gate_opened_t, run.reset_t) + step.expires_seconds
+        until = max(record.gate_opened_t, run.resumed_t) + step.expires_seconds
         stands = "its clock stands still" if run.phase is Phase.PAUSED else f"expires at {offset(until)}"
         return StepState("waits", f"for a person since {offset(record.gate_opened_t)}; {stands}")
     if record.intent is not None:

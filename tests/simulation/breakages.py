@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -1003,12 +1004,12 @@ def unknown_counts_as_down(acted: Acted) -> Iterator[None]:
         acted()
         return Health.DOWN
 
-    with patch.object(detect_module.Count, "voice", broken), patch.object(detect_module, "_blind", _nobody):
+    with patch.object(detect_module.Count, "voice", broken), patch.object(detect_module, "_witnesses", _everyone):
         yield
 
 
-def _nobody(*_of: Any) -> frozenset[str]:
-    return frozenset()
+def _everyone(_state: Any, topology: Any, _now: float) -> dict[str, dict[str, float]]:
+    return {region: dict.fromkeys(detect_module.vantages_of(topology), -math.inf) for region in topology.regions}
 
 
 @breaks("I6", by_hand=blind_watchers(("vantage 1", "source")), why="an observer loses its way while nothing is lost")

@@ -75,3 +75,36 @@ def test_a_watcher_outlives_its_store(local: Setup) -> None:
     (at,) = opened(history)
     assert 73.0 <= at < 78.0, "the hold-down was over long before the store came back"
     assert history.runs()[0].phase in {Phase.DONE, Phase.DEGRADED}
+
+
+def test_a_watcher_that_slept_between_its_decision_and_its_order_decides_again(local: Setup) -> None:
+    """The other one had moved the application meanwhile; it woke after three minutes and opened the old plan."""
+    history = played(
+        local,
+        way="watch",
+        automation="automatic",
+        workers=(Worker("w1", "resident"), Worker("w2", "resident")),
+        happenings=(LOST, Happening("stop", 0.0, {"worker": "w2", "boundary": 1, "seconds": 192.5})),
+    )
+    assert history.fired.get("stop"), "it was not stopped between the two"
+    assert len(opened(history)) == 1
+
+
+def test_a_gate_expires_under_ticks_that_die_one_after_the_other(local: Setup) -> None:
+    """Each take-over began its time anew, and what a dead tick had counted was forgotten, so it waited for ever."""
+    history = played(
+        local,
+        synchronous=False,
+        workers=(
+            Worker("w1", "command", starts=13.0),
+            Worker("w2", "tick", starts=5.0, limit_seconds=45.0),
+            Worker("w3", "tick", starts=5.0, limit_seconds=45.0),
+        ),
+        person=Person(answers="silent"),
+        happenings=(CUT, Happening("crash", 0.0, {"worker": "w1", "boundary": 24})),
+        calm_at=1500.0,
+    )
+    assert history.runs()[0].phase is Phase.UNDONE
+    gates = [(at, entry.data["event"]) for at, entry in history.entries if entry.kind is Kind.GATE]
+    (expired,) = (at for at, event in gates if event == "gate expired")
+    assert expired < 1200.0
