@@ -33,6 +33,8 @@ HERE = Vantage("here")
 """The one vantage of an application that configures none: this machine, which stands in no region."""
 
 STALENESS_GRACE_SECONDS = 2.0
+LOOKS_BY_LOT = 0.2
+"""Observers look up to this part of the interval early or late (probes/observer.py)."""
 
 
 def vantages_of(topology: Topology) -> Mapping[str, Vantage]:
@@ -47,8 +49,9 @@ def needed(check: Check, topology: Topology) -> int:
 
 def staleness_seconds(check: Check) -> float:
     """How old a vantage's newest answer may be. Three intervals, so one lost answer is not yet silence; and never less
-    than a slow answer takes to arrive."""
-    return max(3 * check.every_seconds, check.every_seconds + check.timeout_seconds + STALENESS_GRACE_SECONDS)
+    than a slow answer takes to arrive, where one look was early by lot and the next one late."""
+    apart = check.every_seconds * (1 + 2 * LOOKS_BY_LOT)
+    return max(3 * check.every_seconds, apart + check.timeout_seconds + STALENESS_GRACE_SECONDS)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ import sys
 import threading
 from typing import Any, NamedTuple
 
+from cloudfail.detect import LOOKS_BY_LOT
 from cloudfail.model.observation import Health
 from cloudfail.probes import http, tcp
 from cloudfail.probes.look import Answer, Ask, CouldNotLook, answer, boot, plain
@@ -31,7 +32,6 @@ DOCUMENT_BYTES_MAX = 4 * 1024 * 1024
 PROBES_MAX = 1000
 EVERY_SECONDS_MIN = 0.02
 PARENT_LOOK_SECONDS = 1.0
-BY_LOT = 0.2
 
 
 class Probe(NamedTuple):
@@ -99,7 +99,7 @@ async def repeat(probe: Probe) -> None:
         if looked == probe.rounds:
             return
         number = max(number + 1, math.ceil((boot() - base) / every - 0.5))
-        lot = 0.0 if probe.rounds else every * BY_LOT * (2.0 * random.random() - 1.0)
+        lot = 0.0 if probe.rounds else every * LOOKS_BY_LOT * (2.0 * random.random() - 1.0)
         await asyncio.sleep(base + number * every + lot - boot())
 
 
