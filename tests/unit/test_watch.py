@@ -372,8 +372,8 @@ def test_sampling_once_is_enough_for_a_verdict_and_leaves_nothing(port: int) -> 
 def test_sampling_keeps_its_deadline_and_can_be_narrowed(port: int) -> None:
     where = topology(port, port, Vantage("a"), Vantage("hangs", ("sleep", "60")))
     began = time.monotonic()
-    seen = sample_once(where, 2, region="east", deadline_seconds=1.0)
-    assert time.monotonic() - began < 4
+    seen = sample_once(where, 2, region="east", deadline_seconds=2.5)
+    assert time.monotonic() - began < 6
     assert {(observation.vantage, observation.region) for observation in seen} == {("a", "east")}
     assert len(seen) == 2
 
