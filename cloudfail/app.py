@@ -253,9 +253,6 @@ class App:
 
         Raises Refused if it was not reviewed, expired, is not what the files say now, or may not be acted on."""
         plan = self.reviewed(checksum)
-        found = refusals(plan, self.topology, self.log(), {})
-        if found:
-            raise Refused("\n".join(found), "Nothing was changed.", "Look again: cloudfail status")
         return self.open_run(plan, automation=Automation.OFF, reason=reason, preapproved=self.by if approve else "")
 
     def reviewed(self, checksum: str) -> Plan:
@@ -308,7 +305,7 @@ class App:
             "signed_by": signed_by,
         }
 
-        def nobody_was_first(log: LogState) -> None:
+        def may_still_be_opened(log: LogState) -> None:
             if log.run is not None:
                 raise Refused(
                     f"Run {log.run.id} is already {log.run.phase}.",
@@ -320,7 +317,7 @@ class App:
                 raise Refused("\n".join(found), "Nothing was changed.", "Look again: cloudfail status")
             still(log)
 
-        self._append(Kind.OPENED, data, check=nobody_was_first)
+        self._append(Kind.OPENED, data, check=may_still_be_opened)
         return run
 
     def _mark_of_a_run(self) -> str:

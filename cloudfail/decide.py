@@ -47,8 +47,9 @@ class History:
     """What the application's log says, and how long this decider has been watching.
 
     primary: the current primary as the log says; it may differ from the file's after a failover. observer_since: when
-    this decider began to watch, on the clock of `now`. open_run: its id. obligations: what is still owed, one sentence
-    each. standing_plan: checksum of the plan that a named person signed for automatic use.
+    this decider began to watch, on the clock of `now`. open_run: its id. last_run_ended_seconds_ago: of any run but a
+    restore, however it ended. obligations: what is still owed, one sentence each. standing_plan: checksum of the plan
+    that a named person signed for automatic use.
     """
 
     primary: str

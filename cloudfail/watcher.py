@@ -153,12 +153,15 @@ class Watcher:
             for region, verdict in verdicts.items()
         }
 
+    def _decision(self, log: LogState, verdicts: Mapping[str, Verdict]) -> Decision:
+        return decide(self.app.topology, verdicts, self._history(log), self.app.clock.boot())
+
     def _decide(self, log: LogState) -> Decision:
         verdicts = self._verdicts()
         for region, verdict in verdicts.items():
             if verdict.health is Health.HEALTHY:
                 self._carried.pop(region, None)
-        decision = decide(self.app.topology, verdicts, self._history(log), self.app.clock.boot())
+        decision = self._decision(log, verdicts)
         # The same rule decides as before: its sentence may count seconds, which is no news.
         news = self._last is None or (decision.kind, len(decision.reasons)) != (
             self._last.kind,
@@ -226,7 +229,7 @@ class Watcher:
 
     def _still_stands(self, log: LogState) -> None:
         """Decide again at the last moment, by what the log and the observers say now."""
-        decision = decide(self.app.topology, self._verdicts(), self._history(log), self.app.clock.boot())
+        decision = self._decision(log, self._verdicts())
         if decision.kind is not DecisionKind.ACT:
             raise Refused(
                 f"What was decided does not stand any more: {decision.reasons[-1]}",

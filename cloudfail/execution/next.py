@@ -268,7 +268,7 @@ def _asks(run: RunState, step: PlannedStep, todo: Todo) -> dict[str, Any]:
     """What a person must accept before this effect, which loses data: nothing, if the fence was and still is proven or
     prevented and `loss_if_dead` is within the bound (design.md §5, Loss; invariants I1 and I3)."""
     asks: dict[str, Any] = {}
-    fences = [fence_outcome(run, name) for name in _before(run, step) if run.plan.step(name).facts.verb == "fence"]
+    fences = [fence_outcome(run, name) for name in _fences_before(run, step)]
     fenced = bool(fences) and all(outcome in {"proven", "prevented"} for outcome in (*fences, todo.fence))
     if not fenced:
         asks["owed_fence"] = True
@@ -342,14 +342,12 @@ def _gate(run: RunState, step: PlannedStep, now: Now) -> list[Command]:
 def _approved(run: RunState, gate: PlannedStep) -> str:
     """Who let this gate pass, or "". An owed fence needs a named person who says so (invariant I1); without one,
     the standing plan's signer or an approval given with the start is enough."""
-    fences = [name for name in _before(run, gate) if run.plan.step(name).facts.verb == "fence"]
-    owed = any(fence_outcome(run, name) == "owed" for name in fences)
-    if owed:
+    if _owed_fence_before(run, gate):
         return run.accepted.owed_fence
     for name, by in run.approvals:
         if name in {"", gate.name}:
             return by
-    if any(run.did(name).ended == "owed" for name in fences):
+    if any(run.did(name).ended == "owed" for name in _fences_before(run, gate)):
         # It could be fenced since the source answers again: what was agreed to before speaks of a source that is lost,
         # and undo comes first (rule 11).
         return ""
@@ -362,12 +360,26 @@ def _approved(run: RunState, gate: PlannedStep) -> str:
 
 def still_missing(run: RunState) -> str:
     """Why an open gate does not pass although somebody approved, or "": what an approval must also say."""
-    if run.approvals and any(not _approved(run, gate) for gate in run.open_gates):
-        return (
-            "The gate still waits: the fence is owed, and a named person must say that the old side takes no writes: "
-            f"cloudfail approve {run.id} --accept-owed-fence --loss-seconds SECONDS --reason TEXT"
-        )
+    if not run.approvals:
+        return ""
+    for gate in run.open_gates:
+        if _approved(run, gate):
+            continue
+        if _owed_fence_before(run, gate):
+            return (
+                "The gate still waits: the fence is owed, and a named person must say that the old side takes no "
+                f"writes: cloudfail approve {run.id} --accept-owed-fence --loss-seconds SECONDS --reason TEXT"
+            )
+        return f"{gate.name} still waits: cloudfail approve {run.id} --gate {gate.name} --reason TEXT"
     return ""
+
+
+def _fences_before(run: RunState, step: PlannedStep) -> list[str]:
+    return [name for name in _before(run, step) if run.plan.step(name).facts.verb == "fence"]
+
+
+def _owed_fence_before(run: RunState, step: PlannedStep) -> bool:
+    return any(fence_outcome(run, name) == "owed" for name in _fences_before(run, step))
 
 
 def _over_limit(run: RunState, step: PlannedStep, track: Track, now: Now, why: str) -> list[Command]:

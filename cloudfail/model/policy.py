@@ -26,8 +26,8 @@ class Scope(StrEnum):
 @dataclass(frozen=True)
 class Policy:
     """hold_down_seconds: the least time that a loss must last. cool_down_seconds: automation stays off for so long
-    after a failover. plan_expires_seconds: a reviewed plan is good for so long. watch_after_seconds: how long the run
-    keeps observing what it changed after its end (design.md §4 rule 10)."""
+    after a failover, and after one that a person took back. plan_expires_seconds: a reviewed plan is good for so long.
+    watch_after_seconds: how long the run keeps observing what it changed after its end (design.md §4 rule 10)."""
 
     automation: Automation = Automation.OFF
     scope: Scope = Scope.REGION

@@ -3,5 +3,5 @@
 look      one look with a deadline, and whose fault it was when it failed
 http, tcp, sql     the kinds of look
 targets   which literal target each check has in each region
-observer  the process that looks at fixed times from one vantage
+observer  the process that looks again and again from one vantage
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cloudfail.execution.lifecycle import Phase
 from cloudfail.execution.next import still_missing
+from cloudfail.testing.simulation.setups import shipped_setups
 from tests.kit import Stage, load_local
 
 
@@ -21,3 +22,14 @@ def test_an_approval_that_does_not_name_the_owed_fence_says_what_is_missing() ->
     assert still_missing(stage.run(run)) == ""
     stage.drive()
     assert stage.run(run).phase is Phase.DEGRADED
+
+
+def test_an_approval_of_one_gate_names_the_other_and_asks_nothing_of_a_fence_that_stands() -> None:
+    setup = next(setup for setup in shipped_setups() if setup.name == "evacuate-gates")
+    stage = Stage(setup.loaded)
+    stage.cloud.kill("east")
+    run = stage.open("evacuate-gates", "east", "west", preapproved="")
+    stage.drive(seconds=10)
+    stage.command(run, "approve", gate="ready")
+    missing = still_missing(stage.run(run))
+    assert missing == f"approve still waits: cloudfail approve {run} --gate approve --reason TEXT"

@@ -1,15 +1,15 @@
 """A world in which failover can be tried a million times: the production code unchanged, everything else simulated.
 
-hub         one virtual time for many machines; whoever waits lets the others run
-machine     one process on one machine: its clocks (which may jump and drift), its calls, its death
-store       the application log as one machine reaches it
-cloud       SimCloud: FakeCloud with a data plane, clients, and effects that land late
-network     who reaches what, in which direction
-scenario    what happens in one seed, as a value that can be read, kept, cut down and played again
-play        plays one scenario, and judges the history
-checkers    the invariants I1 to I10 and L1 over a history
-swarm       many seeds, on several cores, with the counts that say what was hit
-weather     ordinary years, probe by probe, for detect and decide alone
+The world      hub (one virtual time), machine (a process, its clocks, its death), network (who reaches what),
+               store (the log as one machine reaches it), cloud and intervals (clouds, rows, clients),
+               ports (what is read)
+What runs      process (the production App, Watcher and Engine on a machine), setups (which application and runbook)
+What happens   scenario (one seed, as a value), play (from the beginning to the end, into a history)
+Judging        checkers (the invariants, L1 and the rules over a history), swarm (many seeds, and what they hit)
+For users      own and trial (their files, their seeds), felt, results, story, advice, faults: `cloudfail simulate`
+Incidents      incident_file and incidents: outages that happened, as files
+Search         search and search_*: every order of what can happen, up to a bound
+Weather        weather: ordinary years, probe by probe, for detect and decide alone
 
 Everything is drawn from the seed: the same seed gives the same history, on every machine.
 """
