@@ -33,6 +33,20 @@ class Effect:
     step: str = ""
 
 
+@dataclass(frozen=True)
+class Order:
+    """One change as a port's verb asks for it: what it sets where, under which call; `condition` raises Conflict if the
+    world is not as it was seen, `change` makes it so."""
+
+    verb: str
+    resource: str
+    region: str
+    value: Any
+    call: Call
+    condition: Callable[[], None]
+    change: Callable[[], None]
+
+
 @dataclass
 class Member:
     """One member of a database. `acknowledges`: whether a client's write would be acknowledged here now."""
@@ -196,33 +210,16 @@ class FakeCloud:
     def mark(self, resource: str) -> int | None:
         return self._marks.get(resource)
 
-    def effect(
-        self,
-        verb: str,
-        resource: str,
-        region: str,
-        value: Any,
-        call: Call,
-        condition: Callable[[], None],
-        change: Callable[[], None],
-    ) -> None:
+    def effect(self, order: Order) -> None:
         """The one door through which everything changes: crash points, faults, the condition, the epoch's mark, the
         record. The condition is judged when the call lands, which may be long after it was made."""
-        self.before_call(verb)
-        call.check()
-        self.before_effect(verb)
-        self._land(verb, resource, region, value, call, condition, change)
+        self.before_call(order.verb)
+        order.call.check()
+        self.before_effect(order.verb)
+        self._land(order)
 
-    def _land(
-        self,
-        verb: str,
-        resource: str,
-        region: str,
-        value: Any,
-        call: Call,
-        condition: Callable[[], None],
-        change: Callable[[], None],
-    ) -> None:
+    def _land(self, order: Order) -> None:
+        verb, resource, call = order.verb, order.resource, order.call
         failures = self._failures.get(verb)
         if failures:
             raise failures.pop(0)
@@ -234,11 +231,11 @@ class FakeCloud:
                 raise Conflict(
                     f"{resource} carries the mark of epoch {self._marks[resource]}; this call is of {call.epoch}."
                 )
-            condition()
+            order.condition()
         self._marks[resource] = max(call.epoch, self._marks.get(resource, 0))
-        change()
+        order.change()
         self._version += 1
-        self.effects.append(Effect(verb, resource, region, value, call.epoch, self.clock.boot(), call.step))
+        self.effects.append(Effect(verb, resource, order.region, order.value, call.epoch, self.clock.boot(), call.step))
         self._note_writers()
         self.after_effect(verb)
         if self._lost_replies.get(verb, 0) > 0:

@@ -24,7 +24,7 @@ from cloudfail.model.states import (
 )
 from cloudfail.model.topology import PortName, Resource
 from cloudfail.ports import Call
-from cloudfail.testing.fakecloud import FakeCloud, Member
+from cloudfail.testing.fakecloud import FakeCloud, Member, Order
 
 
 class FakeDatabase:
@@ -107,7 +107,7 @@ class FakeDatabase:
             member = self.cloud.databases[self.name][source]
             member.fenced, member.fence_epoch = True, call.epoch
 
-        self.cloud.effect("fence", self.name, source, True, call, condition, change)
+        self.cloud.effect(Order("fence", self.name, source, True, call, condition, change))
 
     def unfence(self, source: str, *, expect: FenceState, call: Call) -> None:
         def condition() -> None:
@@ -118,7 +118,7 @@ class FakeDatabase:
         def change() -> None:
             self.cloud.databases[self.name][source].fenced = False
 
-        self.cloud.effect("unfence", self.name, source, False, call, condition, change)
+        self.cloud.effect(Order("unfence", self.name, source, False, call, condition, change))
 
     def failover(self, source: str, target: str, *, expect: DatabaseState, call: Call) -> None:
         def condition() -> None:
@@ -133,7 +133,7 @@ class FakeDatabase:
             member = self.cloud.databases[self.name][target]
             member.promoting_until = self.cloud.clock.boot() + self.cloud.promote_seconds
 
-        self.cloud.effect("failover", self.name, target, "writer", call, condition, change)
+        self.cloud.effect(Order("failover", self.name, target, "writer", call, condition, change))
 
     def switchover_state(self, source: str, target: str) -> Known[Progress] | Unknown:
         member, old = self._member(target), self._member(source)
@@ -167,7 +167,7 @@ class FakeDatabase:
                 members[target].promoting_until = self.cloud.clock.boot() + self.cloud.promote_seconds
 
         value = "stop" if members[source].running else "promote"
-        self.cloud.effect("switchover", self.name, target, value, call, condition, change)
+        self.cloud.effect(Order("switchover", self.name, target, value, call, condition, change))
 
     def follow_state(self, region: str, upstream: str) -> Known[Progress] | Unknown:
         member = self._member(region)
@@ -195,7 +195,7 @@ class FakeDatabase:
                 timeline=members[upstream].timeline,
             )
 
-        self.cloud.effect("follow", self.name, region, upstream, call, condition, change)
+        self.cloud.effect(Order("follow", self.name, region, upstream, call, condition, change))
 
     def read_canary(self, region: str, token: str) -> Known[WriteProof | None] | Unknown:
         member = self._member(region)
@@ -213,7 +213,7 @@ class FakeDatabase:
         def change() -> None:
             self._member(region).canaries.add(token)
 
-        self.cloud.effect("canary", self.name, region, token, call, condition, change)
+        self.cloud.effect(Order("canary", self.name, region, token, call, condition, change))
 
 
 class FakeCompute:
@@ -245,14 +245,14 @@ class FakeCompute:
             )
 
         condition = partial(self._expect, region, expect)
-        self.cloud.effect("scale", self.name, region, count, call, condition, change)
+        self.cloud.effect(Order("scale", self.name, region, count, call, condition, change))
 
     def hold(self, region: str, held: bool, *, expect: ComputeState, call: Call) -> None:
         def change() -> None:
             self.cloud.held[self.name, region] = held
 
         condition = partial(self._expect, region, expect)
-        self.cloud.effect("hold", self.name, region, held, call, condition, change)
+        self.cloud.effect(Order("hold", self.name, region, held, call, condition, change))
 
 
 class _FakeTraffic:
@@ -275,7 +275,7 @@ class _FakeTraffic:
             self.cloud.weights[self.name] = dict(weights)
 
         where = ",".join(region for region, weight in weights.items() if weight)
-        self.cloud.effect("shift", self.name, where, dict(weights), call, condition, change)
+        self.cloud.effect(Order("shift", self.name, where, dict(weights), call, condition, change))
 
     def _version(self) -> str:
         return ",".join(f"{region}={weight}" for region, weight in sorted(self.cloud.weights[self.name].items()))
@@ -339,7 +339,7 @@ class FakeChange:
         def change() -> None:
             self.cloud.frozen[self.name, region] = frozen
 
-        self.cloud.effect("freeze" if frozen else "unfreeze", self.name, region, frozen, call, condition, change)
+        self.cloud.effect(Order("freeze" if frozen else "unfreeze", self.name, region, frozen, call, condition, change))
 
 
 class FakeConsumers:
@@ -363,7 +363,9 @@ class FakeConsumers:
         def change() -> None:
             self.cloud.enabled[self.name, region] = enabled
 
-        self.cloud.effect("enable" if enabled else "disable", self.name, region, enabled, call, condition, change)
+        self.cloud.effect(
+            Order("enable" if enabled else "disable", self.name, region, enabled, call, condition, change)
+        )
 
 
 class FakeWorld:

@@ -43,7 +43,7 @@ from cloudfail.model.journal import GENESIS, BrokenChain, Kind
 from cloudfail.model.observation import Health, Known
 from cloudfail.model.runbook import Mode
 from cloudfail.model.states import FenceOutcome
-from cloudfail.testing.fakecloud import FakeCloud
+from cloudfail.testing.fakecloud import FakeCloud, Order
 from cloudfail.testing.fakeworld import FakeDatabase, _FakeTraffic
 from cloudfail.testing.simulation.checkers import Violation, judge
 from cloudfail.testing.simulation.machine import Machine
@@ -889,17 +889,15 @@ def what_was_expected_is_not_checked(acted: Acted) -> Iterator[None]:
     """A port changes the world whether or not it is as it was seen (its contract says that it must not)."""
     land = FakeCloud._land
 
-    def broken(
-        self: FakeCloud, verb: str, resource: str, region: str, value: Any, call: Any, condition: Any, change: Any
-    ) -> None:
+    def broken(self: FakeCloud, order: Order) -> None:
         def unchecked() -> None:
             try:
-                condition()
+                order.condition()
             except Exception:
                 acted()
 
-        self._marks.pop(resource, None)
-        land(self, verb, resource, region, value, call, unchecked, change)
+        self._marks.pop(order.resource, None)
+        land(self, replace(order, condition=unchecked))
 
     with patch.object(FakeCloud, "_land", broken):
         yield

@@ -11,15 +11,14 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
 from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Transient
 from cloudfail.model.states import Role
 from cloudfail.model.topology import PortName, Topology
-from cloudfail.ports import Call
-from cloudfail.testing.fakecloud import FakeCloud, Member
+from cloudfail.testing.fakecloud import FakeCloud, Member, Order
 from cloudfail.testing.simulation.hub import Hub
 from cloudfail.testing.simulation.intervals import Spans, cut_off, subtract
 from cloudfail.testing.simulation.machine import WALL_AT_START, Machine
@@ -419,16 +418,8 @@ class SimCloud(FakeCloud):
 
     # ---- the door through which everything changes
 
-    def effect(
-        self,
-        verb: str,
-        resource: str,
-        region: str,
-        value: Any,
-        call: Call,
-        condition: Callable[[], None],
-        change: Callable[[], None],
-    ) -> None:
+    def effect(self, order: Order) -> None:
+        verb, resource, region, call = order.verb, order.resource, order.region, order.call
         task = self.hub.current
         assert task is not None
         machine = task.owner
@@ -444,7 +435,7 @@ class SimCloud(FakeCloud):
         def land() -> None:
             self.landing = True
             try:
-                self._changed(verb, resource, region, value, call, condition, change)
+                self._changed(order)
             finally:
                 self.landing = False
 
@@ -511,26 +502,19 @@ class SimCloud(FakeCloud):
             case "exception before":
                 raise RuntimeError("the client library broke before it sent anything")
 
-    def _changed(
-        self,
-        verb: str,
-        resource: str,
-        region: str,
-        value: Any,
-        call: Call,
-        condition: Callable[[], None],
-        change: Callable[[], None],
-    ) -> None:
+    def _changed(self, order: Order) -> None:
+        verb, resource, region = order.verb, order.resource, order.region
+
         def settled_change() -> None:
             self.flush()
             for where in self.topology.regions:
                 self.remember(resource, where)
-            change()
+            order.change()
 
         before = {name: dict(weights) for name, weights in self.weights.items()} if verb == "shift" else {}
         if region in self.down:
             raise OutcomeUnknown(f"{region} is gone.")
-        self._land(verb, resource, region, value, call, condition, settled_change)
+        self._land(replace(order, change=settled_change))
         if verb == "shift" and before[resource] != self.weights[resource]:
             self.weights_seen.append((self.hub.now, resource, dict(self.weights[resource])))
             self._note_traffic(resource, before[resource])
@@ -548,8 +532,8 @@ class SimCloud(FakeCloud):
                         self.hub.at(member.promoting_until, self.settle_promotions)
         if verb == "follow":
             self._rows[resource][region] = Rows(
-                {name: list(spans) for name, spans in self._rows[resource][str(value)].spans.items()},
-                self._rows[resource][str(value)].complete_to,
+                {name: list(spans) for name, spans in self._rows[resource][str(order.value)].spans.items()},
+                self._rows[resource][str(order.value)].complete_to,
             )
 
     def _note_traffic(self, resource: str, before: dict[str, int]) -> None:

@@ -19,7 +19,7 @@ from cloudfail.errors import Transient
 from cloudfail.execution.lifecycle import Event, Phase
 from cloudfail.execution.state import RunState
 from cloudfail.model.journal import Entry, Kind
-from cloudfail.ports import Call
+from cloudfail.testing.fakecloud import Order
 from cloudfail.testing.simulation.checkers import judge
 from cloudfail.testing.simulation.cloud import SimCloud
 from cloudfail.testing.simulation.incident_file import EndsShape, Incident, load_incident
@@ -88,16 +88,8 @@ class _Cloud(SimCloud):
     def replayed_beat(self, name: str, region: str, source: str) -> float | None:
         return None if self.silent else super().replayed_beat(name, region, source)
 
-    def effect(
-        self,
-        verb: str,
-        resource: str,
-        region: str,
-        value: Any,
-        call: Call,
-        condition: Callable[[], None],
-        change: Callable[[], None],
-    ) -> None:
+    def effect(self, order: Order) -> None:
+        verb, resource = order.verb, order.resource
         self.requests[int(self.hub.now)] += 1
         task = self.hub.current
         machine = task.owner if task is not None else None
@@ -106,26 +98,17 @@ class _Cloud(SimCloud):
             self.faults.late.append(seconds)
             self.say(f"{machine.name} stands still in its {verb} of {resource}, for {_span(seconds)}")
             self.hub.after(0.001, lambda: machine.stop_for(seconds))
-        super().effect(verb, resource, region, value, call, condition, change)
+        super().effect(order)
 
-    def _changed(
-        self,
-        verb: str,
-        resource: str,
-        region: str,
-        value: Any,
-        call: Call,
-        condition: Callable[[], None],
-        change: Callable[[], None],
-    ) -> None:
+    def _changed(self, order: Order) -> None:
         became = "refused"
         try:
-            super()._changed(verb, resource, region, value, call, condition, change)
+            super()._changed(order)
             became = "landed"
         finally:
             if self.hub.current is None:  # nobody waits for it any more
-                self.late.append((verb, became))
-                self.say(f"The delayed {verb} of {resource} arrives: {became}")
+                self.late.append((order.verb, became))
+                self.say(f"The delayed {order.verb} of {order.resource} arrives: {became}")
 
     def _meets(self, verb: str) -> str:
         return "refused" if self.refused else super()._meets(verb)

@@ -27,7 +27,7 @@ from cloudfail.model.plan import Plan
 from cloudfail.model.topology import PortName, Topology
 from cloudfail.plan import bind
 from cloudfail.ports import Call, Kind, StoredEntry
-from cloudfail.testing.fakecloud import FakeCloud
+from cloudfail.testing.fakecloud import FakeCloud, Order
 from cloudfail.testing.provider import FakeProvider
 from cloudfail.testing.simulation.hub import Gone
 
@@ -315,16 +315,8 @@ class SearchCloud(FakeCloud):
             unconditional=setting.unconditional,
         )
 
-    def effect(
-        self,
-        verb: str,
-        resource: str,
-        region: str,
-        value: Any,
-        call: Call,
-        condition: Callable[[], None],
-        change: Callable[[], None],
-    ) -> None:
+    def effect(self, order: Order) -> None:
+        verb, resource, call = order.verb, order.resource, order.call
         play = self.play
         task = play.running
         assert task is not None
@@ -337,14 +329,14 @@ class SearchCloud(FakeCloud):
             before = self._copy(resource)
             count = len(self.effects)
             try:
-                self._land(verb, resource, region, value, call, condition, change)
+                self._land(order)
             finally:
                 if len(self.effects) > count:
                     self._past[resource] = (play.now, before)
 
         request = Request(task, verb, call, land)
         play.requests.append(request)
-        play.checks.sent(request, value)
+        play.checks.sent(request, order.value)
         worker._stand(("wire", verb), ready=False)
         if not request.replied:
             raise OutcomeUnknown(f"{verb} was not answered in time.")
