@@ -29,6 +29,8 @@ OBLIGATION_SECONDS = 5.0
 CARRY_GAP_SECONDS_MAX = 300.0
 WAITING_SLICE_SECONDS = 15.0
 RUN_SLICE_SECONDS = 3600.0
+# Of a run that had ended before this process began, only a stamp says when; so far off it may be.
+STAMP_OFF_SECONDS_MAX = 900.0
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ class Watcher:
         self._since = app.clock.boot()
         self._last: Decision | None = None
         self._carried: dict[str, float] = {}
-        self._watched_over: dict[str, float] = {}
+        self._watch_ends: dict[str, float] = {}
+        self._watched_at: dict[str, float] = {}
         self._offered = ""
         self._ready = ready or Readiness(app, notify)
 
@@ -283,9 +286,19 @@ class Watcher:
             if log.obligations:
                 self.app.drive(until=self.app.clock.boot() + OBLIGATION_SECONDS, notify=self.notify)
             for run in list(log.runs.values())[-1:]:
-                first = self._watched_over.setdefault(run.id, self.app.clock.boot())
-                if run.phase.final and (self.app.clock.boot() - first <= self.app.topology.policy.watch_after_seconds):
+                if run.phase.final and self._still_watched(run):
                     self.app.watch_over(run.id, self.notify)
+                    self._watched_at[run.id] = self.app.clock.boot()
+
+    def _still_watched(self, run: RunState) -> bool:
+        """From its end for `watch_after`, by this process's own clock, and once more after that: what landed in the
+        last second is seen too. A process that begins long after the end, as every tick does, leaves it alone."""
+        clock, policy = self.app.clock, self.app.topology.policy
+        if run.id not in self._watch_ends:
+            ended_ago = max(0.0, clock.wall() - run.closed_at - STAMP_OFF_SECONDS_MAX)
+            self._watched_at[run.id] = clock.boot()
+            self._watch_ends[run.id] = clock.boot() + policy.watch_after_seconds - ended_ago
+        return self._watched_at[run.id] <= self._watch_ends[run.id]
 
     # ---- from one tick to the next
 

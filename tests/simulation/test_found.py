@@ -7,7 +7,9 @@ import pytest
 from cloudfail.execution.lifecycle import Phase
 from cloudfail.model.journal import Kind
 from cloudfail.testing.simulation.checkers import judge
-from cloudfail.testing.simulation.play import History, play
+from cloudfail.testing.simulation.machine import WALL_AT_START, Machine
+from cloudfail.testing.simulation.play import History, Play, play
+from cloudfail.testing.simulation.process import watcher
 from cloudfail.testing.simulation.scenario import Happening, Person, Scenario, Setup, Worker
 from cloudfail.testing.simulation.setups import shipped_setups
 
@@ -108,3 +110,43 @@ def test_a_gate_expires_under_ticks_that_die_one_after_the_other(local: Setup) -
     gates = [(at, entry.data["event"]) for at, entry in history.entries if entry.kind is Kind.GATE]
     (expired,) = (at for at, event in gates if event == "gate expired")
     assert expired < 1200.0
+
+
+def test_what_lands_in_the_last_second_of_the_watch_is_put_back_too(local: Setup) -> None:
+    """The last look was made up to one turn before the time was up, and nobody looked after it."""
+    history = played(
+        local,
+        synchronous=False,
+        workers=(Worker("w1", "command", starts=13.5),),
+        person=Person(answers="abort"),
+        happenings=(LOST, Happening("late effect", 13.0, {"seconds": 600.0})),
+        calm_at=100.0,
+    )
+    assert [run.phase for run in history.runs()] == [Phase.UNDONE]
+    ended = history.runs()[0].closed_at - WALL_AT_START
+    repaired = [at for at, entry in history.entries if entry.kind is Kind.INTENT and entry.data["way"] == "watch"]
+    assert repaired and repaired[0] > ended + 600.0
+
+
+def test_a_tick_long_after_the_end_leaves_alone_what_a_run_changed(local: Setup) -> None:
+    """Each tick began its watch anew, so that for ever after a run whoever changed something by hand had it undone."""
+    game = Play(Scenario(0, local.name, workers=(Worker("w1", "command"),), happenings=(), calm_at=100.0), local)
+    history = game.play()
+    (run,) = history.runs()
+    assert run.phase in {Phase.DONE, Phase.DEGRADED}
+    frozen = next(name for name, held in history.cloud.frozen.items() if held)
+    later = history.log.seq
+
+    def tick(number: int) -> None:
+        machine = Machine(game.hub, f"tick {number}", "outside")
+        seer = watcher(game.app(machine, "tick"), observing=lambda: False, pace_seconds=lambda: 1.0)
+        machine.spawn(lambda: seer.run(until=machine.boot() + 50.0))
+        game.hub.run(game.hub.now + 60.0)
+
+    for number, after, put_back in ((1, 300.0, True), (2, 3600.0, False)):
+        game.hub.now = run.closed_at - WALL_AT_START + after
+        history.cloud.frozen[frozen] = False
+        tick(number)
+        assert history.cloud.frozen[frozen] is put_back
+        assert (history.log.seq > later) is put_back
+        later = history.log.seq

@@ -223,7 +223,7 @@ def traffic_goes_where_it_may(history: History) -> Iterator[Violation]:
     for at, name, region, sick, writable in history.cloud.moves:
         if sick > 60.0 + CALL_SECONDS_MAX:
             yield Violation("I5", f"{name} was pointed to {region} at +{at:.2f}s, not healthy for {sick:.0f} s")
-        if not writable and region == history.setup.plan.target and not history.cloud.fired_late and sick == 0.0:
+        if not writable and region == history.setup.plan.target and not history.cloud.landed_late and sick == 0.0:
             if any(t < at for t, *_ in history.cloud.promotions):
                 continue
             yield Violation("I5", f"{name} was pointed to {region} at +{at:.2f}s, which was not promoted")

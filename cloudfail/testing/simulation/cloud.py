@@ -144,7 +144,7 @@ class SimCloud(FakeCloud):
         self.lag_seconds = lag_seconds
         self.ttl_seconds = ttl_seconds
         self.settle_seconds = 0.0
-        self.fired_late = False
+        self.landed_late = False
         self.lands_until = 0.0
         self._settling = False
         self.sent: list[Sent] = []
@@ -442,18 +442,14 @@ class SimCloud(FakeCloud):
         fault = self._meets(verb)
         if self.faults.late:
             self.fired("late effect")
-            self.fired_late = True
-            seconds = self.faults.late.pop()
-            self.lands_until = max(self.lands_until, self.hub.now + seconds)
-            self.hub.after(seconds, lambda: _quietly(land))
+            self._land_late(self.faults.late.pop(), land)
             machine.sleep(max(0.0, ends - self.hub.now))
             raise OutcomeUnknown("No answer came within the call's time.")
         machine.sleep(CALL_SECONDS)
         if self.faults.slow_until > self.hub.now:
             self.fired("slow calls")
             if self.faults.slow_seconds >= ends - self.hub.now:
-                self.lands_until = max(self.lands_until, self.hub.now + self.faults.slow_seconds)
-                self.hub.after(self.faults.slow_seconds, lambda: _quietly(land))
+                self._land_late(self.faults.slow_seconds, land)
                 machine.sleep(max(0.0, ends - self.hub.now))
                 raise OutcomeUnknown("No answer came within the call's time.")
             machine.sleep(self.faults.slow_seconds)
@@ -470,6 +466,12 @@ class SimCloud(FakeCloud):
         if fault == "lost reply" or not self.network.passes(node, machine.place):
             machine.sleep(max(0.0, ends - self.hub.now))
             raise OutcomeUnknown("The answer was lost.")
+
+    def _land_late(self, seconds: float, land: Callable[[], None]) -> None:
+        """It takes effect when its caller no longer waits for it."""
+        self.landed_late = True
+        self.lands_until = max(self.lands_until, self.hub.now + seconds)
+        self.hub.after(seconds, lambda: _quietly(land))
 
     def _meets(self, verb: str) -> str:
         faults, now = self.faults, self.hub.now

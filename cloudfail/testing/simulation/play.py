@@ -593,7 +593,7 @@ class Play:
             hub.run(late + 1.0)
             self._carry_to_an_end(bound)
             hub.run(hub.now + 130.0)
-        elif self.cloud.fired_late:
+        elif self.cloud.landed_late:
             hub.run(hub.now + 130.0)
         self._carry_to_an_end(bound)
         patience = hub.now + OBLIGATIONS_SECONDS
