@@ -250,9 +250,10 @@ def _todo(run: RunState, step: PlannedStep, track: Track, todo: Todo, now: Now) 
     if now.looks[track].t < now.quiet_until:
         return [LookAt(track)]
     if todo.loses_data and track.way == "do":
-        asks = _asks(run, step, todo)
+        loss = _loss_seconds(run, step, todo, now.looks[track].t)
+        asks = _asks(run, step, todo, loss)
         if asks and not accepts(run.accepted, asks):
-            return [_halt(run, *_bounds_halt(run, step, todo, asks), asks)]
+            return [_halt(run, *_bounds_halt(run, step, todo, asks, loss), asks)]
     return [ActOn(track, todo, attempts + 1)]
 
 
@@ -264,15 +265,34 @@ def _follows_by(step: PlannedStep, record: StepRecord, todo: Todo) -> float:
     return result.t + step.facts.settle_seconds + step.facts.typical_seconds
 
 
-def _asks(run: RunState, step: PlannedStep, todo: Todo) -> dict[str, Any]:
-    """What a person must accept before this effect, which loses data: nothing, if the fence was and still is proven or
-    prevented and `loss_if_dead` is within the bound (design.md §5, Loss; invariants I1 and I3)."""
-    asks: dict[str, Any] = {}
+def _fenced(run: RunState, step: PlannedStep, todo: Todo) -> bool:
+    """Whether every fence before it was, and still is, proven or prevented."""
     fences = [fence_outcome(run, name) for name in _fences_before(run, step)]
-    fenced = bool(fences) and all(outcome in {"proven", "prevented"} for outcome in (*fences, todo.fence))
-    if not fenced:
+    return bool(fences) and all(outcome in {"proven", "prevented"} for outcome in (*fences, todo.fence))
+
+
+def _loss_seconds(run: RunState, step: PlannedStep, todo: Todo, seen_t: float) -> float | None:
+    """The bound on what this effect would lose, seen at run second `seen_t`; None is unknown.
+
+    Without a fence the old side may still acknowledge: `loss_if_alive`. Prevented: it could acknowledge nothing that
+    the new side lacks, so `loss_if_dead`. Proven: it answered when it was fenced, so it was alive until then, and
+    clients next to it, whom no observer outside sees, may have written all along: `loss_if_alive` as of that moment.
+    """
+    dead, alive = todo.loss_if_dead_seconds, todo.loss_if_alive_seconds
+    if not _fenced(run, step, todo):
+        return alive
+    proven = [_fence_ended_t(run, name) for name in _fences_before(run, step) if fence_outcome(run, name) == "proven"]
+    if not proven:
+        return dead
+    return None if alive is None else max(dead or 0.0, alive - max(0.0, seen_t - max(proven)))
+
+
+def _asks(run: RunState, step: PlannedStep, todo: Todo, loss: float | None) -> dict[str, Any]:
+    """What a person must accept before this effect, which loses data: nothing, if the fence was and still is proven or
+    prevented and the loss is within the bound (design.md §5, Loss; invariants I1 and I3)."""
+    asks: dict[str, Any] = {}
+    if not _fenced(run, step, todo):
         asks["owed_fence"] = True
-    loss = todo.loss_if_dead_seconds if fenced else todo.loss_if_alive_seconds
     if loss is None:
         asks["loss_seconds"] = 0.0
     elif loss > run.plan.bounds.loss_seconds_max:
@@ -284,6 +304,12 @@ def fence_outcome(run: RunState, step: str) -> str:
     """proven, prevented, or owed: an obligation that was settled since counts as what it was settled to."""
     settled = run.track(Track(step, "owed"))
     return settled.outcome if settled.ended == "done" else run.did(step).outcome or run.did(step).ended
+
+
+def _fence_ended_t(run: RunState, step: str) -> float:
+    """When that outcome was seen."""
+    settled = run.track(Track(step, "owed"))
+    return settled.ended_t if settled.ended == "done" else run.did(step).ended_t
 
 
 def _before(run: RunState, step: PlannedStep) -> set[str]:
@@ -306,14 +332,15 @@ def loss_to_accept(known_seconds: float, *, growing: bool) -> float:
     return known_seconds + (LOSS_GROWS_SECONDS if growing else 1.0)
 
 
-def _bounds_halt(run: RunState, step: PlannedStep, todo: Todo, asks: Mapping[str, Any]) -> tuple[str, str]:
+def _bounds_halt(
+    run: RunState, step: PlannedStep, todo: Todo, asks: Mapping[str, Any], known: float | None
+) -> tuple[str, str]:
     parts = []
     command = f"cloudfail approve {run.id}"
     if asks.get("owed_fence"):
         parts.append("the fence is owed, so the old side may still take writes")
         command += " --accept-owed-fence"
     if "loss_seconds" in asks:
-        known = todo.loss_if_alive_seconds if asks.get("owed_fence") else todo.loss_if_dead_seconds
         parts.append("the loss is unknown" if known is None else f"it would lose {known:.1f} s of writes")
         command += " --loss-seconds " + (
             "SECONDS" if known is None else f"{loss_to_accept(known, growing=bool(asks.get('owed_fence'))):.0f}"

@@ -150,6 +150,33 @@ def evacuation(setup: Setup, *more: Happening, **changes: Any) -> Scenario:
     )
 
 
+def _back_from_out_of_sight(setups: Mapping[str, Setup]) -> list[Scenario]:
+    """The source is cut off, from the target too, and its own clients write on; it is back before anything was
+    promoted, and is fenced before anybody outside has seen a write of it. When that is falls between two looks."""
+    setup = setups["evacuate-local"]
+    source, target = setup.plan.source, setup.plan.target
+    return [
+        Scenario(
+            seed=0,
+            setup=setup.name,
+            way="watch",
+            automation="automatic",
+            synchronous=False,
+            workers=(Worker("w1", "resident", starts=0.5),),
+            person=Person(every_seconds=70.0, accepts_owed=False, accepts_loss_seconds=0.0),
+            happenings=(
+                Happening("region lost", 12.0, {"region": source, "how": "cut"}),
+                Happening(
+                    "partition source-target", 14.0, {"between": (source, target), "ways": "both", "seconds": 300.0}
+                ),
+                Happening("region returns", 60.0 + 0.25 * number, {"region": source}),
+            ),
+            calm_at=400.0,
+        )
+        for number in range(20)
+    ]
+
+
 def stopped_before_each_boundary(*meanwhile: Happening, seconds: float) -> HandMade:
     """The only worker stands still for a while at its n-th boundary, for each n, while something is said."""
 
@@ -858,8 +885,8 @@ def the_loss_bound_is_ignored(acted: Acted) -> Iterator[None]:
     """A promotion is ordered whatever it would lose."""
     asks = next_module._asks
 
-    def broken(run: Any, step: Any, todo: Any) -> dict[str, Any]:
-        asked = asks(run, step, todo)
+    def broken(run: Any, step: Any, todo: Any, loss: Any) -> dict[str, Any]:
+        asked = asks(run, step, todo, loss)
         if "loss_seconds" in asked:
             acted()
         return {name: value for name, value in asked.items() if name != "loss_seconds"}
@@ -871,16 +898,32 @@ def the_loss_bound_is_ignored(acted: Acted) -> Iterator[None]:
 @breaks("I3", only=lambda s: not s.synchronous)
 def the_loss_is_counted_as_if_fenced(acted: Acted) -> Iterator[None]:
     """`loss_if_dead` is held against the bound although the fence is only owed, and the old side goes on."""
-    asks = next_module._asks
+    bound = next_module._loss_seconds
 
-    def broken(run: Any, step: Any, todo: Any) -> dict[str, Any]:
-        if "owed_fence" in asks(run, step, todo):
+    def broken(run: Any, step: Any, todo: Any, seen_t: float) -> Any:
+        if bound(run, step, todo, seen_t) == todo.loss_if_alive_seconds:
             acted()
-        return {
-            **asks(run, step, replace(todo, loss_if_alive_seconds=todo.loss_if_dead_seconds)),
-        }
+            return todo.loss_if_dead_seconds
+        return bound(run, step, todo, seen_t)
 
-    with patch.object(next_module, "_asks", broken):
+    with patch.object(next_module, "_loss_seconds", broken):
+        yield
+
+
+@breaks("I3", by_hand=_back_from_out_of_sight, why="a region that comes back after its lag is drawn once in many")
+def a_fenced_source_counts_as_dead_all_along(acted: Acted) -> Iterator[None]:
+    """`loss_if_dead` is held against the bound although the source could be fenced: so it was alive, and clients next
+    to it wrote to it, seen by nobody outside."""
+    bound = next_module._loss_seconds
+
+    def broken(run: Any, step: Any, todo: Any, seen_t: float) -> Any:
+        real = bound(run, step, todo, seen_t)
+        if todo.fence != "proven" or real == todo.loss_if_dead_seconds:
+            return real
+        acted()
+        return todo.loss_if_dead_seconds
+
+    with patch.object(next_module, "_loss_seconds", broken):
         yield
 
 

@@ -150,3 +150,24 @@ def test_a_tick_long_after_the_end_leaves_alone_what_a_run_changed(local: Setup)
         assert history.cloud.frozen[frozen] is put_back
         assert (history.log.seq > later) is put_back
         later = history.log.seq
+
+
+def test_what_a_source_took_out_of_sight_until_it_was_fenced_counts_as_lost(local: Setup) -> None:
+    """Cut off from everybody, it took its own clients' writes for half a minute; back, it was fenced at once, and the
+    loss was held to be nothing, since nobody outside had seen a write."""
+    history = played(
+        local,
+        way="watch",
+        automation="automatic",
+        synchronous=False,
+        workers=(Worker("w1", "resident", starts=0.5),),
+        person=Person(every_seconds=70.0, accepts_owed=False, accepts_loss_seconds=0.0),
+        happenings=(
+            CUT,
+            Happening("partition source-target", 14.0, {"between": ("east", "west"), "ways": "both", "seconds": 300.0}),
+            Happening("region returns", 61.25, {"region": "east"}),
+        ),
+        calm_at=400.0,
+    )
+    (asked,) = {entry.data["reason"] for _, entry in history.entries if entry.kind is Kind.HALT}
+    assert "lose 4" in asked or "lose 5" in asked, asked

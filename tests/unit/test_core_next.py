@@ -412,7 +412,8 @@ def promotion(*said: Said, **todo: Any) -> tuple[Command, ...]:
     return next_commands(run_after(*said, done), at(5.0, {PROMOTE: look}))
 
 
-FENCED = {"fence": "proven", "loss_if_dead_seconds": 1.0, "loss_if_alive_seconds": 99.0}
+# The fence was seen to stand at 2.0, and the promotion is looked at at 5.0: three seconds in which nothing was written.
+FENCED = {"fence": "proven", "loss_if_dead_seconds": 1.0, "loss_if_alive_seconds": 4.0}
 
 
 def asks(commands: tuple[Command, ...]) -> Any:
@@ -421,10 +422,10 @@ def asks(commands: tuple[Command, ...]) -> Any:
     return command.data["asks"]
 
 
-@pytest.mark.parametrize("fence", ["proven", "prevented"])
-def test_a_promotion_behind_a_fence_and_within_the_bound_needs_nobody(fence: str) -> None:
-    until = (seen("freeze"), seen("fence", outcome=fence), *GATE_PASSED[2:])
-    (command,) = promotion(*until, **{**FENCED, "fence": fence})
+@pytest.mark.parametrize(("fence", "alive"), [("proven", 4.0), ("prevented", 99.0)])
+def test_a_promotion_behind_a_fence_and_within_the_bound_needs_nobody(fence: str, alive: float) -> None:
+    until = (seen("freeze"), seen("fence", t=2.0, outcome=fence), *GATE_PASSED[2:])
+    (command,) = promotion(*until, **{**FENCED, "fence": fence, "loss_if_alive_seconds": alive})
     assert isinstance(command, ActOn)
     assert command.track == PROMOTE
 
@@ -438,16 +439,35 @@ def test_what_loses_no_data_asks_nothing() -> None:
     ("loss", "asked"), [(30.0, None), (30.5, {"loss_seconds": 30.5}), (None, {"loss_seconds": 0.0})]
 )
 def test_a_loss_beyond_the_bound_or_unknown_is_asked_for(loss: float | None, asked: dict[str, Any] | None) -> None:
-    commands = promotion(*GATE_PASSED, **{**FENCED, "loss_if_dead_seconds": loss})
-    if asked is None:
-        assert isinstance(commands[0], ActOn)
-    else:
-        assert asks(commands) == asked
+    prevented = (seen("freeze"), seen("fence", t=2.0, outcome="prevented"), *GATE_PASSED[2:])
+    for until, figures in (
+        (prevented, {"fence": "prevented", "loss_if_dead_seconds": loss}),
+        (GATE_PASSED, {"loss_if_alive_seconds": None if loss is None else loss + 3.0}),
+    ):
+        commands = promotion(*until, **{**FENCED, **figures})
+        if asked is None:
+            assert isinstance(commands[0], ActOn)
+        else:
+            assert asks(commands) == asked
+
+
+def test_a_source_that_could_be_fenced_was_alive_and_may_have_taken_writes_until_then() -> None:
+    """It came back after 35 seconds out of sight, in which clients next to it wrote on; then it was fenced. What the
+    last write seen from outside says of the loss is true of a dead source only."""
+    assert asks(promotion(*GATE_PASSED, **{**FENCED, "loss_if_alive_seconds": 38.0})) == {"loss_seconds": 35.0}
+    owed = (seen("freeze"), seen("fence", "owed"), *GATE_PASSED[2:])
+    settled = seen("fence", way="owed", t=4.5, outcome="proven")
+    assert asks(promotion(*owed, settled, **{**FENCED, "loss_if_alive_seconds": 38.0})) == {"loss_seconds": 37.5}
+    more = {"loss_if_dead_seconds": 31.0, "loss_if_alive_seconds": 32.0}
+    assert asks(promotion(*GATE_PASSED, **{**FENCED, **more})) == {"loss_seconds": 31.0}, "the greater one counts"
+    no_word = {"loss_if_dead_seconds": None, "loss_if_alive_seconds": 32.0}
+    assert isinstance(promotion(*GATE_PASSED, **{**FENCED, **no_word})[0], ActOn), "nobody need have seen the last one"
 
 
 @pytest.mark.parametrize("now", ["", "none", "owed"])
 def test_a_fence_that_does_not_stand_at_this_look_is_asked_for_with_the_greater_loss(now: str) -> None:
-    assert asks(promotion(*GATE_PASSED, **{**FENCED, "fence": now})) == {"owed_fence": True, "loss_seconds": 99.0}
+    long = {**FENCED, "fence": now, "loss_if_alive_seconds": 99.0}
+    assert asks(promotion(*GATE_PASSED, **long)) == {"owed_fence": True, "loss_seconds": 99.0}
     quiet = {**FENCED, "fence": now, "loss_if_alive_seconds": 2.0}
     assert asks(promotion(*GATE_PASSED, **quiet)) == {"owed_fence": True}
 
@@ -470,7 +490,7 @@ def test_without_any_fence_before_it_a_promotion_asks_for_one() -> None:
 
 
 def test_what_a_person_accepted_lets_it_be_ordered() -> None:
-    beyond = {**FENCED, "loss_if_dead_seconds": 40.0}
+    beyond = {**FENCED, "loss_if_alive_seconds": 43.0}
     assert isinstance(promotion(*GATE_PASSED, told("approve", loss_seconds=40.0), **beyond)[0], ActOn)
     assert asks(promotion(*GATE_PASSED, told("approve", loss_seconds=39.0), **beyond)) == {"loss_seconds": 40.0}
 
@@ -478,8 +498,8 @@ def test_what_a_person_accepted_lets_it_be_ordered() -> None:
 @pytest.mark.parametrize(
     "todo",
     [
-        {**FENCED, "loss_if_dead_seconds": 40.0},
-        {**FENCED, "fence": "owed"},
+        {**FENCED, "loss_if_alive_seconds": 43.0},
+        {**FENCED, "fence": "owed", "loss_if_alive_seconds": 99.0},
         {**FENCED, "fence": "owed", "loss_if_alive_seconds": 3.0},
     ],
 )
@@ -494,13 +514,13 @@ def test_the_command_that_a_halt_suggests_is_enough(todo: dict[str, Any]) -> Non
     assert bool(number) is ("loss_seconds" in data["asks"]), "a number is asked for only where one is missing"
     if number:
         approval["loss_seconds"] = float(number[1])
-    later = {**todo, "loss_if_alive_seconds": todo["loss_if_alive_seconds"] + 30.0}
-    later = later if "loss_seconds" in data["asks"] else todo
+    grows = "owed_fence" in data["asks"] and "loss_seconds" in data["asks"]
+    later = {**todo, "loss_if_alive_seconds": todo["loss_if_alive_seconds"] + (30.0 if grows else 0.0)}
     assert isinstance(promotion(*GATE_PASSED, told("approve", **approval), **later)[0], ActOn)
 
 
 def test_an_unknown_loss_is_asked_for_as_a_number_that_the_person_must_state() -> None:
-    data = entry(promotion(*GATE_PASSED, **{**FENCED, "loss_if_dead_seconds": None})).data
+    data = entry(promotion(*GATE_PASSED, **{**FENCED, "loss_if_alive_seconds": None})).data
     assert "--loss-seconds SECONDS" in data["to_do"]
     assert "--accept-owed-fence" not in data["to_do"]
     alive = {**FENCED, "fence": "owed", "loss_if_alive_seconds": None}
@@ -508,11 +528,11 @@ def test_an_unknown_loss_is_asked_for_as_a_number_that_the_person_must_state() -
 
 
 def test_a_halt_before_a_promotion_names_the_step_and_what_would_be_lost() -> None:
-    data = entry(promotion(*GATE_PASSED, **{**FENCED, "loss_if_dead_seconds": 40.0})).data
+    data = entry(promotion(*GATE_PASSED, **{**FENCED, "loss_if_alive_seconds": 43.0})).data
     assert "promote" in data["reason"] and "40.0 s" in data["reason"]
-    alive = entry(promotion(*GATE_PASSED, **{**FENCED, "fence": "owed"})).data
+    alive = entry(promotion(*GATE_PASSED, **{**FENCED, "fence": "owed", "loss_if_alive_seconds": 99.0})).data
     assert "99.0 s" in alive["reason"] and "owed" in alive["reason"]
-    unknown = entry(promotion(*GATE_PASSED, **{**FENCED, "loss_if_dead_seconds": None})).data
+    unknown = entry(promotion(*GATE_PASSED, **{**FENCED, "loss_if_alive_seconds": None})).data
     assert "unknown" in unknown["reason"]
 
 

@@ -604,12 +604,14 @@ class Play:
     def _carry_to_an_end(self, bound: float) -> None:
         hub = self.hub
         first = acts = len(self.history.person_acts)
-        since = hub.now
+        since = moving_since = hub.now
         while self.log.run is not None and not self.history.stuck:
             run = self.log.run
+            if run.phase not in {Phase.RUNNING, Phase.UNDOING}:
+                moving_since = hub.now  # a gate's time is its own
             hub.run(hub.now + 5.0, lambda: self.log.run is None)
             if len(self.history.person_acts) > acts:
-                acts, since = len(self.history.person_acts), hub.now
+                acts, since, moving_since = len(self.history.person_acts), hub.now, hub.now
             if self.log.run is None:
                 break
             if acts - first > ACTS_MAX:
@@ -617,9 +619,9 @@ class Play:
                     f"run {run.id} is {run.phase} after {acts - first} commands: {run.halted_because}"
                 )
                 break
-            if hub.now - since > bound and run.phase in {Phase.RUNNING, Phase.UNDOING}:
+            if hub.now - moving_since > bound:
                 self.history.stuck.append(
-                    f"run {run.id} is {run.phase} for {hub.now - since:.0f} s, bound {bound:.0f} s"
+                    f"run {run.id} is {run.phase} for {hub.now - moving_since:.0f} s, bound {bound:.0f} s"
                 )
                 break
             if hub.now - since > bound + 1300:
