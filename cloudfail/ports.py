@@ -183,6 +183,27 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True)
+class StorePlace:
+    """Where a store lives. provider: whose regions these are ("" for a host of one's own). regions: those without any
+    one of which it stops; () if it outlives each single region, None if its URL does not say."""
+
+    provider: str
+    regions: tuple[str, ...] | None
+
+
+class StoreKind(Protocol):
+    """One scheme of `state:` URLs: what an entry point of the group `cloudfail.stores` names."""
+
+    def place(self, url: str) -> StorePlace:
+        """What the URL says of where it lives; no call, and no vendor library. Raises Refused for a URL that it cannot
+        read, with what to write instead."""
+
+    def open(self, url: str) -> Store:
+        """The store behind it. Raises Refused as `place` does, and for what cannot keep the promises of `Store` (an
+        eventually consistent table, say); StoreUnavailable where it does not answer."""
+
+
+@dataclass(frozen=True)
 class VerbFacts:
     """What plan, lint, approval screen and report say about a verb (design.md §4 rule 8).
 

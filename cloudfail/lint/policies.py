@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 from cloudfail.config.durations import written
 from cloudfail.config.loaded import Loaded
+from cloudfail.errors import Refused
 from cloudfail.lint.finding import Finding, Severity, at
 from cloudfail.lint.rto import bar, estimate_of, ttl_of
 from cloudfail.lint.view import View
 from cloudfail.model.policy import Automation, Scope
 from cloudfail.model.runbook import Mode
+from cloudfail.stores import store_kind
 
 HOLD_DOWN_SECONDS_MIN = 60.0
 VANTAGES_MIN = 3
@@ -64,11 +66,19 @@ def votes(loaded: Loaded) -> Iterator[Finding]:
 
 def state_store(loaded: Loaded) -> Iterator[Finding]:
     """The run's memory lives where no region that can be lost takes it along (safety rule 7, lesson 12)."""
-    found = re.search(r"[?&]region=([^&]+)", loaded.topology.state)
-    if found and found[1] in loaded.topology.regions:
-        message = f"the state lives in {found[1]}, which may be the region that is lost"
-        place = loaded.place("state")
-        yield at(place, "state-store-region", message, "use a region that is not in this file")
+    url, place = loaded.topology.state, loaded.place("state")
+    try:
+        regions = store_kind(url).place(url).regions
+    except Refused as refused:
+        yield at(place, "state-store", refused.happened, refused.to_do)
+        return
+    except ImportError:  # whoever reads these files need not have that cloud's library
+        regions = None
+    found = re.search(r"[?&]region=([^&]+)", url)
+    for region in regions or ([found[1]] if found else []):
+        if region in loaded.topology.regions:
+            message = f"the state lives in {region}, which may be the region that is lost"
+            yield at(place, "state-store-region", message, "use a region that is not in this file")
 
 
 def standing_runbook(loaded: Loaded) -> Iterator[Finding]:
