@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 from cloudfail.app import App, Notify
 from cloudfail.decide import Decision, DecisionKind, History, decide
+from cloudfail.detect import staleness_seconds
 from cloudfail.errors import CloudfailError, LeaseLost, Refused, StoreUnavailable
-from cloudfail.execution.lifecycle import Phase
+from cloudfail.execution.lifecycle import Event, Phase
 from cloudfail.execution.state import LogState, RunState
 from cloudfail.live import Live
 from cloudfail.model.observation import Health, Known, Unknown, Verdict
@@ -29,6 +30,8 @@ OBLIGATION_SECONDS = 5.0
 CARRY_GAP_SECONDS_MAX = 300.0
 WAITING_SLICE_SECONDS = 15.0
 RUN_SLICE_SECONDS = 3600.0
+# So long nobody who sees the loss has come by to begin a run: it is taken back.
+UNBEGUN_SECONDS_MAX = 600.0
 # Of a run that had ended before this process began, only a stamp says when; so far off it may be.
 STAMP_OFF_SECONDS_MAX = 900.0
 
@@ -103,6 +106,7 @@ class Watcher:
         self._watch_ends: dict[str, float] = {}
         self._watched_at: dict[str, float] = {}
         self._offered = ""
+        self._doubted: dict[str, float] = {}
         self._ready = ready or Readiness(app, notify)
 
     def run(self, *, until: float | None = None, stop: Callable[[], bool] = lambda: False) -> None:
@@ -256,6 +260,8 @@ class Watcher:
         clock = self.app.clock
         run = log.run
         assert run is not None
+        if not self._may_begin(run):
+            return
         with contextlib.suppress(LeaseLost):
             # At a gate it stays, so that the gate's clock goes on and it expires; in slices, to look around between.
             waiting = run.phase is Phase.GATED or not run.phase.may_act
@@ -263,6 +269,36 @@ class Watcher:
             engine = self._ready.engine()
             self.app.driven(engine, until=min(deadline, clock.boot() + slice_seconds), wait_for_people=waiting)
         self._offer_undo(self.app.log().run)
+
+    def _may_begin(self, run: RunState) -> bool:
+        """Whether a run that automation opened, and that has ordered nothing yet, is still called for: its source is
+        seen down now, by us. Whoever wrote it may have stood still between deciding and writing, for minutes, and no
+        log can tell. Without a loss in sight it is taken back, which costs nothing; blind, we wait for sight."""
+        begun = any(record.ordered for record in run.tracks.values())
+        by_person = run.automation is Automation.OFF or run.approvals or run.resumed_t > 0
+        if begun or by_person or run.phase is not Phase.RUNNING:
+            return True
+        source, now = run.plan.source, self.app.clock.boot()
+        health = self._verdicts()[source].health
+        if health is Health.DOWN:
+            return True
+        waited = now - self._doubted.setdefault(run.id, now)
+        ago = self.app.clock.wall() - run.opened_at
+        if health is Health.UNKNOWN and waited < self._sight_seconds() and ago < UNBEGUN_SECONDS_MAX:
+            self.live.wait(IDLE_SECONDS)
+            return False
+        seen = "answers" if health is Health.HEALTHY else "is not seen down by any quorum of observers"
+        with contextlib.suppress(CloudfailError):
+            self.app.command(run.id, Event.ABORT, f"{source} {seen}, and nothing was ordered yet: not begun.")
+        return True
+
+    def _sight_seconds(self) -> float:
+        """By then observers that begin to look now have made up their minds."""
+        checks = self.app.topology.checks.values()
+        return max(
+            (check.every_seconds * (max(check.fall, check.rise) + 1) + staleness_seconds(check) for check in checks),
+            default=0.0,
+        )
 
     def _offer_undo(self, run: RunState | None) -> None:
         """If the source recovers while the run waits for a person before its promotion, undo is offered first (rule

@@ -171,3 +171,39 @@ def test_what_a_source_took_out_of_sight_until_it_was_fenced_counts_as_lost(loca
     )
     (asked,) = {entry.data["reason"] for _, entry in history.entries if entry.kind is Kind.HALT}
     assert "lose 4" in asked or "lose 5" in asked, asked
+
+
+def test_a_run_that_was_written_long_after_it_was_decided_is_not_begun(local: Setup) -> None:
+    """Its process stood still in the middle of writing it, and the region came back meanwhile; it went on to fence and
+    to promote."""
+    history = played(
+        local,
+        way="watch",
+        automation="automatic",
+        workers=WATCHER,
+        happenings=(
+            LOST,
+            Happening("stop", 0.0, {"worker": "w1", "boundary": 3, "seconds": 200.0}),
+            Happening("region returns", 60.0, {"region": "east"}),
+        ),
+        calm_at=400.0,
+    )
+    assert history.fired.get("stop")
+    (at,) = opened(history)
+    assert at > 200.0, "it was not stopped while it wrote the run"
+    assert [run.phase for run in history.runs()] == [Phase.UNDONE]
+    assert not [entry for _, entry in history.entries if entry.kind is Kind.INTENT]
+
+
+def test_a_run_that_its_opener_never_began_is_begun_by_whoever_sees_the_loss(local: Setup) -> None:
+    history = played(
+        local,
+        way="watch",
+        automation="automatic",
+        workers=(Worker("w1", "resident"),),
+        happenings=(LOST, Happening("crash", 0.0, {"worker": "w1", "boundary": 5})),
+        calm_at=400.0,
+    )
+    assert history.fired.get("crash")
+    first = next(entry for _, entry in history.entries if entry.kind is Kind.INTENT)
+    assert first.by.startswith("w1") and history.runs()[0].phase in {Phase.DONE, Phase.DEGRADED}

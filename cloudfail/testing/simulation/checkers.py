@@ -229,6 +229,12 @@ def traffic_goes_where_it_may(history: History) -> Iterator[Violation]:
             yield Violation("I5", f"{name} was pointed to {region} at +{at:.2f}s, which was not promoted")
 
 
+def _ordered(history: History, run: str) -> bool:
+    """Whether that run changed anything. What was decided before its process stood still may be written after; it must
+    not be begun."""
+    return any(entry.kind is Kind.INTENT and entry.data["run"] == run for _, entry in history.entries)
+
+
 def blind_observers_do_nothing(history: History) -> Iterator[Violation]:
     """I6."""
     scenario = history.scenario
@@ -242,7 +248,7 @@ def blind_observers_do_nothing(history: History) -> Iterator[Violation]:
         source = history.setup.plan.source
         lost = history.lost_at
         back = history.back_at.get(source, float("inf"))
-        if lost is None or at < lost or at > back + 20.0:
+        if (lost is None or at < lost or at > back + 20.0) and _ordered(history, entry.data["run"]):
             yield Violation("I6", f"a run was opened at +{at:.2f}s although {source} served")
 
 
