@@ -138,9 +138,9 @@ class PostgresStore:
 
     def _noticed(self, notice: Any) -> None:
         # Somebody cancelled the wait for the synchronous standby: the entry stands on the primary alone, and the server
-        # calls it committed. (PostgreSQL, src/backend/replication/syncrep.c: query_canceled and admin_shutdown.)
-        if notice.sqlstate in {"57014", "57P01"}:
-            self._doubt = notice.message_primary or "the wait for the standby was cancelled"
+        # calls it committed, with a warning. (PostgreSQL, src/backend/replication/syncrep.c.)
+        if notice.severity_nonlocalized == "WARNING":
+            self._doubt = notice.message_primary or "it warned"
 
     def _connected(self) -> Any:
         if self._connection is not None and not self._connection.closed:
