@@ -53,6 +53,7 @@ from cloudfail.testing.simulation.ports import SimDatabase
 from cloudfail.testing.simulation.process import SimApp
 from cloudfail.testing.simulation.scenario import Happening, Person, Scenario, Setup, Worker, draw
 from cloudfail.testing.simulation.setups import shipped_setups
+from cloudfail.watcher import Watcher
 
 Acted = Callable[[], None]
 Only = Callable[[Scenario], bool]
@@ -1053,6 +1054,39 @@ def _everyone(_state: Any, topology: Any, _now: float) -> dict[str, dict[str, fl
     return {region: dict.fromkeys(detect_module.vantages_of(topology), -math.inf) for region in topology.regions}
 
 
+def _written_late(setups: Mapping[str, Setup]) -> list[Scenario]:
+    """The only watcher stands still while it writes the run that it decided on, and the region is back meanwhile."""
+    setup = setups["evacuate-local"]
+    return [
+        Scenario(
+            seed=0,
+            setup=setup.name,
+            way="watch",
+            automation="automatic",
+            workers=(Worker("w1", "resident"),),
+            happenings=(
+                Happening("region lost", 12.0, {"region": setup.plan.source, "how": "kill"}),
+                Happening("stop", 0.0, {"worker": "w1", "boundary": 3, "seconds": 200.0}),
+                Happening("region returns", 60.0, {"region": setup.plan.source}),
+            ),
+            calm_at=400.0,
+        )
+    ]
+
+
+@breaks("I6", by_hand=_written_late, why="a stop at that one boundary, with nobody else awake, is drawn once in many")
+def a_run_is_begun_whatever_is_seen(acted: Acted) -> Iterator[None]:
+    """What was decided is carried out however long ago that was."""
+
+    def broken(self: Any, run: RunState) -> bool:
+        if not any(record.ordered for record in run.tracks.values()):
+            acted()
+        return True
+
+    with patch.object(Watcher, "_may_begin", broken):
+        yield
+
+
 @breaks("I6", by_hand=blind_watchers(("vantage 1", "source")), why="an observer loses its way while nothing is lost")
 def one_vantage_is_enough(acted: Acted) -> Iterator[None]:
     """A single vantage decides."""
@@ -1114,7 +1148,8 @@ def _lost_and_back(*later: Happening) -> HandMade:
 
 @breaks("I8", by_hand=_lost_and_back(), playing=StillWatching, why="nobody watches after a move in the swarm")
 def going_home_is_automatic(acted: Acted) -> Iterator[None]:
-    """As soon as the region that the file calls primary is healthy again, everything is moved back."""
+    """As soon as the region that the file calls primary is healthy again, everything is moved back; and a run is begun
+    without its loss in sight."""
     decide = watcher_module.decide
 
     def broken(topology: Any, verdicts: Any, history: Any, now: float) -> Decision:
@@ -1126,7 +1161,8 @@ def going_home_is_automatic(acted: Acted) -> Iterator[None]:
             return Decision(DecisionKind.ACT, history.primary, home, ("Home is healthy.",))
         return real
 
-    with patch.object(watcher_module, "decide", broken):
+    begins = patch.object(Watcher, "_may_begin", lambda _self, _run: True)
+    with patch.object(watcher_module, "decide", broken), begins:
         yield
 
 
