@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 import requests
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cloudfail.clock import SystemClock
 from cloudfail.errors import Refused, StoreUnavailable
@@ -142,14 +144,14 @@ def test_a_client_that_retried_inside_and_met_its_own_write_is_told_so_by_the_jo
     assert len(Journal(store, "shop", SystemClock(), "bob").refresh()) == 3
 
 
-def test_our_own_client_sends_a_write_once_whatever_becomes_of_it(gcs: str, broken_wire: Wire) -> None:
-    watched = Watched()
-    store = CloudStorageStore(parse(gcs), session=over(watched))
-    broken_wire.lose(b"POST", 5)
-    with pytest.raises(StoreUnavailable):
-        store.append("shop", 1, b"x")
-    assert watched.seen == ["POST"]
-    assert broken_wire.lost == 1
+def test_our_own_client_sends_each_request_once_whatever_becomes_of_it(gcs: str, broken_wire: Wire) -> None:
+    store = CloudStorageKind().open(gcs)
+    for method, call in ((b"POST", lambda: store.append("shop", 1, b"x")), (b"GET", lambda: store.read("shop", 0))):
+        broken_wire.lost = 0
+        broken_wire.lose(method, 5)
+        with pytest.raises(StoreUnavailable):
+            call()
+        assert broken_wire.lost == 1
 
 
 def test_the_tail_costs_one_request_and_pages_are_read_to_the_end(gcs: str) -> None:
@@ -353,6 +355,25 @@ def test_no_credentials_are_unavailable_and_say_how_to_log_in(monkeypatch: pytes
     with pytest.raises(StoreUnavailable) as raised:
         CloudStorageKind().open("gs://acme-cloudfail/shop")
     assert "gcloud auth application-default login" in raised.value.to_do
+
+
+def test_a_token_that_does_not_come_is_unavailable_in_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A stand-in for Google's token server, which takes the request and is silent."""
+    key = rsa.generate_private_key(65537, 2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    account = {"type": "service_account", "project_id": "acme", "client_email": "cloudfail@acme", "client_id": "1"}
+    with silence() as port:
+        account |= {"private_key_id": "1", "private_key": key.decode(), "token_uri": f"http://127.0.0.1:{port}/token"}
+        (tmp_path / "key.json").write_text(json.dumps(account))
+        monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+        monkeypatch.setattr(clients, "_sessions", {})
+        store = CloudStorageStore(parse("gs://acme-cloudfail/shop"), timeout_seconds=(0.3, 0.3))
+        begun = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="timed out"):
+            store.append("shop", 1, b"a")
+        assert time.monotonic() - begun < 8
 
 
 def test_threads_that_ask_at_once_are_given_one_session(monkeypatch: pytest.MonkeyPatch) -> None:
