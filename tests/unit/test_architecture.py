@@ -38,6 +38,7 @@ LAYERS: dict[str, int] = {
     "cloudfail.probes": 6,
     "cloudfail.shipped": 6,
     "cloudfail.audit": 7,
+    "cloudfail.importing": 7,
     "cloudfail.engine": 7,
     "cloudfail.testing": 8,
     "cloudfail.watch": 8,
