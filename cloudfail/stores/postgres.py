@@ -14,8 +14,10 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -96,11 +98,14 @@ class PostgresStore:
         self._lock = threading.Lock()
         self._connection: Any = None
         self._doubt = ""
+        self._ends = float("inf")
+        self._closed = threading.Event()
         with self._lock:
             try:
                 self._connected()
             except psycopg.Error as error:
                 raise self._unavailable(error) from error
+        threading.Thread(target=_break_overdue, args=(weakref.ref(self), self._closed), daemon=True).start()
 
     def read(self, log: str, after: int) -> list[StoredEntry]:
         rows = self._run(lambda connection: connection.execute(_READ, (log, after)).fetchall())
@@ -116,21 +121,37 @@ class PostgresStore:
             return False
 
     def close(self) -> None:
+        self._closed.set()
         with self._lock:
             self._drop()
+
+    def __del__(self) -> None:
+        closed = getattr(self, "_closed", None)
+        if closed is not None:
+            closed.set()
+
+    def break_overdue(self) -> None:
+        """Break the connection under a call that takes too long. The server's own timeout ends before it commits, and a
+        commit that waits for a standby which is gone waits for ever. Called now and then, from another thread."""
+        connection = self._connection
+        if time.monotonic() > self._ends and connection is not None:
+            with suppress(Exception), socket.socket(fileno=os.dup(connection.fileno())) as ours:
+                ours.shutdown(socket.SHUT_RDWR)
 
     def _run(self, call: Callable[[Any], Any]) -> Any:
         with self._lock:
             try:
                 connection = self._connected()
                 self._doubt = ""
-                with _ended_after(2 * self._call_seconds, connection.fileno()):
-                    result = call(connection)
+                self._ends = time.monotonic() + 2 * self._call_seconds
+                result = call(connection)
             except (self._psycopg.errors.SerializationFailure, self._psycopg.errors.UniqueViolation) as error:
                 raise _SomebodyElse from error  # it was rolled back, and said so
             except (self._psycopg.Error, OSError) as error:
                 self._drop()
                 raise self._unavailable(error) from error
+            finally:
+                self._ends = float("inf")
             if self._doubt:
                 self._drop()
                 raise self._unavailable(RuntimeError(self._doubt))
@@ -193,22 +214,13 @@ class PostgresStore:
         )
 
 
-@contextmanager
-def _ended_after(seconds: float, descriptor: int) -> Iterator[None]:
-    """Break the connection if the body takes longer. The server's own timeout ends before it commits, and a commit that
-    waits for a standby which is gone waits for ever."""
-
-    def end() -> None:
-        with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as ours:
-            ours.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+def _break_overdue(store: weakref.ref[PostgresStore], closed: threading.Event) -> None:
+    while not closed.wait(0.5):
+        living = store()
+        if living is None:
+            return
+        living.break_overdue()
+        del living
 
 
 class _SomebodyElse(Exception):

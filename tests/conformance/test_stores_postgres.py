@@ -357,7 +357,7 @@ def test_under_restarts_every_run_ends_and_changes_each_thing_once(server: serve
                         return
                 except StoreUnavailable:
                     lost[number] += 1
-                    time.sleep(0.3 + number % 7 / 10)
+                    time.sleep(0.5 + number % 7 / 10)
                     made.clock.sleep(1.0)
         except BaseException as error:
             broke.append(error)
@@ -367,8 +367,8 @@ def test_under_restarts_every_run_ends_and_changes_each_thing_once(server: serve
         thread.start()
     start.wait()
     restarts = 0
-    while any(thread.is_alive() for thread in threads) and restarts < 60:
-        time.sleep(2.0)
+    while any(thread.is_alive() for thread in threads) and restarts < 40:
+        time.sleep(3.0)
         server.kill() if restarts % 2 else server.stop("immediate")
         servers.run(servers.BIN / "pg_ctl", "start", "-D", server.data, "-l", server.log, "-w", "-t", "60", seconds=70)
         restarts += 1
