@@ -10,17 +10,16 @@ A bucket lives in one region, and its replicas lag behind: the region must be on
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
 from cloudfail.errors import Conflict, Refused, StoreUnavailable
 from cloudfail.ports import StoredEntry
+from cloudfail.stores.object_names import folder_of, name_of, number_of
 from cloudfail_aws.attempts import CALL_SECONDS, Unanswered, ask, deadline
 from cloudfail_aws.clients import Clients
 from cloudfail_aws.errors import code_of, status_of
@@ -29,8 +28,6 @@ from cloudfail_aws.store import S3Place
 
 GETS_AT_ONCE = 8
 KEYS_PER_PAGE = 1000
-_DIGITS = 12
-_NUMBER = re.compile(rf"[0-9]{{{_DIGITS}}}")
 
 T = TypeVar("T")
 
@@ -91,14 +88,8 @@ class S3Store:
 
     # ---- objects
 
-    def _folder(self, log: str) -> str:
-        """A name of its own for each log. Percent signs and slashes in it are quoted, so no two names meet and none is
-        inside another; dots are, since "." and ".." mean something to whoever reads a path."""
-        quoted = quote(log, safe="").replace(".", "%2E") or "%"
-        return f"{self._place.prefix}/{quoted}/" if self._place.prefix else f"{quoted}/"
-
     def _key(self, log: str, seq: int) -> str:
-        return f"{self._folder(log)}{seq:0{_DIGITS}d}"
+        return name_of(self._place.prefix, log, seq)
 
     def _stands(self, log: str, seq: int, until: float) -> bool:
         def head(client: Any) -> bool:
@@ -113,16 +104,16 @@ class S3Store:
         return self._ask(head, until)
 
     def _look(self, log: str, after: int) -> list[_Listed]:
-        folder = self._folder(log)
+        folder = folder_of(self._place.prefix, log)
         # The digits' order is the numbers' order.
         where: dict[str, Any] = {"StartAfter": self._key(log, after)}
         found: list[_Listed] = []
         while True:
             page = self._page(folder, where)
             for item in page.get("Contents", []):
-                number = item["Key"].removeprefix(folder)
-                if _NUMBER.fullmatch(number):
-                    found.append(_Listed(int(number), item["LastModified"].timestamp()))
+                number = number_of(item["Key"], folder)
+                if number is not None:
+                    found.append(_Listed(number, item["LastModified"].timestamp()))
             if not page.get("IsTruncated"):
                 return found
             where = {"ContinuationToken": page["NextContinuationToken"]}

@@ -7,6 +7,7 @@ between attempts does so on a clock which is not ours. Whether a call may be mad
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,8 @@ def _credential() -> Any:
     from azure.identity import DefaultAzureCredential
 
     if not _credentials:
+        # It writes a page about every place where it found nothing. Ours is one error, with the command that helps.
+        logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
         _credentials.append(
             DefaultAzureCredential(retry_total=0, connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)
         )

@@ -22,7 +22,6 @@ stand in one that is not evacuated.
 from __future__ import annotations
 
 import re
-import string
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,13 +29,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 from cloudfail.errors import Conflict, Permanent, Refused, StoreUnavailable
 from cloudfail.ports import Store, StoredEntry, StorePlace
+from cloudfail.stores.object_names import folder_of, name_of, number_of
 from cloudfail_azure import clients, errors
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient
 
 READERS = 8
-_DIGITS = 12
 _HUNDRED = 100
 
 _WRITE = (
@@ -47,7 +46,6 @@ _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _CONTAINER = re.compile(r"(?=.{3,63}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 _PREFIX = re.compile(r"[A-Za-z0-9_=-]+(\.[A-Za-z0-9_=-]+)*(/[A-Za-z0-9_=-]+(\.[A-Za-z0-9_=-]+)*)*")
 _REGION = re.compile(r"[a-z]+[0-9]?")
-_AS_THEY_ARE = frozenset(f"{string.ascii_letters}{string.digits}-".encode())
 
 
 @dataclass(frozen=True)
@@ -185,14 +183,14 @@ class BlobStore:
 
     def _list(self, log: str, hundred: int) -> list[tuple[int, float]]:
         """Number and time of the entries of one hundred, in order."""
-        folder = self._folder(log)
-        start = f"{folder}{hundred:0{_DIGITS - 2}d}"
+        folder = folder_of(self.where.prefix, log)
+        start = name_of(self.where.prefix, log, 100 * hundred).removesuffix("00")
         found = []
         try:
             for blob in self._container.list_blobs(name_starts_with=start, results_per_page=self._page):
-                number = blob.name.removeprefix(folder)
-                if len(number) == _DIGITS and number.isascii() and number.isdigit():
-                    found.append((int(number), blob.creation_time.timestamp() if blob.creation_time else 0.0))
+                number = number_of(blob.name, folder)
+                if number is not None:
+                    found.append((number, blob.creation_time.timestamp() if blob.creation_time else 0.0))
         except self._failures as error:
             raise self._unavailable(error) from error
         except (AttributeError, KeyError, TypeError, ValueError) as error:  # the client read on in what was no listing
@@ -240,11 +238,8 @@ class BlobStore:
 
     # ---- names
 
-    def _folder(self, log: str) -> str:
-        return f"{self.where.prefix}/{quoted(log)}/".lstrip("/")
-
     def _name(self, log: str, seq: int) -> str:
-        return f"{self._folder(log)}{seq:0{_DIGITS}d}"
+        return name_of(self.where.prefix, log, seq)
 
 
 def _service_for(where: Where) -> Any:
@@ -264,11 +259,3 @@ def _service_for(where: Where) -> Any:
             _UNTOUCHED,
             f"Set it to what this prints: az storage account show-connection-string --name {where.account}",
         ) from error
-
-
-def quoted(log: str) -> str:
-    """Any text as one part of a blob's name. Different logs have different ones: ASCII letters, digits and '-' stand
-    for themselves, every other byte of its UTF-8 is '_' and two hexadecimal digits, and a lone '_' is the empty text.
-    '/' and '.' mean something in names, and tools that decode '%' do so once too often."""
-    written = log.encode("utf-8", "surrogatepass")
-    return "".join(chr(byte) if byte in _AS_THEY_ARE else f"_{byte:02x}" for byte in written) or "_"

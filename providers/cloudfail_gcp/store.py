@@ -27,7 +27,6 @@ import binascii
 import json
 import re
 import secrets
-import string
 import zlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +37,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Refused, StoreUnavailable
 from cloudfail.ports import Store, StoredEntry, StorePlace
+from cloudfail.stores.object_names import folder_of, name_of, number_of
 from cloudfail_gcp import clients, errors
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ TIMEOUT_SECONDS = (2.0, 5.0)
 PAGE = 500
 READERS = 8
 _PAGES_MAX = 10_000
-_DIGITS = 12
 
 # Custom metadata may hold 8 KiB for each object, and 4 KiB in one value ("Quotas and limits").
 _COPY_KEYS = ("cloudfail-z0", "cloudfail-z1")
@@ -60,7 +59,6 @@ _UNTOUCHED = "Nothing was read or changed."
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]{1,2}")
 _DUAL_REGION = re.compile(r"[a-z]{3,4}[0-9]{1,2}")
-_AS_THEY_ARE = frozenset(f"{string.ascii_letters}{string.digits}-".encode())
 _MULTI_REGIONS = frozenset({"asia", "eu", "us"})
 
 
@@ -249,10 +247,10 @@ class CloudStorageStore:
     # ---- requests
 
     def _list(self, log: str, after: int) -> list[tuple[int, Mapping[str, Any]]]:
-        folder = self._folder(log)
+        folder = folder_of(self.where.prefix, log)
         params = {
             "prefix": folder,
-            "startOffset": f"{folder}{after + 1:0{_DIGITS}d}",
+            "startOffset": self._name(log, after + 1),
             "endOffset": f"{folder}:",  # ':' is the character behind '9'
             "maxResults": str(self._page),
             "fields": "nextPageToken,items(name,timeCreated,metadata)",
@@ -261,9 +259,9 @@ class CloudStorageStore:
         for _ in range(_PAGES_MAX):
             page = self._json(self._request("GET", self._url("o"), params=params))
             for item in page.get("items", ()):
-                number = str(item["name"]).removeprefix(folder)
-                if len(number) == _DIGITS and number.isascii() and number.isdigit():
-                    found.append((int(number), item))
+                number = number_of(str(item["name"]), folder)
+                if number is not None:
+                    found.append((number, item))
             if not page.get("nextPageToken"):
                 return found
             params["pageToken"] = page["nextPageToken"]
@@ -336,19 +334,8 @@ class CloudStorageStore:
         path = "/".join(quote(part, safe="") for part in (self.where.bucket, *parts))
         return f"{self._endpoint}/storage/v1/b/{path}"
 
-    def _folder(self, log: str) -> str:
-        return f"{self.where.prefix}/{quoted(log)}/".lstrip("/")
-
     def _name(self, log: str, seq: int) -> str:
-        return f"{self._folder(log)}{seq:0{_DIGITS}d}"
-
-
-def quoted(log: str) -> str:
-    """Any text as one part of an object's name. Different logs have different ones: ASCII letters, digits and '-' stand
-    for themselves, every other byte of its UTF-8 is '_' and two hexadecimal digits, and a lone '_' is the empty text.
-    '/' and '.' mean something in names, and tools that decode '%' do so once too often."""
-    written = log.encode("utf-8", "surrogatepass")
-    return "".join(chr(byte) if byte in _AS_THEY_ARE else f"_{byte:02x}" for byte in written) or "_"
+        return name_of(self.where.prefix, log, seq)
 
 
 def _packed(body: bytes, value_max: int = COPY_VALUE_MAX) -> dict[str, str]:

@@ -26,7 +26,9 @@ def lint(
     for finding in findings:
         typer.echo(str(finding))
     errors = sum(finding.severity is Severity.ERROR for finding in findings)
-    typer.echo(f"{len(findings)} findings, {errors} of them errors; {len(loaded.runbooks)} runbooks.")
+    found = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+    read = "1 runbook" if len(loaded.runbooks) == 1 else f"{len(loaded.runbooks)} runbooks"
+    typer.echo(f"{found}, {errors} of them errors; {read}.")
     if errors:
         raise typer.Exit(1)
 

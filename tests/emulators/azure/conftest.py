@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cloudfail_azure import clients
-from tests.emulators.gcp.loopback import EMULATORS, free_port, running
+from tests.emulators.loopback import EMULATORS, free_port, running
 
 ACCOUNT = "cloudfailtests"
 KEY = base64.b64encode(secrets.token_bytes(64)).decode()

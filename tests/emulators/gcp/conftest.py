@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.emulators.gcp.loopback import EMULATORS, free_port, running
+from tests.emulators.loopback import EMULATORS, free_port, running
 
 LOCATION = "europe-west3"
 _BUCKETS = itertools.count(1)

@@ -31,9 +31,9 @@ from cloudfail.stores import open_store as open_by_url
 from cloudfail.stores import store_kind
 from cloudfail.testing.store_suite import OpenStore, StoreSuite
 from cloudfail_gcp import clients
-from cloudfail_gcp.store import CloudStorageKind, CloudStorageStore, _packed, _unpacked, parse, quoted
+from cloudfail_gcp.store import CloudStorageKind, CloudStorageStore, _packed, _unpacked, parse
 from tests.emulators.gcp.conftest import LOCATION
-from tests.emulators.gcp.loopback import Wire, silence, wire
+from tests.emulators.loopback import Wire, silence, wire
 
 FULL = bool(os.environ.get("CLOUDFAIL_FULL"))
 RACES = 1_000 if FULL else 40
@@ -493,27 +493,6 @@ def test_a_bucket_that_would_delete_entries_by_itself_is_refused(rule: dict[str,
 
 
 # ---- names and copies
-
-
-def test_different_logs_have_different_names_that_can_be_told_back() -> None:
-    names = [
-        "",
-        "_",
-        "__",
-        "shop",
-        "SHOP",
-        "shop/",
-        "shop%",
-        "shop_2f",
-        "shop.",
-        "läden",
-        "..",
-        "a b",
-        "東京",
-        "\ud800",
-    ]
-    assert len({quoted(name) for name in names}) == len(names)
-    assert all(set(quoted(name)) <= set(map(chr, range(128))) - set("./%# ") for name in names)
 
 
 @pytest.mark.parametrize("size", [0, 1, 2_900, 5_800, 5_900, 300_000])
