@@ -2,7 +2,7 @@
 
     python benchmarks/weather.py --years 10000
 
-What the weather is, what is true, and what is skipped stands in cloudfail/testing/simulation/weather.py. A year is a
+What the weather is, what is true, and what is skipped stands in cloudfail/testing/simulation/weather/. A year is a
 region-year of the primary; the standby's weather comes along and is not counted. One process, no network, no clock: the
 same seed gives the same figures. Each finding is printed with the seed of its year; `--replay SEED` plays that alone.
 

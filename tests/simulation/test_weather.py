@@ -1,4 +1,4 @@
-"""Ordinary weather (cloudfail/testing/simulation/weather.py): no false failover, every real loss acted on; and that the
+"""Ordinary weather (cloudfail/testing/simulation/weather/): no false failover, every real loss acted on; and that the
 simulator would say so if it were otherwise."""
 
 from __future__ import annotations
