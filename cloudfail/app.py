@@ -58,7 +58,9 @@ class Review:
 
 @dataclass
 class App:
-    """One application, opened by `by`: a person's name, or a worker's. `live` is set while somebody watches."""
+    """One application, opened by `by`: a person's name, or a worker's. `live` is set while somebody watches. `over_by`:
+    when this process may be ended from outside (boot seconds). `calls_out`: how many calls that change something never
+    came back to an engine of ours."""
 
     loaded: Loaded
     store: Store
@@ -73,6 +75,8 @@ class App:
         self._journal = Journal(self.store, self.topology.application, self.clock, self.by)
         self._log = LogState()
         self.silence = Silence()
+        self.over_by = float("inf")
+        self.calls_out = 0
 
     @classmethod
     def open(cls, topology: Path, runbooks: list[Path], by: str, state: str | None = None) -> App:
@@ -335,6 +339,7 @@ class App:
             worker=f"{self.by}/{secrets.token_hex(3)}",
             lease_seconds=self.topology.policy.lease_seconds,
             notify=notify,
+            over_by=self.over_by,
             silence=self.silence,
             # Whoever listens wants to hear of every entry from the first.
             known=(self._journal, self._log) if notify is None else None,
@@ -351,6 +356,7 @@ class App:
         try:
             engine.drive(until=until, wait_for_people=wait_for_people)
         finally:
+            self.calls_out += engine.calls_out
             if engine.state.seq == engine.journal.seq > self._journal.seq:
                 self._journal.begin_at(engine.journal)
                 self._log = engine.state
@@ -358,7 +364,11 @@ class App:
 
     def watch_over(self, run: str, notify: Notify | None = None) -> None:
         """Look once at what an ended run changed, and put back what a late call changed since (rule 10)."""
-        self.engine(notify).watch_over(run)
+        engine = self.engine(notify)
+        try:
+            engine.watch_over(run)
+        finally:
+            self.calls_out += engine.calls_out
 
     # ---- people's commands
 

@@ -47,6 +47,8 @@ from cloudfail.ports import Call, Store
 CALL_SHARE = 0.45
 MARGIN_SHARE = 0.25
 POLL_SECONDS = 0.25
+# With less time than this, no call is begun.
+CALL_SECONDS_MIN = 0.5
 # Never shorter, so that a rounded due time cannot make the loop spin.
 WAIT_SECONDS_MIN = 0.001
 SETTLE_SECONDS_MAX = 60.0
@@ -78,7 +80,8 @@ class Engine:
 
     lease_seconds: how long others wait after this worker fell silent. notify: called with each entry that this worker
     reads or writes, for progress on a screen. poll_seconds: how often it looks for people's commands while it waits.
-    silence: what this process knows of the holder's silence, where it has had other engines before. known: how far this
+    over_by: when this process may be ended from outside (boot seconds): every call is over by then. silence: what this
+    process knows of the holder's silence, where it has had other engines before. known: how far this
     process has read the log already (what a log says is the same for everybody; what was seen of the world is never
     handed on).
     """
@@ -96,6 +99,7 @@ class Engine:
         lease_seconds: float,
         notify: Callable[[Entry, LogState], None] | None = None,
         poll_seconds: float = POLL_SECONDS,
+        over_by: float = float("inf"),
         silence: Silence | None = None,
         known: tuple[Journal, LogState] | None = None,
     ) -> None:
@@ -115,6 +119,7 @@ class Engine:
         self.lease = Lease(clock, lease_seconds)
         self._notify = notify or (lambda _entry, _state: None)
         self._poll_seconds = poll_seconds
+        self._over_by = over_by
         self._silence = silence or Silence()
         self._epoch = 0
         self._t_at_boot = (0.0, 0.0)
@@ -382,6 +387,8 @@ class Engine:
                 case LookAt(track=track):
                     self._look(run, track)
                 case ActOn(track=track, todo=todo, attempt=attempt):
+                    if self._over_by - self.clock.boot() < CALL_SECONDS_MIN:
+                        continue  # the next process makes it, with time to see what comes of it
                     if not self._act(run, track, todo, attempt):
                         return True
                 case WaitUntil():
@@ -482,7 +489,13 @@ class Engine:
         return True
 
     def _call_timeout(self, wanted: float) -> float:
-        return min(wanted, self.lease_seconds * CALL_SHARE)
+        return min(wanted, self.lease_seconds * CALL_SHARE, max(0.0, self._over_by - self.clock.boot()))
+
+    @property
+    def calls_out(self) -> int:
+        """How many calls that change something have not come back, after `drive` has waited for them as long as a call
+        may take. While there are any, this process must not be kept for later: thawed, they would go on."""
+        return len(self._acting)
 
     def _collect(self) -> None:
         for back in self.calls.finished():

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
+import threading
 
 import pytest
 
+from cloudfail.actions.catalog import ACTIONS
+from cloudfail.calls import ThreadCalls
+from cloudfail.clock import SystemClock
+from cloudfail.engine import CALL_SECONDS_MIN, Engine
 from cloudfail.errors import LeaseLost, StoreUnavailable
 from cloudfail.execution.lifecycle import Phase
 from cloudfail.model.journal import Kind
 from cloudfail.ports import Store, StoredEntry
 from cloudfail.testing.crash import Boundaries, Crash, CrashingStore
+from cloudfail.testing.fakeworld import FakeWorld
 from tests.crash.moves import BASE, FULL, effects, entries, stage
 from tests.kit import Stage
 
@@ -174,3 +182,55 @@ def test_driving_when_nothing_is_open_writes_nothing() -> None:
     made.drive()
     made.engine("w2").watch_over(run)
     assert len(entries(made)) == count
+
+
+# ---- a process that will be ended from outside
+
+
+def test_no_call_is_begun_that_would_not_come_back_in_time() -> None:
+    """A function that is about to be ended orders nothing more; the next one does, and nothing is lost between."""
+    made, run = opened()
+    engine = made.engine()
+    engine._over_by = made.clock.boot() + CALL_SECONDS_MIN / 2
+    engine.drive(until=made.clock.boot() + CALL_SECONDS_MIN / 2)
+    assert not made.cloud.effects
+    made.drive()
+    ends_as_undisturbed(made, run)
+
+
+def test_a_call_has_no_longer_than_its_process() -> None:
+    made, _ = opened()
+    engine = made.engine()
+    assert engine._call_timeout(10.0) == 10.0
+    engine._over_by = made.clock.boot() + 4.0
+    assert engine._call_timeout(10.0) == 4.0
+    made.clock.sleep(5.0)
+    assert engine._call_timeout(10.0) == 0.0
+
+
+def test_a_call_that_never_came_back_is_known_and_the_lease_is_left_to_run_out() -> None:
+    """Whoever is next must wait as after a worker that fell silent, and this process must not be kept."""
+    made, _ = opened()
+    clock, hung = SystemClock(), threading.Event()
+    made.cloud.before_call = lambda _name: hung.wait(20.0) and None
+    engine = Engine(
+        store=made.store, application=made.application, world=FakeWorld(made.cloud), actions=ACTIONS, clock=clock,
+        calls=ThreadCalls(), worker="w1", lease_seconds=30.0, over_by=clock.boot() + 1.5,
+    )  # fmt: skip
+    began = clock.boot()
+    engine.drive(until=clock.boot() + 0.7)
+    assert engine.calls_out >= 1
+    assert clock.boot() - began < 10.0
+    assert entries(made)[-1].kind is not Kind.RELEASE
+    hung.set()
+
+
+def test_a_process_whose_calls_are_out_is_ended_and_not_kept() -> None:
+    code = (
+        "from types import SimpleNamespace; from cloudfail.entrypoints import serving; "
+        "serving._end_if_calls_are_out(SimpleNamespace(calls_out=0), serving.write_line); print('goes on', flush=True); "
+        "serving._end_if_calls_are_out(SimpleNamespace(calls_out=2), serving.write_line); print('goes on', flush=True)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 70
+    assert ended.stdout.count("goes on") == 1 and "2 calls have not come back" in ended.stdout

@@ -1,0 +1,33 @@
+"""AWS Lambda: `cloudfail.entrypoints.aws_lambda.handler`, called by EventBridge Scheduler, or by an alarm's event.
+
+An alarm wakes it earlier than the schedule would; what it says is not believed (serving.py). Lambda retries an event
+whose handler failed, and may deliver one twice: of two ticks one holds the lease, and the other leaves.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from cloudfail.entrypoints.serving import said_of_error, tick, write_line
+from cloudfail.errors import CloudfailError
+
+TICK_SECONDS_MAX = 55.0
+"""A schedule ticks once a minute at best: longer would only overlap with the next one."""
+
+
+class Context(Protocol):
+    """What Lambda tells of one invocation (docs.aws.amazon.com, "AWS Lambda context object in Python")."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int: ...
+
+
+def handler(_event: Any, context: Context) -> dict[str, Any]:
+    """One tick. Fails where nothing could be looked at, so that the platform counts it and the alarm hears of it."""
+    left = context.get_remaining_time_in_millis() / 1000.0
+    try:
+        return tick(min(left, TICK_SECONDS_MAX), by=f"lambda-{context.aws_request_id[:8]}")
+    except CloudfailError as error:
+        write_line(said_of_error(error))
+        raise

@@ -1,0 +1,42 @@
+"""Google Cloud Functions (and Cloud Run): `tick_http` for Cloud Scheduler, `tick_event` for an alert by Pub/Sub.
+
+The platform says nothing of the time that is left, so CLOUDFAIL_LIMIT_SECONDS must be what the function was deployed
+with. Who may call it is the platform's business (the invoker role); what a caller says is not believed (serving.py).
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from cloudfail.entrypoints.serving import limit_seconds, said_of_error, tick, write_line
+from cloudfail.errors import CloudfailError
+
+LIMIT_SECONDS = 60.0
+"""Cloud Functions' own default."""
+
+TICK_SECONDS_MAX = 55.0
+
+
+def tick_http(request: Any) -> tuple[dict[str, Any], int]:
+    """One tick, for a POST. 503 where nothing could be looked at: the scheduler retries, and its alert hears of it."""
+    if request.method != "POST":
+        return {"happened": "A tick is asked for with POST.", "true_now": "Nothing was looked at."}, 405
+    try:
+        return _tick(), 200
+    except CloudfailError as error:
+        write_line(said_of_error(error))
+        return said_of_error(error), 503
+
+
+def tick_event(_event: Any) -> None:
+    """One tick, for a CloudEvent. Raises where nothing could be looked at, so that the event is delivered again."""
+    try:
+        write_line({"event": "ticked", **_tick()})
+    except CloudfailError as error:
+        write_line(said_of_error(error))
+        raise
+
+
+def _tick() -> dict[str, Any]:
+    return tick(min(limit_seconds(LIMIT_SECONDS), TICK_SECONDS_MAX), by=f"function-{uuid.uuid4().hex[:8]}")

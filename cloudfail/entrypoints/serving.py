@@ -1,0 +1,129 @@
+"""One scheduled tick within somebody's time limit: what the functions of all three clouds do.
+
+An event is a reason to look, and never evidence: whatever it says, this process looks for itself. So a forged or a
+repeated event costs a tick, and changes nothing.
+
+Everything is opened anew for each event, also where the platform kept the process: what an earlier tick knew is
+dropped, and the lease is claimed anew. A process whose calls have not all come back is ended instead of being frozen
+with them: thawed an hour later, a call would go on where it stood, between its last check and the wire.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cloudfail.engine import CALL_SHARE
+from cloudfail.errors import CloudfailError
+
+if TYPE_CHECKING:
+    from cloudfail.app import App
+    from cloudfail.execution.state import LogState
+    from cloudfail.model.journal import Entry
+    from cloudfail.watcher import Moment
+
+CONFIG = "CLOUDFAIL_CONFIG"
+LIMIT = "CLOUDFAIL_LIMIT_SECONDS"
+MARGIN_SECONDS = 3.0
+"""For what stands behind the last call: the result's append, the release, and ending the observers."""
+
+Say = Callable[[Mapping[str, Any]], None]
+
+
+def limit_seconds(default: float) -> float:
+    """How long the platform lets an event take, where it does not say so itself. Raises ValueError for no number."""
+    said = os.environ.get(LIMIT, "")
+    try:
+        return float(said) if said else default
+    except ValueError as error:
+        raise ValueError(f"{LIMIT} is {said!r}, which is no number of seconds.") from error
+
+
+def tick(seconds: float, *, by: str, say: Say | None = None) -> dict[str, Any]:
+    """Watch, decide and carry on for as long as fits into `seconds`; what stands then is returned, and goes on with the
+    next tick, or by hand from anywhere. The files are those of CLOUDFAIL_CONFIG and runbooks/ beside it.
+
+    Raises what opening the files and the store raises (ConfigError, Refused, StoreUnavailable)."""
+    from cloudfail.app import App
+    from cloudfail.watcher import Watcher
+
+    say = say or write_line
+    config = Path(os.environ.get(CONFIG, "cloudfail.yaml"))
+    app = App.open(config, sorted((config.parent / "runbooks").glob("*.yaml")), f"{by}@{socket.gethostname()}")
+    began = app.clock.boot()
+    longest_call = app.topology.policy.lease_seconds * CALL_SHARE
+    app.over_by = began + seconds - MARGIN_SECONDS
+    # The last call begins early enough to come back: within half of the time, where the whole is short.
+    until = max(began + seconds / 2, app.over_by - longest_call)
+    try:
+        Watcher(app, lambda moment: say(_said_of(moment)), _teller(app, say)).run(until=min(until, app.over_by))
+    finally:
+        _end_if_calls_are_out(app, say)
+    return _standing(app, app.clock.boot() - began)
+
+
+def _end_if_calls_are_out(app: App, say: Say) -> None:
+    if app.calls_out:
+        say({"event": "ended", "reason": f"{app.calls_out} calls have not come back; this process is not kept."})
+        sys.stdout.flush()
+        os._exit(70)
+
+
+def _standing(app: App, took: float) -> dict[str, Any]:
+    log = app.log()
+    run = log.run
+    return {
+        "application": app.topology.application,
+        "primary": app.primary,
+        "run": run.id if run else None,
+        "phase": str(run.phase) if run else None,
+        "waits_for": run.to_do if run and not run.phase.may_act else "",
+        "obligations": len(log.obligations),
+        "seconds": round(took, 1),
+    }
+
+
+def _teller(app: App, say: Say) -> Callable[[Entry, LogState], None]:
+    """Each new entry of the log as a line of the platform's own, once: every engine of a tick tells all it reads."""
+    from cloudfail.report.run import line_for
+
+    told = app.log().seq
+
+    def tell(entry: Entry, state: LogState) -> None:
+        nonlocal told
+        if entry.seq <= told:
+            return
+        told = entry.seq
+        line = line_for(entry, state)
+        if line:
+            say({"event": "entry", "seq": entry.seq, "said": line})
+
+    return tell
+
+
+def _said_of(moment: Moment) -> dict[str, Any]:
+    decision = moment.decision
+    return {
+        "event": "decision",
+        "decision": str(decision.kind),
+        "source": decision.source,
+        "target": decision.target,
+        "reasons": list(decision.reasons),
+        "to_do": decision.to_do,
+    }
+
+
+def write_line(said: Mapping[str, Any]) -> None:
+    """One JSON object to standard output, which all three platforms keep as a log entry."""
+    sys.stdout.write(json.dumps(dict(said), ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def said_of_error(error: CloudfailError) -> dict[str, Any]:
+    """An error's three sentences, for the platform's log and for whoever asked."""
+    return {"error": type(error).__name__, "happened": error.happened, "true_now": error.true_now, "to_do": error.to_do}
