@@ -226,11 +226,9 @@ def test_a_call_that_never_came_back_is_known_and_the_lease_is_left_to_run_out()
 
 
 def test_a_process_whose_calls_are_out_is_ended_and_not_kept() -> None:
-    code = (
-        "from types import SimpleNamespace; from cloudfail.entrypoints import serving; "
-        "serving._end_if_calls_are_out(SimpleNamespace(calls_out=0), serving.write_line); print('goes on', flush=True); "
-        "serving._end_if_calls_are_out(SimpleNamespace(calls_out=2), serving.write_line); print('goes on', flush=True)"
-    )
+    ending = "serving._end_if_calls_are_out(SimpleNamespace(calls_out={}), print); print('goes on', flush=True)"
+    code = "from types import SimpleNamespace; from cloudfail.entrypoints import serving; "
+    code += "; ".join(ending.format(calls) for calls in (0, 2))
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 70
     assert ended.stdout.count("goes on") == 1 and "2 calls have not come back" in ended.stdout
