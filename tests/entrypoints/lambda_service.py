@@ -76,6 +76,10 @@ class Service:
         assert self.process is not None
         self.process.wait(20)
 
+    def ended(self) -> int | None:
+        """The exit status of the function's process; None while it runs."""
+        return self.process.poll() if self.process is not None else None
+
     def close(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.signal(signal.SIGCONT)

@@ -507,8 +507,8 @@ def test_a_copy_in_the_metadata_keeps_the_services_limits_or_is_left_out(size: i
 
 def test_saying_where_it_lives_loads_no_vendors_library() -> None:
     code = (
-        "import sys; from cloudfail_gcp import store, errors, clients; "
-        "store.CloudStorageKind().place('gs://acme-cloudfail/shop?location=eu'); print(*sys.modules)"
+        "import sys; before = {*sys.modules}; from cloudfail_gcp import store, errors, clients; "
+        "store.CloudStorageKind().place('gs://acme-cloudfail/shop?location=eu'); print(*sys.modules.keys() - before)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert not {"google", "requests", "urllib3"} & {module.split(".")[0] for module in loaded.split()}
