@@ -31,6 +31,7 @@ from cloudfail_local.postgres_session import Lost, Session, SessionError, Silent
 from cloudfail_local.postgres_state import FENCE_BEGIN, FENCE_END, FENCE_LIFTED, Facts, cannot_without, look
 
 COMMAND_SECONDS = 5.0
+RELOAD_SECONDS = 2.0
 _REFUSALS = ("25006", "28000", "57P01")
 _ROW = "INSERT INTO cloudfail.canary (token, region) VALUES ('fence-' || txid_current(), 'fence')"
 _ROLES = """
@@ -376,8 +377,19 @@ def lift_logins(server: Server, call: Call) -> None:
             _write_hba(server, path, f"{FENCE_LIFTED}{call.epoch}\n{without_fence(text)}", call)
         call.check()
         server.act.order("SELECT pg_reload_conf()", seconds=call.timeout_seconds)
+        # The reload is asynchronous: a look before it has arrived says that the fence still stands, or half of it.
+        # What does not arrive soon is for the next look to say.
+        until = time.monotonic() + min(RELOAD_SECONDS, call.timeout_seconds / 2)
+        while time.monotonic() < until and _still_fenced(server):
+            time.sleep(0.01)
     except SessionError as error:
         raise mutation_error(error, f"lifting the fence on {server.region}") from error
+
+
+def _still_fenced(server: Server) -> bool:
+    """Whether it is a primary that takes no writes yet."""
+    facts = look(server.look)
+    return not facts.recovery and (facts.read_only or try_new(server).tried is Tried.REFUSED)
 
 
 def _hba(server: Server) -> tuple[str, str, str]:
