@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections import Counter
+from functools import partial
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -20,16 +20,16 @@ from cloudfail.calls import ThreadCalls
 from cloudfail.clock import SystemClock
 from cloudfail.engine import Engine
 from cloudfail.errors import StoreUnavailable
-from cloudfail.journal import Journal, TailMoved
+from cloudfail.journal import Journal
 from cloudfail.model.journal import BrokenChain, Kind
 from cloudfail.stores.memory import MemoryStore
 from cloudfail.stores.sqlite import SQLiteStore
 from cloudfail.testing.fakeworld import FakeWorld
 from cloudfail.testing.store_suite import OpenStore, StoreSuite
+from tests.conformance.races import FULL, race
 from tests.crash.moves import LOADED
 from tests.kit import Stage
 
-FULL = bool(os.environ.get("CLOUDFAIL_FULL"))
 RACES = 10_000 if FULL else 200
 RACERS = 2
 
@@ -50,38 +50,14 @@ class TestSQLiteStore(StoreSuite):
 # ---- two orchestrators race, in two processes
 
 
-def _claims(path: str, worker: str, races: int, start: Barrier) -> None:
-    """Claim, as an engine does, each time the log is free; release it again."""
-    journal = Journal(SQLiteStore(path), "shop", SystemClock(), worker)
-    for _ in range(races):
-        start.wait()
-        while True:
-            journal.refresh()
-            try:
-                claim = journal.append(Kind.CLAIM, {"lease_seconds": 30.0, "quiet_seconds": 0.0}, epoch=journal.seq + 1)
-            except TailMoved:
-                break
-            assert claim.epoch == claim.seq
-            break
+def _open(path: Path, _turn: int) -> SQLiteStore:
+    return SQLiteStore(path)
 
 
-@pytest.mark.timeout(1500 if FULL else 60)
+@pytest.mark.timeout(1500 if FULL else 120)
 def test_two_orchestrators_that_race_for_the_same_entry_have_one_winner_each_time(tmp_path: Path) -> None:
     """Both read the same tail, both append; whoever lost sees that it lost. No epoch is ever given twice."""
-    path = str(tmp_path / "state.db")
-    SQLiteStore(path).close()
-    context = multiprocessing.get_context("spawn")
-    start = context.Barrier(RACERS)
-    racers = [context.Process(target=_claims, args=(path, f"w{index}", RACES, start)) for index in range(RACERS)]
-    for racer in racers:
-        racer.start()
-    for racer in racers:
-        racer.join(50 if not FULL else 1200)
-    assert [racer.exitcode for racer in racers] == [0] * RACERS
-    entries = Journal(SQLiteStore(path), "shop", SystemClock(), "reader").refresh()
-    assert RACES <= len(entries) <= RACES * RACERS
-    assert Counter(entry.epoch for entry in entries).most_common(1)[0][1] == 1
-    assert {entry.by for entry in entries} == {"w0", "w1"}, "one of them never won: this was no race"
+    race(partial(_open, tmp_path / "state.db"), RACES)
 
 
 def _drive(path: str, worker: str, times: int, start: Barrier) -> None:

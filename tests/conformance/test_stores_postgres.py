@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
+import random
 import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from multiprocessing.synchronize import Barrier
+from functools import partial
 
 import psycopg
 import pytest
@@ -17,19 +16,18 @@ import pytest
 from cloudfail.clock import SystemClock
 from cloudfail.errors import Refused, StoreUnavailable
 from cloudfail.execution.lifecycle import Phase
-from cloudfail.journal import Journal, TailMoved
+from cloudfail.journal import Journal
 from cloudfail.model.journal import Kind
 from cloudfail.ports import StoredEntry
 from cloudfail.stores import open_store, store_kind
 from cloudfail.stores.postgres import PostgresStore
 from cloudfail.testing.store_suite import OpenStore, StoreSuite
+from tests.conformance.races import FULL, race
 from tests.crash.moves import LOADED
 from tests.kit import Stage
 from tests.local import servers
 
-FULL = bool(os.environ.get("CLOUDFAIL_FULL"))
 RACES = 1_000 if FULL else 100
-RACERS = 2
 RUNS, HANDLES = 200, 25
 _CONF = """
 listen_addresses = '127.0.0.1'
@@ -284,35 +282,19 @@ class _Broken:
 # ---- races, and restarts
 
 
-def _claims(url: str, worker: str, races: int, start: Barrier) -> None:
-    """Claim, as an engine does, each time the log is free; with a pause between the look and the append."""
-    journal = Journal(PostgresStore(url), "shop", SystemClock(), worker)
-    for number in range(races):
-        start.wait()
-        journal.refresh()
-        time.sleep(0.001 * (number % 3))
-        try:
-            claim = journal.append(Kind.CLAIM, {"lease_seconds": 30.0, "quiet_seconds": 0.0}, epoch=journal.seq + 1)
-        except TailMoved:
-            continue
-        assert claim.epoch == claim.seq
+class _Pausing(PostgresStore):
+    def append(self, log: str, seq: int, body: bytes) -> bool:
+        time.sleep(random.uniform(0, 0.003))
+        return super().append(log, seq, body)
+
+
+def _open(url: str, _turn: int) -> PostgresStore:
+    return _Pausing(url)
 
 
 @pytest.mark.timeout(1500 if FULL else 120)
 def test_two_orchestrators_that_race_for_the_same_entry_have_one_winner_each_time(url: str) -> None:
-    PostgresStore(url).close()
-    context = multiprocessing.get_context("spawn")
-    start = context.Barrier(RACERS)
-    racers = [context.Process(target=_claims, args=(url, f"w{index}", RACES, start)) for index in range(RACERS)]
-    for racer in racers:
-        racer.start()
-    for racer in racers:
-        racer.join(100 if not FULL else 1200)
-    assert [racer.exitcode for racer in racers] == [0] * RACERS
-    entries = Journal(PostgresStore(url), "shop", SystemClock(), "reader").refresh()
-    assert RACES <= len(entries) <= RACES * RACERS
-    assert Counter(entry.epoch for entry in entries).most_common(1)[0][1] == 1
-    assert {entry.by for entry in entries} == {"w0", "w1"}, "one of them never won: this was no race"
+    race(partial(_open, url), RACES)
 
 
 class _Named:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import io
-import multiprocessing
-import os
 import random
 import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
-from multiprocessing.synchronize import Barrier
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,7 +21,7 @@ from azure.storage.blob import BlobServiceClient
 
 from cloudfail.clock import SystemClock
 from cloudfail.errors import Refused, StoreUnavailable
-from cloudfail.journal import Journal, TailMoved
+from cloudfail.journal import Journal
 from cloudfail.model.journal import Kind
 from cloudfail.ports import StorePlace
 from cloudfail.stores import open_store as open_by_url
@@ -32,12 +29,11 @@ from cloudfail.stores import store_kind
 from cloudfail.testing.store_suite import OpenStore, StoreSuite
 from cloudfail_azure import clients
 from cloudfail_azure.store import BlobKind, BlobStore, parse
+from tests.conformance.races import FULL, race
 from tests.emulators.azure.conftest import ACCOUNT, connection_string
 from tests.emulators.loopback import Wire, silence, wire
 
-FULL = bool(os.environ.get("CLOUDFAIL_FULL"))
 RACES = 1_000 if FULL else 40
-RACERS = 2
 URL = f"azblob://{ACCOUNT}/cloudfail/shop?region=westeurope"
 
 
@@ -211,39 +207,16 @@ def test_an_entry_that_somebody_deleted_makes_the_log_unreadable_not_shorter(
 # ---- two writers
 
 
-def _claims(url: str, said: str, worker: str, races: int, start: Barrier) -> None:
-    """Claim, as an engine does, each time the log is free. The pause falls between the check and the write."""
-    store = BlobStore(parse(url), service=clients.new_service("", said, transport=Watched(pause_seconds=0.008)))
-    journal = Journal(store, "shop", SystemClock(), worker)
-    for _ in range(races):
-        start.wait(60)
-        journal.refresh()
-        try:
-            claim = journal.append(Kind.CLAIM, {"lease_seconds": 30.0, "quiet_seconds": 0.0}, epoch=journal.seq + 1)
-        except TailMoved:
-            continue
-        assert claim.epoch == claim.seq
+def _open(url: str, said: str, _turn: int) -> BlobStore:
+    """The pause falls between the check and the write."""
+    return BlobStore(parse(url), service=clients.new_service("", said, transport=Watched(pause_seconds=0.008)))
 
 
 @pytest.mark.timeout(1500 if FULL else 120)
 def test_two_orchestrators_that_race_for_the_same_entry_have_one_winner_each_time(
     azblob: str, azurite_port: int
 ) -> None:
-    context = multiprocessing.get_context("spawn")
-    start = context.Barrier(RACERS)
-    said = connection_string(azurite_port)
-    racers = [
-        context.Process(target=_claims, args=(azblob, said, f"w{index}", RACES, start)) for index in range(RACERS)
-    ]
-    for racer in racers:
-        racer.start()
-    for racer in racers:
-        racer.join(100 if not FULL else 1200)
-    assert [racer.exitcode for racer in racers] == [0] * RACERS
-    entries = Journal(BlobKind().open(azblob), "shop", SystemClock(), "reader").refresh()
-    assert RACES <= len(entries) <= RACES * RACERS
-    assert Counter(entry.epoch for entry in entries).most_common(1)[0][1] == 1
-    assert {entry.by for entry in entries} == {"w0", "w1"}, "one of them never won: this was no race"
+    race(partial(_open, azblob, connection_string(azurite_port)), RACES)
 
 
 # ---- what does not answer

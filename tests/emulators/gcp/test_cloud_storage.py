@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-import multiprocessing
-import os
 import random
 import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
-from multiprocessing.synchronize import Barrier
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cloudfail.clock import SystemClock
 from cloudfail.errors import Refused, StoreUnavailable
-from cloudfail.journal import Journal, TailMoved
+from cloudfail.journal import Journal
 from cloudfail.model.journal import Kind
 from cloudfail.ports import StorePlace
 from cloudfail.stores import open_store as open_by_url
@@ -32,12 +29,11 @@ from cloudfail.stores import store_kind
 from cloudfail.testing.store_suite import OpenStore, StoreSuite
 from cloudfail_gcp import clients
 from cloudfail_gcp.store import CloudStorageKind, CloudStorageStore, _packed, _unpacked, parse
+from tests.conformance.races import FULL, race
 from tests.emulators.gcp.conftest import LOCATION
 from tests.emulators.loopback import Wire, silence, wire
 
-FULL = bool(os.environ.get("CLOUDFAIL_FULL"))
 RACES = 1_000 if FULL else 40
-RACERS = 2
 
 
 class TestCloudStorage(StoreSuite):
@@ -219,34 +215,14 @@ def test_an_entry_that_somebody_deleted_makes_the_log_unreadable_not_shorter(
 # ---- two writers
 
 
-def _claims(url: str, worker: str, races: int, start: Barrier) -> None:
-    """Claim, as an engine does, each time the log is free. The pause falls between the check and the write."""
-    store = CloudStorageStore(parse(url), session=over(Watched(pause_seconds=0.004)))
-    journal = Journal(store, "shop", SystemClock(), worker)
-    for _ in range(races):
-        start.wait(60)
-        journal.refresh()
-        try:
-            claim = journal.append(Kind.CLAIM, {"lease_seconds": 30.0, "quiet_seconds": 0.0}, epoch=journal.seq + 1)
-        except TailMoved:
-            continue
-        assert claim.epoch == claim.seq
+def _open(url: str, _turn: int) -> CloudStorageStore:
+    """The pause falls between the check and the write."""
+    return CloudStorageStore(parse(url), session=over(Watched(pause_seconds=0.004)))
 
 
 @pytest.mark.timeout(1500 if FULL else 120)
 def test_two_orchestrators_that_race_for_the_same_entry_have_one_winner_each_time(gcs: str) -> None:
-    context = multiprocessing.get_context("spawn")
-    start = context.Barrier(RACERS)
-    racers = [context.Process(target=_claims, args=(gcs, f"w{index}", RACES, start)) for index in range(RACERS)]
-    for racer in racers:
-        racer.start()
-    for racer in racers:
-        racer.join(100 if not FULL else 1200)
-    assert [racer.exitcode for racer in racers] == [0] * RACERS
-    entries = Journal(CloudStorageKind().open(gcs), "shop", SystemClock(), "reader").refresh()
-    assert RACES <= len(entries) <= RACES * RACERS
-    assert Counter(entry.epoch for entry in entries).most_common(1)[0][1] == 1
-    assert {entry.by for entry in entries} == {"w0", "w1"}, "one of them never won: this was no race"
+    race(partial(_open, gcs), RACES)
 
 
 # ---- what does not answer
