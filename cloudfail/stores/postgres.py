@@ -197,8 +197,12 @@ class PostgresStore:
     def _make(self, connection: Any) -> None:
         try:
             connection.execute(_SCHEMA)
-        except (self._psycopg.errors.UniqueViolation, self._psycopg.errors.DuplicateTable):
-            return  # two made it at the same moment
+        except (
+            self._psycopg.errors.UniqueViolation,
+            self._psycopg.errors.DuplicateTable,
+            self._psycopg.errors.DuplicateObject,
+        ):
+            return  # two made it at the same moment: which of its parts the second one meets first is chance
 
     def _drop(self) -> None:
         if self._connection is not None:

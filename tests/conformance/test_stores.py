@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -50,8 +51,14 @@ class TestSQLiteStore(StoreSuite):
 # ---- two orchestrators race, in two processes
 
 
+class _Pausing(SQLiteStore):
+    def append(self, log: str, seq: int, body: bytes) -> bool:
+        time.sleep(random.uniform(0, 0.003))
+        return super().append(log, seq, body)
+
+
 def _open(path: Path, _turn: int) -> SQLiteStore:
-    return SQLiteStore(path)
+    return _Pausing(path)
 
 
 @pytest.mark.timeout(1500 if FULL else 120)

@@ -284,7 +284,7 @@ class _Broken:
 
 class _Pausing(PostgresStore):
     def append(self, log: str, seq: int, body: bytes) -> bool:
-        time.sleep(random.uniform(0, 0.003))
+        time.sleep(random.uniform(0, 0.02))
         return super().append(log, seq, body)
 
 

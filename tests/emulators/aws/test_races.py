@@ -26,7 +26,8 @@ from tests.emulators.aws.tables import (
 )
 
 RACES = 1_000 if FULL else 60
-PAUSE_SECONDS = 0.004
+PAUSE_SECONDS = 0.03
+"""Longer than what one process may be slower than the other, or the same one wins every race."""
 
 
 class _PausingTable(DynamoDBStore):

@@ -209,7 +209,7 @@ def test_an_entry_that_somebody_deleted_makes_the_log_unreadable_not_shorter(
 
 def _open(url: str, said: str, _turn: int) -> BlobStore:
     """The pause falls between the check and the write."""
-    return BlobStore(parse(url), service=clients.new_service("", said, transport=Watched(pause_seconds=0.008)))
+    return BlobStore(parse(url), service=clients.new_service("", said, transport=Watched(pause_seconds=0.03)))
 
 
 @pytest.mark.timeout(1500 if FULL else 120)

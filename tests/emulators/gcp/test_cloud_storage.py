@@ -217,7 +217,7 @@ def test_an_entry_that_somebody_deleted_makes_the_log_unreadable_not_shorter(
 
 def _open(url: str, _turn: int) -> CloudStorageStore:
     """The pause falls between the check and the write."""
-    return CloudStorageStore(parse(url), session=over(Watched(pause_seconds=0.004)))
+    return CloudStorageStore(parse(url), session=over(Watched(pause_seconds=0.03)))
 
 
 @pytest.mark.timeout(1500 if FULL else 120)
