@@ -271,9 +271,10 @@ class Watcher:
         self._offer_undo(self.app.log().run)
 
     def _may_begin(self, run: RunState) -> bool:
-        """Whether a run that automation opened, and that has ordered nothing yet, is still called for: its source is
-        seen down now, by us. Whoever wrote it may have stood still between deciding and writing, for minutes, and no
-        log can tell. Without a loss in sight it is taken back, which costs nothing; blind, we wait for sight."""
+        """Whether the run may be driven now. One that automation opened, and that has ordered nothing yet, must still
+        be called for: its source is seen down now, by us. Whoever wrote it may have stood still between deciding and
+        writing, for minutes, and no log can tell. Without a loss in sight it is taken back, which costs nothing; blind,
+        we wait for sight. Driven on is only what the log says was taken back: an abort that did not land is none."""
         begun = any(record.ordered for record in run.tracks.values())
         by_person = run.automation is Automation.OFF or run.approvals or run.resumed_t > 0
         if begun or by_person or run.phase is not Phase.RUNNING:
@@ -288,9 +289,9 @@ class Watcher:
             self.live.wait(IDLE_SECONDS)
             return False
         seen = "answers" if health is Health.HEALTHY else "is not seen down by any quorum of observers"
-        with contextlib.suppress(CloudfailError):
+        with contextlib.suppress(Refused):  # somebody else was first
             self.app.command(run.id, Event.ABORT, f"{source} {seen}, and nothing was ordered yet: not begun.")
-        return True
+        return False
 
     def _sight_seconds(self) -> float:
         """By then observers that begin to look now have made up their minds."""

@@ -1,4 +1,4 @@
-"""One scheduled tick within somebody's time limit: what the functions of all three clouds do.
+"""One scheduled tick within somebody's time limit: what the clouds' functions do.
 
 An event is a reason to look, and never evidence: whatever it says, this process looks for itself. So a forged or a
 repeated event costs a tick, and changes nothing.
@@ -19,12 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cloudfail.engine import CALL_SHARE
-from cloudfail.errors import CloudfailError
+from cloudfail.errors import CloudfailError, Refused
 
 if TYPE_CHECKING:
     from cloudfail.app import App
-    from cloudfail.execution.state import LogState
-    from cloudfail.model.journal import Entry
     from cloudfail.watcher import Moment
 
 CONFIG = "CLOUDFAIL_CONFIG"
@@ -36,12 +34,19 @@ Say = Callable[[Mapping[str, Any]], None]
 
 
 def limit_seconds(default: float) -> float:
-    """How long the platform lets an event take, where it does not say so itself. Raises ValueError for no number."""
-    said = os.environ.get(LIMIT, "")
+    """How long the platform lets an event take, where it does not say so itself. Raises Refused for what is no time."""
+    said = os.environ.get(LIMIT) or str(default)
     try:
-        return float(said) if said else default
-    except ValueError as error:
-        raise ValueError(f"{LIMIT} is {said!r}, which is no number of seconds.") from error
+        seconds = float(said)
+    except ValueError:
+        seconds = 0.0
+    if not 0.0 < seconds < float("inf"):
+        raise Refused(
+            f"{LIMIT} is {said!r}, which is no number of seconds.",
+            "Nothing was looked at.",
+            f"Set it to what the function was deployed with, such as {LIMIT}={default:g}.",
+        )
+    return seconds
 
 
 def tick(seconds: float, *, by: str, say: Say | None = None) -> dict[str, Any]:
@@ -50,6 +55,7 @@ def tick(seconds: float, *, by: str, say: Say | None = None) -> dict[str, Any]:
 
     Raises what opening the files and the store raises (ConfigError, Refused, StoreUnavailable)."""
     from cloudfail.app import App
+    from cloudfail.report.run import told_once
     from cloudfail.watcher import Watcher
 
     say = say or write_line
@@ -58,10 +64,11 @@ def tick(seconds: float, *, by: str, say: Say | None = None) -> dict[str, Any]:
     began = app.clock.boot()
     longest_call = app.topology.policy.lease_seconds * CALL_SHARE
     app.over_by = began + seconds - MARGIN_SECONDS
+    told = told_once(lambda entry, line: say({"event": "entry", "seq": entry.seq, "said": line}), since=app.log().seq)
     # The last call begins early enough to come back: within half of the time, where the whole is short.
     until = max(began + seconds / 2, app.over_by - longest_call)
     try:
-        Watcher(app, lambda moment: say(_said_of(moment)), _teller(app, say)).run(until=min(until, app.over_by))
+        Watcher(app, lambda moment: say(_said_of(moment)), told).run(until=min(until, app.over_by))
     finally:
         _end_if_calls_are_out(app, say)
     return _standing(app, app.clock.boot() - began)
@@ -88,24 +95,6 @@ def _standing(app: App, took: float) -> dict[str, Any]:
     }
 
 
-def _teller(app: App, say: Say) -> Callable[[Entry, LogState], None]:
-    """Each new entry of the log as a line of the platform's own, once: every engine of a tick tells all it reads."""
-    from cloudfail.report.run import line_for
-
-    told = app.log().seq
-
-    def tell(entry: Entry, state: LogState) -> None:
-        nonlocal told
-        if entry.seq <= told:
-            return
-        told = entry.seq
-        line = line_for(entry, state)
-        if line:
-            say({"event": "entry", "seq": entry.seq, "said": line})
-
-    return tell
-
-
 def _said_of(moment: Moment) -> dict[str, Any]:
     decision = moment.decision
     return {
@@ -119,7 +108,7 @@ def _said_of(moment: Moment) -> dict[str, Any]:
 
 
 def write_line(said: Mapping[str, Any]) -> None:
-    """One JSON object to standard output, which all three platforms keep as a log entry."""
+    """One JSON object to standard output, which the platforms keep as a log entry."""
     sys.stdout.write(json.dumps(dict(said), ensure_ascii=False) + "\n")
     sys.stdout.flush()
 

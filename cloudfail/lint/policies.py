@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from cloudfail.config.durations import written
@@ -72,10 +71,7 @@ def state_store(loaded: Loaded) -> Iterator[Finding]:
     except Refused as refused:
         yield at(place, "state-store", refused.happened, refused.to_do)
         return
-    except ImportError:  # whoever reads these files need not have that cloud's library
-        regions = None
-    found = re.search(r"[?&]region=([^&]+)", url)
-    for region in regions or ([found[1]] if found else []):
+    for region in regions or ():
         if region in loaded.topology.regions:
             message = f"the state lives in {region}, which may be the region that is lost"
             yield at(place, "state-store-region", message, "use a region that is not in this file")

@@ -6,7 +6,7 @@ Most entries are not worth a line: renewals, samples, and a call that came back 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cloudfail.config import durations
@@ -26,6 +26,23 @@ def line_for(entry: Entry, state: LogState) -> str | None:
     t = entry.t if entry.t is not None else (run.t if run is not None and entry.kind is Kind.COMMAND else None)
     when = f"{clock(entry.at)} {offset(t)}" if t is not None else clock(entry.at)
     return f"{when} {said}"
+
+
+def told_once(say: Callable[[Entry, str], None], since: int = 0) -> Callable[[Entry, LogState], None]:
+    """For whoever listens to engines: `say` is called once with each entry behind number `since` that is worth a line.
+    Engines come and go with each turn, and every one tells all that it reads."""
+    told = since
+
+    def tell(entry: Entry, state: LogState) -> None:
+        nonlocal told
+        if entry.seq <= told:
+            return
+        told = entry.seq
+        line = line_for(entry, state)
+        if line:
+            say(entry, line)
+
+    return tell
 
 
 def _said(entry: Entry, state: LogState) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 from cloudfail.execution.state import RunState, StepRecord, Track
 from cloudfail.report.layout import Column, markdown, markdown_table, paragraph, table
 from cloudfail.report.phases import began_t, loss_at_promotion, phase_spans, phases, step_spans
-from cloudfail.report.progress import line_for
+from cloudfail.report.progress import line_for, told_once
 from cloudfail.report.situation import commands_now, headline, owed_sentences, state_of
 from cloudfail.report.status import runs_text, status_text
 from cloudfail.report.wording import NONE, clock, moment, offset, plain, seconds, short, without_secrets
@@ -30,6 +30,7 @@ __all__ = [
     "state_of",
     "status_text",
     "step_spans",
+    "told_once",
 ]
 
 WIDTH = 110

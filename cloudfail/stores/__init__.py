@@ -67,7 +67,7 @@ def store_kind(url: str) -> StoreKind:
     found = {entry.name: entry for entry in entry_points(group=GROUP)}.get(scheme)
     if found is None:
         raise Refused(
-            f"There is no store for {url!r} here.",
+            f"There is no store for {scheme}: here.",
             "Nothing was read or changed.",
             advice(EXTRA_OF[scheme], ())
             if scheme in EXTRA_OF

@@ -135,7 +135,7 @@ class PostgresStore:
         commit that waits for a standby which is gone waits for ever. Called now and then, from another thread."""
         connection = self._connection
         if time.monotonic() > self._ends and connection is not None:
-            with suppress(Exception), socket.socket(fileno=os.dup(connection.fileno())) as ours:
+            with suppress(OSError, self._psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as ours:
                 ours.shutdown(socket.SHUT_RDWR)
 
     def _run(self, call: Callable[[Any], Any]) -> Any:

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from cloudfail.entrypoints.serving import LIMIT, limit_seconds
+from cloudfail.errors import Refused
 from cloudfail.execution.lifecycle import Phase
 from tests.entrypoints.site import Site
 
@@ -115,3 +117,13 @@ def test_an_alert_wakes_it_and_nothing_that_it_says_is_believed(site: Site, by_e
     status, _ = by_event("POST", {"incident": {"state": "open", "resource": "east"}})
     assert status == 200
     assert not site.changes()
+
+
+@pytest.mark.parametrize("said", ["a minute", "-3", "0", "inf", "nan"])
+def test_a_limit_that_is_no_time_is_refused_with_what_to_set(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    monkeypatch.setenv(LIMIT, said)
+    with pytest.raises(Refused) as raised:
+        limit_seconds(60.0)
+    assert said in raised.value.happened and f"{LIMIT}=60" in raised.value.to_do
+    monkeypatch.setenv(LIMIT, "")
+    assert limit_seconds(60.0) == 60.0

@@ -207,3 +207,16 @@ def test_a_run_that_its_opener_never_began_is_begun_by_whoever_sees_the_loss(loc
     assert history.fired.get("crash")
     first = next(entry for _, entry in history.entries if entry.kind is Kind.INTENT)
     assert first.by.startswith("w1") and history.runs()[0].phase in {Phase.DONE, Phase.DEGRADED}
+
+
+def test_an_abort_that_did_not_land_is_no_abort(local: Setup) -> None:
+    """The store gave no answer to it, and the run that was not to be begun was driven all the same."""
+    standing_still = Happening("stop", 0.0, {"worker": "w1", "boundary": 3, "seconds": 200.0})
+    back = Happening("region returns", 60.0, {"region": "east"})
+    scenario = {"way": "watch", "automation": "automatic", "workers": WATCHER, "calm_at": 400.0}
+    (at,) = opened(played(local, happenings=(LOST, standing_still, back), **scenario))
+    unanswered = Happening("late append", at + 0.1, {"seconds": 30.0})
+    history = played(local, happenings=(LOST, standing_still, back, unanswered), **scenario)
+    assert history.fired.get("late append")
+    assert [run.phase for run in history.runs()] == [Phase.UNDONE]
+    assert not [entry for _, entry in history.entries if entry.kind is Kind.INTENT]

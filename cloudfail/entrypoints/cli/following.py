@@ -20,20 +20,9 @@ SEEN_SECONDS_MAX = 5.0
 def printer(since: int = 0) -> Notify:
     """Prints each journal entry behind number `since` once, as a line that reads the same in a terminal and in a log
     file. (Whoever begins to watch an application that has a past is not told it in the middle of an incident.)"""
-    from cloudfail.report.run import line_for
+    from cloudfail.report.run import told_once
 
-    seen = since
-
-    def tell(entry: Entry, state: LogState) -> None:
-        nonlocal seen
-        if entry.seq <= seen:
-            return
-        seen = entry.seq
-        line = line_for(entry, state)
-        if line:
-            typer.echo(line)
-
-    return tell
+    return told_once(lambda _entry, line: typer.echo(line), since)
 
 
 def follow(app: App, target: str, begin: Callable[[], str]) -> int:

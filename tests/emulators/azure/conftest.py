@@ -35,7 +35,7 @@ def connection_string(port: int) -> str:
 def azurite_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     binary = azurite()
     if binary is None or shutil.which("node") is None:
-        pytest.skip("Azurite is not installed in .emulators: script/setup emulators brings it, where npm is.")
+        pytest.skip("Azurite is not installed in .emulators: script/setup dev brings it, where npm is.")
     port = free_port()
     argv = [binary, "--blobHost", "127.0.0.1", "--blobPort", str(port), "--silent", "--skipApiVersionCheck"]
     argv += ["--inMemoryPersistence", "--disableTelemetry"]

@@ -30,7 +30,7 @@ def fake_gcs_server() -> Path | None:
 def gcs_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     binary = fake_gcs_server()
     if binary is None:
-        pytest.skip("fake-gcs-server is not installed in .emulators: script/setup emulators brings it.")
+        pytest.skip("fake-gcs-server is not installed in .emulators: script/setup dev brings it.")
     port = free_port()
     argv = [str(binary), "-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory"]
     argv += ["-public-host", f"127.0.0.1:{port}", "-location", LOCATION.upper(), "-log-level", "error"]
