@@ -59,8 +59,9 @@ class Review:
 @dataclass
 class App:
     """One application, opened by `by`: a person's name, or a worker's. `live` is set while somebody watches. `over_by`:
-    when this process may be ended from outside (boot seconds). `calls_out`: how many calls that change something never
-    came back to an engine of ours."""
+    when this process may be ended from outside (boot seconds). `notify` hears of each entry that this process reads or
+    writes from then on, whether the application or one of its engines came by it first; of some more than once.
+    `calls_out`: how many calls that change something never came back to an engine of ours."""
 
     loaded: Loaded
     store: Store
@@ -76,6 +77,7 @@ class App:
         self._log = LogState()
         self.silence = Silence()
         self.over_by = float("inf")
+        self.notify: Notify | None = None
         self.calls_out = 0
 
     @classmethod
@@ -88,8 +90,14 @@ class App:
 
     def log(self) -> LogState:
         """The application as its log tells it now."""
-        self._log = fold(self._log, self._journal.refresh())
+        for entry in self._journal.refresh():
+            self._folded(entry)
         return self._log
+
+    def _folded(self, entry: Entry) -> None:
+        self._log = fold(self._log, [entry])
+        if self.notify is not None:
+            self.notify(entry, self._log)
 
     @property
     def primary(self) -> str:
@@ -328,7 +336,7 @@ class App:
         """What tells two runs of one plan apart."""
         return secrets.token_hex(2)
 
-    def engine(self, notify: Notify | None = None) -> Engine:
+    def engine(self) -> Engine:
         return Engine(
             store=self.store,
             application=self.topology.application,
@@ -338,18 +346,15 @@ class App:
             calls=ThreadCalls(),
             worker=f"{self.by}/{secrets.token_hex(3)}",
             lease_seconds=self.topology.policy.lease_seconds,
-            notify=notify,
+            notify=self.notify,
             over_by=self.over_by,
             silence=self.silence,
-            # Whoever listens wants to hear of every entry from the first.
-            known=(self._journal, self._log) if notify is None else None,
+            known=(self._journal, self._log),
         )
 
-    def drive(
-        self, *, until: float | None = None, wait_for_people: bool = False, notify: Notify | None = None
-    ) -> LogState:
+    def drive(self, *, until: float | None = None, wait_for_people: bool = False) -> LogState:
         """Carry on whatever is open or owed. `until` in boot seconds. Returns the log as it stands then."""
-        return self.driven(self.engine(notify), until=until, wait_for_people=wait_for_people)
+        return self.driven(self.engine(), until=until, wait_for_people=wait_for_people)
 
     def driven(self, engine: Engine, *, until: float | None = None, wait_for_people: bool = False) -> LogState:
         """As `drive`, by that engine of ours. What it read of the log is not read again."""
@@ -362,9 +367,9 @@ class App:
                 self._log = engine.state
         return self.log()
 
-    def watch_over(self, run: str, notify: Notify | None = None) -> None:
+    def watch_over(self, run: str) -> None:
         """Look once at what an ended run changed, and put back what a late call changed since (rule 10)."""
-        engine = self.engine(notify)
+        engine = self.engine()
         try:
             engine.watch_over(run)
         finally:
@@ -429,7 +434,7 @@ class App:
                 entry = self._journal.append(kind, data)
             except TailMoved:
                 continue
-            self._log = fold(self._log, [entry])
+            self._folded(entry)
             return
 
     def audit(self) -> list[Entry]:

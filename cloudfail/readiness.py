@@ -14,12 +14,10 @@ from collections.abc import Mapping
 
 from cloudfail.actions import StepContext
 from cloudfail.actions.catalog import ACTIONS
-from cloudfail.app import App, Notify
+from cloudfail.app import App
 from cloudfail.calls import keep_ready
 from cloudfail.engine import Engine
 from cloudfail.errors import CloudfailError
-from cloudfail.execution.state import LogState
-from cloudfail.model.journal import Entry
 from cloudfail.model.plan import Plan
 
 COUNT_SECONDS = 5.0
@@ -30,10 +28,8 @@ THREADS_READY = 6
 class Readiness:
     """Used by one thread, the watcher's; what may take long runs in another, one at a time."""
 
-    def __init__(self, app: App, notify: Notify | None) -> None:
+    def __init__(self, app: App) -> None:
         self.app = app
-        self.notify = notify
-        self._since: int | None = None
         self._engine: Engine | None = None
         self._plans: dict[str, Plan] = {}
         self._counted: Mapping[str, Mapping[str, int]] | None = None
@@ -50,28 +46,13 @@ class Readiness:
 
     def engine(self) -> Engine:
         """An engine that nobody has used; each is for one drive, since what it saw must not outlive its lease."""
-        engine, self._engine = self._engine or self._new_engine(), None
+        engine, self._engine = self._engine or self.app.engine(), None
         return engine
-
-    def _new_engine(self) -> Engine:
-        """What stood in the log before the watch began is nobody's news, unless it belongs to a run that is open."""
-        if self._since is None:
-            log = self.app.log()
-            self._since = 0 if log.run is not None else log.seq
-        since, notify = self._since, self.notify
-        if notify is None:
-            return self.app.engine()
-
-        def news(entry: Entry, state: LogState) -> None:
-            if entry.seq > since:
-                notify(entry, state)
-
-        return self.app.engine(news)
 
     def keep(self, primary: str, target: str | None, *, calm: bool) -> None:
         """Called once in each turn of the watcher's loop; never waits for the world."""
         if self._engine is None:
-            self._engine = self._new_engine()
+            self._engine = self.app.engine()
             keep_ready(THREADS_READY)
         with contextlib.suppress(CloudfailError):
             self._engine.read()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from cloudfail.app import App, Notify
+from cloudfail.app import App
 from cloudfail.decide import Decision, DecisionKind, History, decide
 from cloudfail.detect import staleness_seconds
 from cloudfail.errors import CloudfailError, LeaseLost, Refused, StoreUnavailable
@@ -82,14 +82,13 @@ def wait_until_seen(app: App, live: Live, region: str, seconds_max: float) -> No
 
 
 class Watcher:
-    """`tell` is called when the decision changes; `notify` with each journal entry while a run is carried on. `live`,
+    """`tell` is called when the decision changes. `live`,
     `eyes` and `ready` are this machine's own, unless others are given (a simulation has its own observers)."""
 
     def __init__(
         self,
         app: App,
         tell: Callable[[Moment], None] = lambda _moment: None,
-        notify: Notify | None = None,
         *,
         live: Live | None = None,
         eyes: Eyes = seeing,
@@ -97,7 +96,6 @@ class Watcher:
     ) -> None:
         self.app = app
         self.tell = tell
-        self.notify = notify
         self.live = live or Live(app.topology, app.clock)
         self._eyes = eyes
         self._since = app.clock.boot()
@@ -107,7 +105,7 @@ class Watcher:
         self._watched_at: dict[str, float] = {}
         self._offered = ""
         self._doubted: dict[str, float] = {}
-        self._ready = ready or Readiness(app, notify)
+        self._ready = ready or Readiness(app)
 
     def run(self, *, until: float | None = None, stop: Callable[[], bool] = lambda: False) -> None:
         """Watch until `until` (boot seconds) or `stop()`. Returns only when no call of ours is out."""
@@ -321,10 +319,10 @@ class Watcher:
             return
         with contextlib.suppress(CloudfailError):
             if log.obligations:
-                self.app.drive(until=self.app.clock.boot() + OBLIGATION_SECONDS, notify=self.notify)
+                self.app.drive(until=self.app.clock.boot() + OBLIGATION_SECONDS)
             for run in list(log.runs.values())[-1:]:
                 if run.phase.final and self._still_watched(run):
-                    self.app.watch_over(run.id, self.notify)
+                    self.app.watch_over(run.id)
                     self._watched_at[run.id] = self.app.clock.boot()
 
     def _still_watched(self, run: RunState) -> bool:

@@ -64,11 +64,13 @@ def tick(seconds: float, *, by: str, say: Say | None = None) -> dict[str, Any]:
     began = app.clock.boot()
     longest_call = app.topology.policy.lease_seconds * CALL_SHARE
     app.over_by = began + seconds - MARGIN_SECONDS
-    told = told_once(lambda entry, line: say({"event": "entry", "seq": entry.seq, "said": line}), since=app.log().seq)
+    app.notify = told_once(
+        lambda entry, line: say({"event": "entry", "seq": entry.seq, "said": line}), since=app.log().seq
+    )
     # The last call begins early enough to come back: within half of the time, where the whole is short.
     until = max(began + seconds / 2, app.over_by - longest_call)
     try:
-        Watcher(app, lambda moment: say(_said_of(moment)), told).run(until=min(until, app.over_by))
+        Watcher(app, lambda moment: say(_said_of(moment))).run(until=min(until, app.over_by))
     finally:
         _end_if_calls_are_out(app, say)
     return _standing(app, app.clock.boot() - began)

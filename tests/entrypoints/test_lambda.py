@@ -3,8 +3,10 @@ process that is kept and thawed, an event that comes twice."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +50,22 @@ def until(condition: object, seconds: float, what: str) -> None:
     while not condition():
         assert time.monotonic() < ends, f"not within {seconds} s: {what}"
         time.sleep(0.05)
+
+
+def freeze(service: Service, site: Site) -> None:
+    """Stop it, but not with SQLite's lock in its hand: that keeps everybody out until it is thawed, which is one reason
+    why a function's log is no file."""
+    for _ in range(50):
+        service.signal(signal.SIGSTOP)
+        with contextlib.closing(sqlite3.connect(site.root / "state.db", timeout=0.2, isolation_level=None)) as state:
+            try:
+                state.execute("BEGIN IMMEDIATE")
+                state.execute("ROLLBACK")
+                return
+            except sqlite3.OperationalError:
+                service.signal(signal.SIGCONT)
+                time.sleep(0.02)
+    raise AssertionError("it never let go of the lock")
 
 
 def test_a_tick_looks_and_says_what_stands(service: Service) -> None:
@@ -114,7 +132,7 @@ def test_an_environment_that_was_frozen_and_is_thawed_after_a_take_over_changes_
     site.healthy.discard("east")
     service.send(SCHEDULED, limit_seconds=25.0)
     until(lambda: len(site.changes()) >= 2, 60, "the function has begun")
-    service.signal(signal.SIGSTOP)
+    freeze(service, site)
     finished = site.cli("resume", "--reason", "the function is frozen", "--as", "bob")
     assert finished.returncode == 0, finished.stdout + finished.stderr
     before = (site.run().phase, len(site.run().story))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SEEN_SECONDS_MAX = 5.0
 
 
-def printer(since: int = 0) -> Notify:
+def printer(since: int) -> Notify:
     """Prints each journal entry behind number `since` once, as a line that reads the same in a terminal and in a log
     file. (Whoever begins to watch an application that has a past is not told it in the middle of an incident.)"""
     from cloudfail.report.run import told_once
@@ -38,21 +38,23 @@ def follow(app: App, target: str, begin: Callable[[], str]) -> int:
     live = Live(app.topology, app.clock)
     with seeing(app, live):
         wait_until_seen(app, live, target, SEEN_SECONDS_MAX)
-        since = app.log().seq
-        run = begin()
-        try:
-            with contextlib.ExitStack() as stack:
-                app.drive(wait_for_people=True, notify=_teller(stack, run, since))
-        except LeaseLost as error:
-            typer.echo(str(error), err=True)
-            return 4
+        with contextlib.ExitStack() as stack:
+            app.notify = _teller(stack, app.log().seq)
+            try:
+                run = begin()
+                app.drive(wait_for_people=True)
+            except LeaseLost as error:
+                typer.echo(str(error), err=True)
+                return 4
+            finally:
+                app.notify = None
     state = app.run(run)
     typer.echo("")
     typer.echo(as_text(state))
     return 3 if state.phase is Phase.DEGRADED else 0
 
 
-def _teller(stack: contextlib.ExitStack, run: str, since: int) -> Notify:
+def _teller(stack: contextlib.ExitStack, since: int) -> Notify:
     """A table that changes in place in a terminal, plain lines without one; what is older than `since` is not told."""
     if sys.stdout.isatty():
         from cloudfail.entrypoints.cli.screen import Screen
@@ -60,14 +62,9 @@ def _teller(stack: contextlib.ExitStack, run: str, since: int) -> Notify:
         screen = stack.enter_context(Screen())
 
         def draw(entry: Entry, state: LogState) -> None:
-            if entry.seq > since and run in state.runs:
-                screen.show(state.runs[run])
+            run = state.run or state.runs.get(str(entry.data.get("run", "")))
+            if entry.seq > since and run is not None:
+                screen.show(run)
 
         return draw
-    tell = printer()
-
-    def from_now(entry: Entry, state: LogState) -> None:
-        if entry.seq > since:
-            tell(entry, state)
-
-    return from_now
+    return printer(since)

@@ -38,8 +38,9 @@ def watch(
     from cloudfail.watcher import Watcher
 
     app = open_app(config, runbooks, by)
+    app.notify = printer(app.log().seq)
     until = None if seconds is None else app.clock.boot() + seconds
-    Watcher(app, tell, printer(app.log().seq)).run(until=until)
+    Watcher(app, tell).run(until=until)
 
 
 def tick(

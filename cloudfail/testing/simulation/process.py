@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from cloudfail import detect
 from cloudfail.actions.catalog import ACTIONS
-from cloudfail.app import App, Notify
+from cloudfail.app import App
 from cloudfail.engine import Engine
 from cloudfail.execution.state import LogState
 from cloudfail.live import Live
@@ -74,7 +74,7 @@ class SimApp(App):
         beat = self.sample.acknowledged(database, region)
         return beat if isinstance(beat, Known) else super()._acknowledged(database, region)
 
-    def engine(self, notify: Notify | None = None) -> Engine:
+    def engine(self) -> Engine:
         self.workers += 1
         return Engine(
             store=self.store,
@@ -85,7 +85,6 @@ class SimApp(App):
             calls=SimCalls(self.machine, lambda: LOOK_SECONDS),
             worker=f"{self.by}/{self.workers}",
             lease_seconds=self.topology.policy.lease_seconds,
-            notify=notify,
             poll_seconds=self.poll_seconds,
             silence=self.silence,
             known=(self._journal, self._log),
@@ -177,7 +176,7 @@ def _observer(
 def watcher(app: SimApp, *, observing: Callable[[], bool], pace_seconds: Callable[[], float]) -> Watcher:
     """The production watcher of that app."""
     live = SimLive(app.setup, app.machine, pace_seconds)
-    return Watcher(app, live=live, eyes=eyes(app, observing=observing), ready=SimReadiness(app, None))
+    return Watcher(app, live=live, eyes=eyes(app, observing=observing), ready=SimReadiness(app))
 
 
 __all__ = ["LOOK_SECONDS", "WALL_AT_START", "SimApp", "watcher"]
