@@ -23,7 +23,7 @@ from cloudfail.engine import Engine
 from cloudfail.errors import Refused
 from cloudfail.execution.lifecycle import Event, ways_out
 from cloudfail.execution.state import LogState, RunState, fold
-from cloudfail.journal import Journal, TailMoved
+from cloudfail.journal import Journal, TailMoved, moved
 from cloudfail.lease import Silence
 from cloudfail.lint import Finding, Severity, lint
 from cloudfail.lint.rto import estimate_of
@@ -89,9 +89,11 @@ class App:
     # ---- reading
 
     def log(self) -> LogState:
-        """The application as its log tells it now."""
+        """The application as its log tells it now. Raises LogMoved if a person moved it to another store."""
         for entry in self._journal.refresh():
             self._folded(entry)
+        if self._journal.seal is not None:
+            raise moved(self._journal.seal, self.topology.application)
         return self._log
 
     def _folded(self, entry: Entry) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from cloudfail.model.journal import Entry, Kind
+from cloudfail.execution.origin import Carried, carried_on, chain
+from cloudfail.execution.state import LogState, fold
+from cloudfail.model.journal import BrokenChain, Entry, Kind
 
 
 @dataclass(frozen=True)
@@ -28,29 +30,56 @@ class Verdict:
         )
 
 
+_Pending = dict[tuple[str, str, str], Entry]
+
+
 def verify(entries: Iterable[Entry]) -> Verdict:
-    """The chain itself was checked while it was read (`journal.decode`); here, what it must contain."""
+    """The chain itself was checked while it was read (`journal.decode`); here, what it must contain. A log that was
+    carried in from another store is held to the same."""
     problems: list[str] = []
-    pending: dict[tuple[str, str, str], Entry] = {}
-    epoch = 0
-    head = ""
-    count = 0
+    pending: _Pending = {}
+    head, count = "", 0
+    for entry in _checked(entries, problems, pending):
+        head, count = entry.digest, count + 1
+    waiting = tuple(
+        f"{entry.data['step']} of run {entry.data['run']} (entry {entry.seq})" for entry in pending.values()
+    )
+    return Verdict(count, head, tuple(problems), waiting)
+
+
+def _checked(entries: Iterable[Entry], problems: list[str], pending: _Pending, where: str = "") -> Iterator[Entry]:
+    log = LogState()
     for entry in entries:
-        count += 1
-        head = entry.digest
-        if entry.kind is Kind.CLAIM:
-            epoch = entry.seq
-        elif entry.by_holder and entry.epoch != epoch:
-            problems.append(f"Entry {entry.seq} was written under epoch {entry.epoch} while {epoch} held the lease.")
+        yield entry
+        before, log = log, fold(log, [entry])
+        if entry.by_holder and entry.kind is not Kind.CLAIM and entry.epoch != before.epoch:
+            problems.append(
+                f"{where}Entry {entry.seq} was written under epoch {entry.epoch} while {before.epoch} held the lease."
+            )
+        if entry.kind is Kind.CLAIM and entry.epoch != log.epoch:
+            problems.append(f"{where}Entry {entry.seq} claims epoch {entry.epoch}, and its own is {log.epoch}.")
+        if entry.kind is Kind.MERGED:
+            carried = carried_on(before.carried, entry.data)
+            if carried is not None and carried.parts == entry.data["parts"] and entry.data["head"] not in before.merged:
+                _check_carried(carried, entry, problems, pending, where)
         if entry.kind in {Kind.INTENT, Kind.RESULT, Kind.SEEN}:
             key = (entry.data["run"], entry.data["step"], entry.data["way"])
             if entry.kind is Kind.INTENT:
                 pending[key] = entry
             elif entry.kind is Kind.RESULT and pending.pop(key, None) is None:
-                problems.append(f"Entry {entry.seq} is a result of {key[1]} with no intent before it.")
+                problems.append(f"{where}Entry {entry.seq} is a result of {key[1]} with no intent before it.")
             elif entry.kind is Kind.SEEN:
                 pending.pop(key, None)
-    waiting = tuple(
-        f"{entry.data['step']} of run {entry.data['run']} (entry {entry.seq})" for entry in pending.values()
-    )
-    return Verdict(count, head, tuple(problems), waiting)
+
+
+def _check_carried(carried: Carried, last: Entry, problems: list[str], pending: _Pending, where: str) -> None:
+    inside = f"{where}In the log of {last.data['before']}, carried in by entry {last.seq}: "
+    try:
+        head = ""
+        for entry in _checked(chain(carried.bodies), problems, pending, inside):
+            head = entry.digest
+    except BrokenChain as error:
+        problems.append(f"{inside}{error}")
+        return
+    if head != carried.head:
+        problems.append(f"{inside}its head is {head}, and {carried.head} was announced.")

@@ -301,14 +301,14 @@ class Engine:
             "quiet_seconds": quiet,
             "took_over": self.state.epoch if took_over else 0,
         }
-        # The epoch of a claim is its own sequence number (design.md §5), so it only grows.
-        epoch = self.journal.seq + 1
+        # The epoch of a claim is its own sequence number (design.md §5), above where the log began: it only grows.
+        epoch = self.state.epoch_base + self.journal.seq + 1
         try:
             entry = self.journal.append(Kind.CLAIM, data, epoch=epoch, t=t)
         except TailMoved:
             return False
         self.lease.renewed(mark)
-        self._epoch = entry.seq
+        self._epoch = entry.epoch
         self._t_at_boot = (t, mark.boot)
         self._quiet_until_t = self.t() + quiet
         self._looks.clear()
@@ -564,6 +564,8 @@ class _Guard:
             self._after = stored.seq
             if entry["kind"] == Kind.CLAIM:
                 raise LeaseLost("Another worker took over.")
+            if entry["kind"] == Kind.SEALED:
+                raise LeaseLost(f"{entry['by']} moved the log to another store.")
             if entry["kind"] == Kind.COMMAND and entry["data"].get("run") == self._run:
                 command = entry["data"]["command"]
                 if command == "pause" or (command in {"abort", "decline"} and not self._undoing):

@@ -45,6 +45,10 @@ class LeaseLost(CloudfailError):
     """This worker no longer holds the application's lease; it must not start another call."""
 
 
+class LogMoved(LeaseLost):
+    """A named person moved the log to another store: this one takes no more entries, from anybody."""
+
+
 class Halted(CloudfailError):
     """A person's command (pause, abort) was seen before the call; the call was not made."""
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloudfail.clock import Clock
-from cloudfail.errors import StoreUnavailable
+from cloudfail.errors import LogMoved, StoreUnavailable
 from cloudfail.model.journal import GENESIS, BrokenChain, Entry, Kind, decode, digest_of, encode
 from cloudfail.ports import Store
 
@@ -32,23 +32,40 @@ class Journal:
         self.seq = 0
         self.digest = GENESIS
         self.stored_at = 0.0
+        self.seal: Entry | None = None
 
     def begin_at(self, other: Journal) -> None:
         """Go on from where `other`, of the same process, has read and checked the same log."""
-        self.seq, self.digest, self.stored_at = other.seq, other.digest, other.stored_at
+        self.seq, self.digest, self.stored_at, self.seal = other.seq, other.digest, other.stored_at, other.seal
 
     def refresh(self) -> list[Entry]:
         """The entries that were appended since the last call, in order, each checked against the one before."""
         entries = []
         for stored in self.store.read(self.log, self.seq):
             entry = decode(stored.seq, stored.body, self.digest)
-            self.seq, self.digest, self.stored_at = entry.seq, entry.digest, stored.at
+            self._read(entry)
+            self.stored_at = stored.at
             entries.append(entry)
         return entries
 
+    def _read(self, entry: Entry) -> None:
+        self.seq, self.digest = entry.seq, entry.digest
+        match entry.kind:
+            case Kind.SEALED:
+                self.seal = entry
+            case Kind.BEGUN:
+                self.seal = entry if entry.data["parts"] else None
+            case Kind.MERGED if self.seal is not None and entry.data["whole"] and _is_last(entry):
+                self.seal = None
+
     def append(self, kind: Kind, data: Mapping[str, Any], *, epoch: int = 0, t: float | None = None) -> Entry:
         """Append right behind the entry that was last read. Raises TailMoved if something is there already, and
-        StoreUnavailable if the store does not say; then the entry may stand, and `refresh` will show it."""
+        StoreUnavailable if the store does not say; then the entry may stand, and `refresh` will show it.
+
+        Behind a seal nothing is appended but a new beginning, and behind a beginning only the parts that it announced:
+        LogMoved. Who appends has read all that stands before, so nobody can miss either."""
+        if self.seal is not None and kind is not (Kind.BEGUN if self.seal.kind is Kind.SEALED else Kind.MERGED):
+            raise moved(self.seal, self.log)
         seq = self.seq + 1
         nonce = secrets.token_hex(16)
         body = encode(
@@ -72,7 +89,7 @@ class Journal:
         if not stored and not self._is_mine(seq, body):
             raise TailMoved
         entry = decode(seq, body, self.digest)
-        self.seq, self.digest = seq, entry.digest
+        self._read(entry)
         return entry
 
     def _is_mine(self, seq: int, body: bytes) -> bool:
@@ -86,3 +103,22 @@ class Journal:
                 "Find out who wrote to the store: cloudfail audit verify",
             )
         return tail.get(seq) == body
+
+
+def _is_last(part: Entry) -> bool:
+    return bool(part.data["part"] == part.data["parts"])
+
+
+def moved(seal: Entry, log: str) -> LogMoved:
+    """What whoever would use a log that was moved away, or has not yet come whole, is told."""
+    if seal.kind is Kind.BEGUN:
+        return LogMoved(
+            f"{seal.by} is moving the log of {log} here from {seal.data['before']}, and it has not come whole.",
+            "Nothing was changed; nothing can be done by half a log.",
+            "Wait, or finish it by the same command again: cloudfail state move",
+        )
+    return LogMoved(
+        f"{seal.by} moved the log of {log} to {seal.data['to']} ({seal.data['reason']}).",
+        "This one takes no more entries; nothing was changed.",
+        f"Write `state: {seal.data['to']}` in cloudfail.yaml, wherever cloudfail runs.",
+    )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
+from cloudfail.execution import origin as beginnings
 from cloudfail.execution.lifecycle import PEOPLES, Event, Phase, When, transition
 from cloudfail.model.codec import plan_from_document
 from cloudfail.model.journal import Entry, Kind
@@ -205,7 +206,8 @@ class RunState:
 
 @dataclass(frozen=True)
 class LogState:
-    """One application, as its log tells it. `primary` is "" until a run moved it."""
+    """One application, as its log tells it. `primary` is "" until a run moved it. origin: why the log was begun in this
+    store, None for its first; carried: a log that is being carried in; merged: the heads of those that were."""
 
     seq: int = 0
     epoch: int = 0
@@ -221,6 +223,10 @@ class LogState:
     samples: Mapping[str, Any] = field(default_factory=dict)
     automation_paused_by: str = ""
     refused: str = ""
+    epoch_base: int = 0
+    origin: beginnings.Origin | None = None
+    carried: beginnings.Carried | None = None
+    merged: frozenset[str] = frozenset()
 
     @property
     def run(self) -> RunState | None:
@@ -247,7 +253,7 @@ def _apply(state: LogState, entry: Entry) -> LogState:
         case Kind.CLAIM:
             state = replace(
                 state,
-                epoch=entry.seq,
+                epoch=state.epoch_base + entry.seq,
                 holder=entry.by,
                 lease_seconds=entry.data["lease_seconds"],
                 quiet_seconds=entry.data["quiet_seconds"],
@@ -272,6 +278,12 @@ def _apply(state: LogState, entry: Entry) -> LogState:
             return replace(state, samples={**state.samples, **entry.data})
         case Kind.OPENED:
             return _open(state, entry) if not state.open_run else state
+        case Kind.SEALED:
+            return state
+        case Kind.BEGUN:
+            return beginnings.begun(state, entry)
+        case Kind.MERGED:
+            return beginnings.merged(state, entry, fold)
         case Kind.RENEW:
             return state if state.run is None or entry.t is None else _with(state, replace(state.run, t=entry.t))
         case _:

@@ -34,6 +34,10 @@ class Kind(StrEnum):
     HALT = "halt"
     COMMAND = "command"
     CLOSED = "closed"
+    # Where a log ends and another begins (cloudfail/moving.py); by named persons only.
+    SEALED = "sealed"
+    BEGUN = "begun"
+    MERGED = "merged"
 
 
 # What only the holder of the lease may write. The rest is people's, or a watcher's.

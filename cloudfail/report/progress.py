@@ -58,6 +58,12 @@ def _said(entry: Entry, state: LogState) -> str | None:
         case Kind.STANDING:
             checksum = str(data.get("checksum") or "")
             return f"{by} signed plan {short(checksum)} as standing" if checksum else f"{by} withdrew the standing plan"
+        case Kind.SEALED:
+            return f"{by} sealed this log; it goes on in {plain(data['to'])}: {plain(data['reason'])}"
+        case Kind.BEGUN:
+            return f"{by} began this log ({plain(data['why'])}), after {plain(data['before'])}: {plain(data['reason'])}"
+        case Kind.MERGED if data["part"] == data["parts"]:
+            return f"{by} carried in the log of {plain(data['before'])}: {plain(data['reason'])}"
         case Kind.OPENED:
             if run is None:
                 return f"{by} asked for run {plain(data['run'])}, and another one is open"

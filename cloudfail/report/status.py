@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cloudfail.execution.origin import Origin, Why
 from cloudfail.execution.state import LogState, RunState
 from cloudfail.model.topology import Topology
 from cloudfail.report.layout import Column, paragraph, table
@@ -29,11 +30,26 @@ def status_text(state: LogState, topology: Topology, width: int = WIDTH) -> str:
         lines += paragraph(
             "What is owed is tried again by every tick, and is done first when the region answers.", width, 2
         )
+    if state.origin is not None and not state.origin.sealed:
+        lines += paragraph(_unsealed(state.origin), width, 2, 2)
     lines += ["", *_facts(state, topology, width)]
     if run is not None and (ways := commands_now(run)):
         lines += ["", "What you can do now:"]
         lines += table((Column(), Column(wraps=True)), [(way.command, way.meaning) for way in ways], width)
     return "\n".join(lines) + "\n"
+
+
+def _unsealed(origin: Origin) -> str:
+    if origin.why is Why.BREAK_GLASS:
+        return (
+            f"BY HAND: this journal is kept beside {plain(origin.before)}, since {plain(origin.by)} began it at "
+            f"{moment(origin.at)} ({plain(origin.reason)}). When that answers: {command('cloudfail', 'state', 'merge')}"
+        )
+    return (
+        f"{plain(origin.before)} was given up for lost by {plain(origin.by)} at {moment(origin.at)} "
+        f"({plain(origin.reason)}), and was never sealed: whoever reaches it may still act on it. As soon as it "
+        f"answers: {command('cloudfail', 'state', 'merge', origin.before)} --reason TEXT"
+    )
 
 
 def primary_of(state: LogState, topology: Topology) -> str:

@@ -74,14 +74,16 @@ class Site:
 
     # ---- commands, as a person types them
 
-    def argv(self, *words: str, by: str = "alice", config: Path | None = None) -> list[str]:
+    def argv(self, *words: str, by: str = "alice", config: Path | None = None, journal: str = "") -> list[str]:
+        """`journal`: what the terminal has in CLOUDFAIL_JOURNAL."""
         tail = ["--config", str(config or self.config), "--as", by] if words[0] not in {"lab", "drill"} else []
-        line = [sys.executable, "-P", "-m", "cloudfail", *words, *tail]
+        head = ["env", f"CLOUDFAIL_JOURNAL={journal}"] if journal else []
+        line = [*head, sys.executable, "-P", "-m", "cloudfail", *words, *tail]
         return visit.command(self.lab.directory, "control", line)
 
-    def cloudfail(self, *words: str, by: str = "alice", config: Path | None = None) -> Said:
+    def cloudfail(self, *words: str, by: str = "alice", config: Path | None = None, journal: str = "") -> Said:
         done = subprocess.run(
-            self.argv(*words, by=by, config=config),
+            self.argv(*words, by=by, config=config, journal=journal),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -90,9 +92,9 @@ class Site:
         )
         return Said(done.returncode, done.stdout)
 
-    def begin(self, log: str, *words: str, by: str = "alice") -> subprocess.Popen[bytes]:
+    def begin(self, log: str, *words: str, by: str = "alice", config: Path | None = None) -> subprocess.Popen[bytes]:
         """Start a command that stays; what it prints goes to a file of that name (see `words_of`)."""
-        return self._begin(log, self.argv(*words, by=by))
+        return self._begin(log, self.argv(*words, by=by, config=config))
 
     def begin_worker(self, log: str, *words: str) -> subprocess.Popen[bytes]:
         line = [sys.executable, "-P", str(WORKER), *words]

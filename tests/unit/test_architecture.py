@@ -44,6 +44,7 @@ LAYERS: dict[str, int] = {
     "cloudfail.watch": 8,
     "cloudfail.world": 8,
     "cloudfail.live": 9,
+    "cloudfail.moving": 9,
     "cloudfail.app": 10,
     "cloudfail.readiness": 11,
     "cloudfail.watcher": 11,

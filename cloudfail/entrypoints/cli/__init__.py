@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cloudfail.entrypoints.cli import audit, config, drill, importing, lab, plan, runs, simulate, watch
+from cloudfail.entrypoints.cli import audit, config, drill, importing, lab, plan, runs, simulate, state, watch
 
 app = typer.Typer(
     help="Moves an application out of a failing region, and proves what it did.",
@@ -21,6 +21,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(drill.app, name="drill")
 app.add_typer(importing.app, name="import")
 app.add_typer(lab.app, name="lab")
+app.add_typer(state.app, name="state")
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,8 @@ Run = Annotated[
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the journal.")]
 
 DEFAULT_CONFIG = Path("cloudfail.yaml")
+JOURNAL = "CLOUDFAIL_JOURNAL"
+"""The journal of a move by hand (`evacuate --break-glass`), instead of the store of the file, for every command."""
 
 
 def runbook_files(config: Path, named: list[Path] | None) -> list[Path]:
@@ -33,7 +36,26 @@ def runbook_files(config: Path, named: list[Path] | None) -> list[Path]:
     return sorted((config.parent / "runbooks").glob("*.yaml"))
 
 
-def open_app(config: Path, runbooks: list[Path] | None, by: str) -> App:
+def open_app(config: Path, runbooks: list[Path] | None, by: str, journal: str = "") -> App:
+    """The application of these files, on the store that they name; or on a journal that was begun by hand."""
     from cloudfail.app import App
 
-    return App.open(config, runbook_files(config, runbooks), by or getpass.getuser())
+    journal = journal or os.environ.get(JOURNAL, "")
+    app = App.open(config, runbook_files(config, runbooks), by or getpass.getuser(), journal or None)
+    if journal:
+        _must_be_begun_by_hand(app, journal)
+        typer.echo(f"By hand: the journal is {journal}, not {app.topology.state}.", err=True)
+    return app
+
+
+def _must_be_begun_by_hand(app: App, journal: str) -> None:
+    from cloudfail.errors import Refused
+    from cloudfail.execution.origin import Why
+
+    origin = app.log().origin
+    if origin is None or origin.why is not Why.BREAK_GLASS:
+        raise Refused(
+            f"{journal} holds no journal of {app.topology.application} that was begun by hand.",
+            "Nothing was changed.",
+            f"Unset {JOURNAL}, or begin one: cloudfail evacuate REGION --break-glass --journal {journal}",
+        )

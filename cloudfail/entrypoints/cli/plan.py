@@ -52,6 +52,15 @@ def evacuate(
     ] = False,
     reason: Reason = "",
     detach: Annotated[bool, typer.Option("--detach", help="Open the run and let another worker carry it on.")] = False,
+    break_glass: Annotated[
+        bool, typer.Option("--break-glass", help="Go by hand, since the store does not answer. Needs --journal.")
+    ] = False,
+    journal: Annotated[str, typer.Option("--journal", help="The file for that: sqlite:PATH")] = "",
+    workers: Annotated[
+        list[str] | None,
+        typer.Option("--workers", metavar="GROUP=COUNT", help="With --break-glass: how many ran in REGION."),
+    ] = None,
+    confirm: Annotated[str, typer.Option("--confirm", help="The sentence that --break-glass asks for.")] = "",
     format_: Format = "text",
     config: Config = DEFAULT_CONFIG,
     runbooks: Runbooks = None,
@@ -60,10 +69,20 @@ def evacuate(
     """Move the application out of REGION. Without --plan nothing is changed: it prints the plan to review."""
     from cloudfail.errors import Refused
 
-    app = open_app(config, runbooks, by)
+    if break_glass:
+        from cloudfail.entrypoints.cli import by_hand
+
+        app = by_hand.open_app(config, runbooks, by, journal, region, reason)
+        by_hand.remember_workers(app, region, workers or [])
+        if checksum is not None:
+            by_hand.must_confirm(app, confirm)
+    else:
+        app = open_app(config, runbooks, by)
     if checksum is None:
         review = app.review(region, to, runbook)
         show(app, review, format_)
+        if break_glass and not review.refusals:
+            by_hand.say_how(app, journal, region, review.plan.checksum)
         raise typer.Exit(2 if review.refusals else 0)
     kept = app.reviewed(checksum)
     if kept.source != region or (to or kept.target) != kept.target or (runbook or kept.runbook) != kept.runbook:
