@@ -27,12 +27,11 @@ STOP_HERE = "end each `cloudfail watch`, and the timer or service that starts it
 
 def open_app(config: Path, runbooks: list[Path] | None, by: str, journal: str, region: str, reason: str) -> App:
     """The application on a journal of its own, begun if it was not. Raises Refused if the store answers."""
-    from cloudfail import config as files
     from cloudfail.clock import SystemClock
     from cloudfail.moving import break_glass
 
     break_glass(
-        files.load(config, opening.runbook_files(config, runbooks)),
+        opening.load_app(config, runbooks),
         journal,
         source=region,
         by=by or getpass.getuser(),

@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from cloudfail.app import App
+    from cloudfail.config.loaded import Loaded
 
 Config = Annotated[Path, typer.Option("--config", "-c", envvar="CLOUDFAIL_CONFIG", help="The application's file.")]
 Runbooks = Annotated[
@@ -37,15 +38,39 @@ def runbook_files(config: Path, named: list[Path] | None) -> list[Path]:
 
 
 def open_app(config: Path, runbooks: list[Path] | None, by: str, journal: str = "") -> App:
-    """The application of these files, on the store that they name; or on a journal that was begun by hand."""
-    from cloudfail.app import App
+    """The application of these files, on the store that they name; or on a journal that was begun by hand. Raises
+    Refused where a file is named and this runner goes by a bundle: which one was meant is not guessed."""
+    from cloudfail.entrypoints.files import open_application
 
     journal = journal or os.environ.get(JOURNAL, "")
-    app = App.open(config, runbook_files(config, runbooks), by or getpass.getuser(), journal or None)
+    _refuse_both(config, runbooks)
+    app = open_application(config, runbook_files(config, runbooks), by or getpass.getuser(), state=journal)
     if journal:
         _must_be_begun_by_hand(app, journal)
         typer.echo(f"By hand: the journal is {journal}, not {app.topology.state}.", err=True)
     return app
+
+
+def load_app(config: Path, runbooks: list[Path] | None) -> Loaded:
+    """The same files, without a store. Raises as `open_app`."""
+    from cloudfail.entrypoints.files import load_application
+
+    _refuse_both(config, runbooks)
+    return load_application(config, runbook_files(config, runbooks))[0]
+
+
+def _refuse_both(config: Path, runbooks: list[Path] | None) -> None:
+    from cloudfail.entrypoints.files import BUNDLE
+
+    named = runbooks or str(config) not in {str(DEFAULT_CONFIG), os.environ.get("CLOUDFAIL_CONFIG")}
+    if named and os.environ.get(BUNDLE):
+        from cloudfail.errors import Refused
+
+        raise Refused(
+            f"A file is named here, and this runner goes by the bundle {os.environ[BUNDLE]}.",
+            "Nothing was looked at.",
+            f"Leave --config and --runbook-file out, or unset {BUNDLE}.",
+        )
 
 
 def _must_be_begun_by_hand(app: App, journal: str) -> None:

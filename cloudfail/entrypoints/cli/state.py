@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cloudfail.entrypoints.cli.opening import DEFAULT_CONFIG, By, Config, Reason, Runbooks, runbook_files
+from cloudfail.entrypoints.cli.opening import DEFAULT_CONFIG, By, Config, Reason, Runbooks, load_app
 
 app = typer.Typer(help="The only ways for the log to another store.", no_args_is_help=True, add_completion=False)
 
@@ -34,11 +34,10 @@ def move(
     by: By = "",
 ) -> None:
     """Carry the log to another store. The old one takes no more entries, and says where it went."""
-    from cloudfail import config as files
     from cloudfail.clock import SystemClock
     from cloudfail.moving import move as move_log
 
-    loaded = files.load(config, runbook_files(config, runbooks))
+    loaded = load_app(config, runbooks)
     done = move_log(
         loaded,
         url,
@@ -73,11 +72,10 @@ def merge(
     by: By = "",
 ) -> None:
     """Carry in what was done by hand, or what a store that came back still knew. That log is sealed."""
-    from cloudfail import config as files
     from cloudfail.clock import SystemClock
     from cloudfail.moving import merge as merge_log
 
-    loaded = files.load(config, runbook_files(config, runbooks))
+    loaded = load_app(config, runbooks)
     entries = merge_log(
         loaded,
         url,
