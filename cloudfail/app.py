@@ -16,6 +16,7 @@ from typing import Any
 from cloudfail import config
 from cloudfail.actions import Done, Moving, NotKnown, Owed, StepContext, Todo
 from cloudfail.actions.catalog import ACTIONS
+from cloudfail.approval import Approval, Approvers, mark_of
 from cloudfail.calls import ThreadCalls
 from cloudfail.clock import Clock, SystemClock
 from cloudfail.config.loaded import Loaded
@@ -42,6 +43,14 @@ from cloudfail.world import Ports, PortsWorld
 
 Notify = Callable[[Entry, LogState], None]
 PREVIEW_SECONDS = 15.0
+
+
+Signed = tuple[str, str]
+"""The text of an approval, and its signature."""
+
+
+def _signature(signed: Signed | None) -> dict[str, str]:
+    return {} if signed is None else {"document": signed[0], "signature": signed[1]}
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,8 @@ class App:
         self.world: Ports = PortsWorld(self.loaded, self._healthy, self._acknowledged)
         self.heartbeat: Callable[[str, str], Known[float] | Unknown] | None = None
         self._journal = Journal(self.store, self.topology.application, self.clock, self.by)
-        self._log = LogState()
+        self.approvers = Approvers.of(self.topology.application, self.topology.policy.approvers)
+        self._log = LogState(approvers=self.approvers)
         self.silence = Silence()
         self.over_by = float("inf")
         self.notify: Notify | None = None
@@ -256,18 +266,50 @@ class App:
                 return self.world.database(name).loss(plan.source, plan.target, self._acknowledged(name, plan.source))
         return None
 
-    def sign(self, plan: Plan, expires_seconds: float) -> None:
+    def sign(self, plan: Plan, expires_seconds: float, signed: Signed | None = None) -> None:
         """Let automation act on exactly this plan, for so long, in this person's name (invariant I10)."""
-        self._append(Kind.STANDING, {"checksum": plan.checksum, "expires_seconds": expires_seconds})
+        data = {"checksum": plan.checksum, "expires_seconds": expires_seconds, **_signature(signed)}
+        if self.approvers is not None:
+            self.approvers.for_automation(data, self.clock.wall())
+        self._append(Kind.STANDING, data)
+
+    # ---- what is agreed to, as a text to sign
+
+    def to_sign(self, *, plan: str = "", run: str | None = None, seconds: float, **bounds: Any) -> Approval:
+        """The approval of a run, or of a plan that was reviewed (given with the start, or `standing`), good for so
+        long. `bounds`: gate, accept_owed_fence, loss_seconds, standing, own_run."""
+        if plan:
+            checksum, name = self.reviewed(plan).checksum, ""
+        else:
+            state = self.run(run)
+            checksum, name = state.plan.checksum, state.id
+        until = int(self.clock.wall() + seconds)
+        return Approval(self.topology.application, checksum, until, run=name, **bounds)
+
+    def _must_count(self, data: Mapping[str, Any], run: str, plan: str, opened_by: str) -> None:
+        """Raises Refused where the approval would not count for that run."""
+        if self.approvers is None:
+            return
+        spent = self.log().spent.get(mark_of(data.get("signature", "")))
+        self.approvers.for_run(data, self.clock.wall(), run=run, plan=plan, opened_by=opened_by, spent_on=spent)
 
     # ---- starting and carrying on
 
-    def start(self, checksum: str, *, reason: str, approve: bool = False) -> str:
-        """Open a run of the reviewed plan whose checksum begins with `checksum`. Returns the run's id.
+    def start(self, checksum: str, *, reason: str, approve: bool = False, signed: Signed | None = None) -> str:
+        """Open a run of the reviewed plan whose checksum begins with `checksum`. Returns the run's id. `approve`: by
+        whoever opens it, where a name is enough; `signed`: by whoever signed.
 
         Raises Refused if it was not reviewed, expired, is not what the files say now, or may not be acted on."""
         plan = self.reviewed(checksum)
-        return self.open_run(plan, automation=Automation.OFF, reason=reason, preapproved=self.by if approve else "")
+        if signed is not None or (approve and self.approvers is not None):
+            self._must_count({**_signature(signed), "reason": reason}, "", plan.checksum, self.by)
+        return self.open_run(
+            plan,
+            automation=Automation.OFF,
+            reason=reason,
+            preapproved=self.by if approve and self.approvers is None else "",
+            approval=_signature(signed),
+        )
 
     def reviewed(self, checksum: str) -> Plan:
         reviewed = {sha: kept for sha, kept in self.log().reviewed.items() if sha.startswith(checksum.lower())}
@@ -302,6 +344,7 @@ class App:
         reason: str,
         preapproved: str = "",
         signed_by: str = "",
+        approval: Mapping[str, str] | None = None,
         still: Callable[[LogState], None] = lambda _log: None,
     ) -> str:
         """Append `opened` behind what was last read: of two who try, one succeeds, and the other sees its run.
@@ -317,6 +360,7 @@ class App:
             "preapproved": preapproved,
             "standing": bool(signed_by),
             "signed_by": signed_by,
+            **({"approval": dict(approval)} if approval else {}),
         }
 
         def may_still_be_opened(log: LogState) -> None:
@@ -403,6 +447,8 @@ class App:
     def command(self, run: str | None, command: Event, reason: str = "", **data: Any) -> RunState:
         """Append a person's command; needs no lease (rule 9). Raises Refused if it means nothing in that phase."""
         state = self.run(run)
+        if command is Event.APPROVE:
+            self._must_count({**data, "reason": reason}, state.id, state.plan.checksum, state.opened_by)
 
         def it_means_something(log: LogState) -> None:
             now = log.runs[state.id]

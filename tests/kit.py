@@ -8,6 +8,7 @@ from typing import Any
 
 from cloudfail import config
 from cloudfail.actions.catalog import ACTIONS
+from cloudfail.approval import Approvers
 from cloudfail.calls import InlineCalls
 from cloudfail.engine import Engine
 from cloudfail.execution.state import LogState, RunState
@@ -47,6 +48,7 @@ class Stage:
     store: Store = field(default_factory=MemoryStore)
     synchronous: bool = True
     lease_seconds: float = 30.0
+    approvers: Approvers | None = None
     cloud: FakeCloud = field(init=False)
     count: int = 0
 
@@ -83,8 +85,9 @@ class Stage:
         journal.append(Kind.COMMAND, {"run": run, "command": command, "reason": "test", **data})
 
     def engine(self, worker: str = "w1", store: Store | None = None) -> Engine:
+        own = store or self.store
         return Engine(
-            store=store or self.store,
+            store=own,
             application=self.application,
             world=FakeWorld(self.cloud),
             actions=ACTIONS,
@@ -92,6 +95,7 @@ class Stage:
             calls=InlineCalls(self.clock),
             worker=worker,
             lease_seconds=self.lease_seconds,
+            known=(Journal(own, self.application, self.clock, worker), LogState(approvers=self.approvers)),
         )
 
     def drive(self, seconds: float = 3600.0, worker: str = "w1") -> LogState:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from cloudfail.config.fields import Duration, Name, PositiveDuration, Shape, mistake
 from cloudfail.config.mistakes import did_you_mean
+from cloudfail.errors import Refused
 from cloudfail.model.topology import PortName
+from cloudfail.signers import AllowedSigners
 
 SIGNALS = ("healthy", "writable", "replica", "in_sync", "fenced")
 STATE_SCHEMES = ("sqlite", "memory", "postgresql", "dynamodb", "s3", "gs", "azblob")
@@ -53,6 +55,17 @@ def _state(value: Any) -> Any:
         raise mistake("memory: takes nothing after the colon", "write memory:, or sqlite:PATH to keep what happens")
     if scheme not in ("sqlite", "memory") and not (found[2].startswith("//") and len(found[2]) > 2):
         raise mistake(f"{scheme}: names no store", f"write {scheme}://name")
+    return value
+
+
+def _approver(value: str) -> str:
+    """A line of OpenSSH's allowed_signers file: `alice@shop.example ssh-ed25519 AAAA…`."""
+    try:
+        lines = AllowedSigners.parse(value).lines
+    except Refused as refused:
+        raise mistake(refused.happened.rstrip("."), refused.to_do) from refused
+    if len(lines) != 1:
+        raise mistake("this names nobody's key", "write NAME ssh-ed25519 AAAA…, as in the file of ssh-keygen -Y verify")
     return value
 
 
@@ -156,6 +169,7 @@ class PolicyShape(Shape):
     lease: PositiveDuration = Field(default=30.0)
     watch_after: Duration = Field(default=600.0)
     runbook: Name = "evacuate"
+    approvers: Annotated[list[Annotated[Text, AfterValidator(_approver)]], Field(max_length=200)] = Field(default=[])
 
 
 class TopologyShape(Shape):

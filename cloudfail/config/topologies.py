@@ -100,6 +100,7 @@ class TopologyReader:
             lease_seconds=float(written.lease),
             watch_after_seconds=float(written.watch_after),
             runbook=written.runbook,
+            approvers=tuple(written.approvers),
         )
         return Topology(
             application=shape.application,

@@ -254,6 +254,8 @@ def _todo(run: RunState, step: PlannedStep, track: Track, todo: Todo, now: Now) 
         asks = _asks(run, step, todo, loss)
         if asks and not accepts(run.accepted, asks):
             return [_halt(run, *_bounds_halt(run, step, todo, asks, loss), asks)]
+        if asks and now.t < run.own_until_t:
+            return [WaitUntil(run.own_until_t, "what its own opener accepted counts then, and anybody may abort")]
     return [ActOn(track, todo, attempts + 1)]
 
 
@@ -355,6 +357,8 @@ def _gate(run: RunState, step: PlannedStep, now: Now) -> list[Command]:
         detail = f"{step.name}: {step.gate}, expires in {step.expires_seconds:.0f} s."
         return [_gate_entry(run, step, Event.GATE_OPENED, detail)]
     approver = _approved(run, step)
+    if approver and now.t < run.own_until_t:
+        return [WaitUntil(run.own_until_t, f"{approver} approved their own run, and anybody may decline until then")]
     if approver:
         return [_gate_entry(run, step, Event.GATE_PASSED, f"{step.name}: approved by {approver}.")]
     # Not `reset_t`: under ticks that die one after the other each take-over would begin it anew, and it never expired.
@@ -389,6 +393,11 @@ def still_missing(run: RunState) -> str:
     """Why an open gate does not pass although somebody approved, or "": what an approval must also say."""
     if not run.approvals:
         return ""
+    if run.own_until_t > run.t:
+        return (
+            f"{run.accepted.by} opened this run: the approval counts in {run.own_until_t - run.t:.0f} s, unless "
+            f"somebody declines: cloudfail decline {run.id}"
+        )
     for gate in run.open_gates:
         if _approved(run, gate):
             continue

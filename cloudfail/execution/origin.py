@@ -116,7 +116,7 @@ def begun(state: LogState, entry: Entry) -> LogState:
     data = entry.data
     why = Why(data["why"])
     return replace(
-        type(state)(),
+        type(state)(approvers=state.approvers),
         seq=entry.seq,
         holder_seq=entry.seq,
         epoch_base=data["epoch_base"],
@@ -135,7 +135,7 @@ def merged(state: LogState, entry: Entry, fold: Fold) -> LogState:
     if carried is None or carried.parts != data["parts"] or data["head"] in state.merged:
         return replace(state, carried=carried)
     try:
-        other = fold(type(state)(), chain(carried.bodies))
+        other = fold(type(state)(approvers=state.approvers), chain(carried.bodies))
     except BrokenChain as error:
         return replace(state, carried=None, refused=f"entry {entry.seq} carries a log whose chain is broken: {error}")
     heads = state.merged | {data["head"]}

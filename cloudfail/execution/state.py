@@ -7,13 +7,16 @@ it, since a command that came too late is still a fact that the audit keeps.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
+from cloudfail.approval import Approvers, mark_of
 from cloudfail.execution import origin as beginnings
+from cloudfail.execution.approving import counted, counted_standing
 from cloudfail.execution.lifecycle import PEOPLES, Event, Phase, When, transition
 from cloudfail.model.codec import checksum_of_document, plan_from_document
 from cloudfail.model.journal import BrokenChain, Entry, Kind
@@ -131,6 +134,7 @@ class RunState:
     tracks: Mapping[Track, StepRecord] = field(default_factory=dict)
     accepted: Accepted = field(default_factory=Accepted)
     approvals: tuple[tuple[str, str], ...] = ()
+    own_until_t: float = 0.0
     preapproved: str = ""
     standing: bool = False
     signed_by: str = ""
@@ -209,7 +213,8 @@ class RunState:
 @dataclass(frozen=True)
 class LogState:
     """One application, as its log tells it. `primary` is "" until a run moved it. origin: why the log was begun in this
-    store, None for its first; carried: a log that is being carried in; merged: the heads of those that were."""
+    store, None for its first; carried: a log that is being carried in; merged: the heads of those that were. approvers:
+    whose signatures count, None if a name is enough; spent: which were used, and for which run."""
 
     seq: int = 0
     epoch: int = 0
@@ -229,6 +234,8 @@ class LogState:
     origin: beginnings.Origin | None = None
     carried: beginnings.Carried | None = None
     merged: frozenset[str] = frozenset()
+    approvers: Approvers | None = None
+    spent: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def run(self) -> RunState | None:
@@ -284,6 +291,10 @@ def _apply(state: LogState, entry: Entry) -> LogState:
             record = (entry.data["plan"], entry.at, entry.by)
             return replace(state, reviewed={**state.reviewed, entry.data["checksum"]: record})
         case Kind.STANDING:
+            signed = counted_standing(state.approvers, entry)
+            if isinstance(signed, str):
+                return replace(state, refused=f"entry {entry.seq}: {signed}")
+            entry = signed
             standing = (entry.data["checksum"], entry.at, entry.by, float(entry.data["expires_seconds"]))
             return replace(state, standing=standing if entry.data["checksum"] else None)
         case Kind.SAMPLE:
@@ -325,11 +336,14 @@ def _open(state: LogState, entry: Entry) -> LogState:
         opened_by=entry.by,
         opened_at=entry.at,
         reason=entry.data["reason"],
-        preapproved=entry.data.get("preapproved", ""),
+        preapproved=entry.data.get("preapproved", "") if state.approvers is None else "",
         standing=bool(entry.data.get("standing")),
         signed_by=entry.data.get("signed_by", ""),
     )
     run = replace(run, story=(Sentence(0.0, entry.at, run.phase, f"Opened: {run.reason}", entry.by),))
+    if entry.data.get("approval") and state.approvers is not None:
+        given = dataclasses.replace(entry, data={**entry.data["approval"], "reason": run.reason})
+        state, run = _approve(state, run, given)
     return replace(state, runs={**state.runs, run.id: run}, open_run=run.id)
 
 
@@ -360,6 +374,8 @@ def _run_entry(state: LogState, entry: Entry) -> LogState:
                 asks=entry.data.get("asks", {}),
             )
             run = _event(run, Event(entry.data["event"]), entry, entry.data["reason"])
+        case Kind.COMMAND if entry.data["command"] == Event.APPROVE:
+            state, run = _approve(state, run, entry)
         case Kind.COMMAND:
             run = _command(run, entry)
         case Kind.CLOSED:
@@ -446,20 +462,41 @@ def _gate_entry(run: RunState, entry: Entry) -> RunState:
     return _event(run, event, entry, entry.data["detail"])
 
 
+def _approve(state: LogState, run: RunState, entry: Entry) -> tuple[LogState, RunState]:
+    own = counted(
+        state.approvers,
+        state.spent,
+        entry,
+        run=run.id,
+        plan=run.plan.checksum,
+        opened_by=run.opened_by,
+        t=run.t,
+        lease_seconds=state.lease_seconds,
+    )
+    if isinstance(own, str):
+        return state, replace(run, story=(*run.story, Sentence(run.t, entry.at, run.phase, own, entry.by)))
+    if state.approvers is not None:
+        state = replace(state, spent={**state.spent, mark_of(own.data["signature"]): run.id})
+    return state, _event(_approved(run, own), Event.APPROVE, own, own.data.get("reason", ""))
+
+
+def _approved(run: RunState, entry: Entry) -> RunState:
+    given = entry.data
+    loss = given.get("loss_seconds")
+    return replace(
+        run,
+        approvals=(*run.approvals, (given.get("gate", ""), entry.by)),
+        own_until_t=given.get("own_until_t", 0.0),
+        accepted=Accepted(
+            owed_fence=entry.by if given.get("accept_owed_fence") else run.accepted.owed_fence,
+            loss_seconds=loss if loss is not None else run.accepted.loss_seconds,
+            by=entry.by,
+        ),
+    )
+
+
 def _command(run: RunState, entry: Entry) -> RunState:
     event = Event(entry.data["command"])
-    if event is Event.APPROVE:
-        given = entry.data
-        loss = given.get("loss_seconds")
-        run = replace(
-            run,
-            approvals=(*run.approvals, (given.get("gate", ""), entry.by)),
-            accepted=Accepted(
-                owed_fence=entry.by if given.get("accept_owed_fence") else run.accepted.owed_fence,
-                loss_seconds=loss if loss is not None else run.accepted.loss_seconds,
-                by=entry.by,
-            ),
-        )
     if event is Event.RESUME and transition(run.phase, event, _holds(run)):
         run = _try_again(run)
     return _event(run, event, entry, entry.data.get("reason", ""))

@@ -27,7 +27,8 @@ class Scope(StrEnum):
 class Policy:
     """hold_down_seconds: the least time that a loss must last. cool_down_seconds: automation stays off for so long
     after a failover, and after one that a person took back. plan_expires_seconds: a reviewed plan is good for so long.
-    watch_after_seconds: how long the run keeps observing what it changed after its end (design.md §4 rule 10)."""
+    watch_after_seconds: how long the run keeps observing what it changed after its end (design.md §4 rule 10).
+    approvers: lines of an allowed_signers file; with any, only signed approvals count (cloudfail/approval.py)."""
 
     automation: Automation = Automation.OFF
     scope: Scope = Scope.REGION
@@ -37,3 +38,4 @@ class Policy:
     lease_seconds: float = 30.0
     watch_after_seconds: float = 600.0
     runbook: str = "evacuate"
+    approvers: tuple[str, ...] = ()

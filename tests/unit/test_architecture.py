@@ -22,6 +22,7 @@ LAYERS: dict[str, int] = {
     "cloudfail.model": 1,
     "cloudfail.signers": 1,
     "cloudfail.signing": 1,
+    "cloudfail.approval": 2,
     "cloudfail.ports": 2,
     "cloudfail.actions.arguments": 3,
     "cloudfail.config": 4,
@@ -70,6 +71,7 @@ PURE = (
     "cloudfail.plan",
     "cloudfail.execution",
     "cloudfail.audit",
+    "cloudfail.approval",
 )
 IMPURE = {
     "time", "random", "secrets", "uuid", "socket", "threading", "multiprocessing", "asyncio", "concurrent", "queue",
@@ -87,6 +89,8 @@ PURE_MAY_KNOW = (
     "cloudfail.decide",
     "cloudfail.plan",
     "cloudfail.execution",
+    "cloudfail.approval",
+    "cloudfail.signing",  # whether a signature holds is a function of its bytes
     "cloudfail.lint",  # decide and plan may read its findings, which are values
 )
 # Third parties, and the only modules that may import them.

@@ -120,7 +120,7 @@ def test_every_console_block_was_looked_at() -> None:
         for line in body.splitlines()
     ]
     others = {line for line in shown if not line.startswith("$ cloudfail ")}
-    assert {line.split()[1].split("/")[0] for line in others} <= {"script", "pip", "cd", "export"}
+    assert {line.split()[1].split("/")[0] for line in others} <= {"script", "pip", "cd", "export", "ssh-keygen"}
 
 
 def test_the_scripts_that_the_documents_name_are_there() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,6 +25,9 @@ def plan(
     sign_for: Annotated[
         str | None, typer.Option("--sign-for", help="Let automation act on exactly this plan for so long (30d, 12h).")
     ] = None,
+    signed: Annotated[
+        Path | None, typer.Option("--signed", help="With --sign-for, where approvers sign: the text and its FILE.sig.")
+    ] = None,
     format_: Format = "text",
     config: Config = DEFAULT_CONFIG,
     runbooks: Runbooks = None,
@@ -38,7 +42,12 @@ def plan(
     if sign_for is not None:
         from cloudfail.config import durations
 
-        app.sign(review.plan, durations.parse(sign_for))
+        given = None
+        if signed is not None:
+            from cloudfail.entrypoints.cli import signatures
+
+            given = signatures.read(signed)
+        app.sign(review.plan, durations.parse(sign_for), given)
         typer.echo(f"Signed by {app.by} for {sign_for}: automation may act on exactly plan {review.plan.checksum[:8]}.")
 
 
@@ -50,6 +59,9 @@ def evacuate(
     approve: Annotated[
         bool, typer.Option("--approve", help="Approve its gate now, within its bounds: fence proven or prevented.")
     ] = False,
+    approval: Annotated[
+        Path | None, typer.Option("--approval", help="An approval of this plan that somebody signed (FILE, FILE.sig).")
+    ] = None,
     reason: Reason = "",
     detach: Annotated[bool, typer.Option("--detach", help="Open the run and let another worker carry it on.")] = False,
     break_glass: Annotated[
@@ -92,14 +104,21 @@ def evacuate(
             "Nothing was changed.",
             f"Review the move that you want: cloudfail plan {region}",
         )
+    signed = None
+    if approval is not None:
+        from cloudfail.entrypoints.cli import signatures
+
+        signed = signatures.read(approval)
     words = reason or f"{app.by} asked for {kept.runbook}, {region} to {kept.target}"
     if detach:
-        run = app.start(checksum, reason=words, approve=approve)
+        run = app.start(checksum, reason=words, approve=approve, signed=signed)
         typer.echo(f"Opened run {run}. Carry it on from anywhere: cloudfail resume {run}")
         return
     from cloudfail.entrypoints.cli.following import follow
 
-    raise typer.Exit(follow(app, kept.target, lambda: app.start(checksum, reason=words, approve=approve)))
+    raise typer.Exit(
+        follow(app, kept.target, lambda: app.start(checksum, reason=words, approve=approve, signed=signed))
+    )
 
 
 def show(app: App, review: Review, format_: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -47,13 +48,49 @@ def approve(
     loss_seconds: Annotated[
         float | None, typer.Option("--loss-seconds", help="Accept the loss of so many seconds of acknowledged writes.")
     ] = None,
+    write: Annotated[
+        Path | None, typer.Option("--write", help="Approve nothing: write what is agreed to, to be signed.")
+    ] = None,
+    signed: Annotated[
+        Path | None, typer.Option("--signed", help="The text that was signed, with its FILE.sig beside it.")
+    ] = None,
+    plan: Annotated[str, typer.Option("--plan", help="With --write: for a reviewed plan, before a run of it.")] = "",
+    standing: Annotated[
+        bool, typer.Option("--standing", help="With --write and --plan: let automation act on it.")
+    ] = False,
+    own_run: Annotated[
+        bool, typer.Option("--own-run", help="With --write: I opened it, and there is nobody else.")
+    ] = False,
+    good_for: Annotated[str, typer.Option("--for", help="With --write: how long it is good for.")] = "15m",
     reason: Reason = "",
     config: Config = DEFAULT_CONFIG,
     runbooks: Runbooks = None,
     by: By = "",
 ) -> None:
     """Let the run pass its gate, in your name, within the bounds that you state."""
-    data = {"gate": gate, "accept_owed_fence": accept_owed_fence, "loss_seconds": loss_seconds}
+    if write is not None:
+        from cloudfail.config import durations
+        from cloudfail.entrypoints.cli import signatures
+
+        app = open_app(config, runbooks, by)
+        approval = app.to_sign(
+            plan=plan,
+            run=run,
+            seconds=durations.parse(good_for),
+            gate=gate,
+            accept_owed_fence=accept_owed_fence,
+            loss_seconds=loss_seconds,
+            standing=standing,
+            own_run=own_run,
+        )
+        signatures.write(approval, write)
+        return
+    data: dict[str, object] = {"gate": gate, "accept_owed_fence": accept_owed_fence, "loss_seconds": loss_seconds}
+    if signed is not None:
+        from cloudfail.entrypoints.cli import signatures
+
+        document, signature = signatures.read(signed)
+        data |= {"document": document, "signature": signature}
     _command("approve", run, config, runbooks, by, reason, **data)
 
 
