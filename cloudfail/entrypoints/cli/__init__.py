@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cloudfail.entrypoints.cli import audit, config, drill, importing, lab, plan, runs, simulate, watch
+from cloudfail.entrypoints.cli import audit, config, drill, importing, lab, package, plan, runs, simulate, watch
 
 app = typer.Typer(
     help="Moves an application out of a failing region, and proves what it did.",
@@ -15,7 +15,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (plan, runs, watch, config, simulate):
+for group in (plan, runs, watch, config, simulate, package):
     group.register(app)
 app.add_typer(audit.app, name="audit")
 app.add_typer(drill.app, name="drill")
