@@ -40,16 +40,19 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(argv: Sequence[str], port: int, cwd: Path, env: Mapping[str, str] | None = None) -> Iterator[None]:
-    """A server, up and listening on `port`, until the end of the block or of the test run."""
+def running(
+    argv: Sequence[str], port: int, cwd: Path, env: Mapping[str, str] | None = None, *, stands: Path | None = None
+) -> Iterator[None]:
+    """A server, up and listening on `port`, until the end of the block or of the test run. Its log is in `cwd`, where
+    it also stands, unless it `stands` elsewhere: then `env` is all of its environment."""
     with (cwd / "server.log").open("wb") as log:
         server = subprocess.Popen(
             argv,
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
-            cwd=cwd,
-            env={**os.environ, **(env or {})},
+            cwd=stands or cwd,
+            env={**(os.environ if stands is None else {}), **(env or {})},
             start_new_session=True,
         )
     reaper = subprocess.Popen(

@@ -28,10 +28,16 @@ class Answer:
 
 
 class Service:
-    """One function. `start` is a cold start."""
+    """One function, by `python` and from the directory `root`: by default, this interpreter and where the tests stand.
+    `log`: the file that its output goes to; "" for the tests' own. `start` is a cold start."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(
+        self, environment: dict[str, str], python: str = sys.executable, root: str = "", log: str = ""
+    ) -> None:
         self._environment = environment
+        self._python = python
+        self._root = root or os.getcwd()
+        self._log = log
         self._events: queue.SimpleQueue[tuple[str, Any, float]] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._count = 0
@@ -47,12 +53,14 @@ class Service:
             "AWS_LAMBDA_FUNCTION_NAME": "cloudfail",
             "AWS_LAMBDA_FUNCTION_VERSION": "1",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
-            "LAMBDA_TASK_ROOT": os.getcwd(),
+            "LAMBDA_TASK_ROOT": self._root,
             "AWS_REGION": "eu-central-1",
         }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "awslambdaric", HANDLER], env=environment, start_new_session=True
-        )
+        with open(self._log, "ab") if self._log else contextlib.nullcontext() as log:
+            self.process = subprocess.Popen(
+                [self._python, "-m", "awslambdaric", HANDLER],
+                env=environment, cwd=self._root, start_new_session=True, stdout=log, stderr=log,
+            )  # fmt: skip
 
     def send(self, event: Any, *, limit_seconds: float) -> None:
         self._count += 1

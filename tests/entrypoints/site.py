@@ -36,7 +36,9 @@ steps:
 
 
 class Site:
-    def __init__(self, root: Path, *, call_seconds: float = 0.5, lease: str = "3s", automation: str = "off") -> None:
+    def __init__(
+        self, root: Path, *, call_seconds: float = 0.5, lease: str = "3s", automation: str = "off", state: str = ""
+    ) -> None:
         self.root = root
         self.healthy = {"east", "west"}
         self._server = _serve(self)
@@ -52,7 +54,7 @@ regions:
   east: {{provider: local}}
   west: {{provider: local}}
 primary: east
-state: sqlite:{root}/state.db
+state: {state or f"sqlite:{root}/state.db"}
 resources:
 {tools}
 checks:

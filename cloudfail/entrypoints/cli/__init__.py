@@ -6,7 +6,20 @@ import sys
 
 import typer
 
-from cloudfail.entrypoints.cli import audit, bundle, config, drill, importing, lab, plan, runs, simulate, state, watch
+from cloudfail.entrypoints.cli import (
+    audit,
+    bundle,
+    config,
+    drill,
+    importing,
+    lab,
+    package,
+    plan,
+    runs,
+    simulate,
+    state,
+    watch,
+)
 
 app = typer.Typer(
     help="Moves an application out of a failing region, and proves what it did.",
@@ -15,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (plan, runs, watch, config, simulate):
+for group in (plan, runs, watch, config, simulate, package):
     group.register(app)
 app.add_typer(audit.app, name="audit")
 app.add_typer(bundle.app, name="bundle")

@@ -1,0 +1,76 @@
+"""What one application's files ask of its archive; and what in them a function could not serve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from cloudfail import config as configuration
+from cloudfail.actions.catalog import ACTIONS
+from cloudfail.errors import Refused
+from cloudfail.lint import Severity, lint
+from cloudfail.packaging.archive import Files
+from cloudfail.packaging.targets import Target
+from cloudfail.registry import EXTRAS, known
+from cloudfail.stores import EXTRA_OF
+from cloudfail.stores import GROUP as STORES
+
+_NOTHING = "Nothing was written."
+_ON_DISK = ("sqlite", "memory")
+
+
+@dataclass(frozen=True)
+class Needs:
+    """files: the configuration as the archive holds it. extras: of cloudfail's. others: requirements for providers and
+    stores that are not cloudfail's, in the version that is installed here."""
+
+    files: Files
+    extras: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+def needs_of(config: Path, runbooks: Sequence[Path], target: Target) -> Needs:
+    """Read and lint the files. Raises ConfigError; Refused for errors of lint, and for a log that no function keeps."""
+    loaded = configuration.load(config, runbooks)
+    errors = [str(one) for one in lint(loaded, ACTIONS) if one.severity is Severity.ERROR]
+    if errors:
+        count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+        raise Refused("\n".join([*errors, f"Lint found {count}."]), _NOTHING, "Correct the files, then: cloudfail lint")
+    topology = loaded.topology
+    scheme = topology.state.partition(":")[0]
+    if scheme in _ON_DISK:
+        raise Refused(
+            f"The log is `state: {scheme}:`, on the function's own disk, which goes with each process.",
+            _NOTHING,
+            "Write one of the stores that outlive a region: docs/state.md",
+        )
+    providers = {one.provider for one in topology.regions.values()}
+    providers |= {one.provider for one in topology.resources.values()}
+    extras = {target.cloud.extra, *(providers & set(EXTRAS))}
+    if scheme in EXTRA_OF:
+        extras.add(EXTRA_OF[scheme])
+    others = [entry for name, entry in known().items() if name in providers - set(EXTRAS)]
+    others += [entry for entry in entry_points(group=STORES) if entry.name == scheme and scheme not in EXTRA_OF]
+    return Needs(_files(config, runbooks), tuple(sorted(extras)), tuple(sorted({_pinned(entry) for entry in others})))
+
+
+def _pinned(entry: EntryPoint) -> str:
+    if entry.dist is None:
+        raise Refused(
+            f'What brings "{entry.name}" ({entry.value}) is not an installed package.', _NOTHING, "Install it with pip."
+        )
+    return f"{entry.dist.name}=={entry.dist.version}"
+
+
+def _files(config: Path, runbooks: Sequence[Path]) -> Files:
+    found = {"cloudfail.yaml": config.read_bytes()}
+    for path in runbooks:
+        name = f"runbooks/{path.stem}.yaml"
+        if name in found:
+            raise Refused(
+                f"Two runbooks' files would both be {name} in the archive.", _NOTHING, f"Rename one of them: {path}"
+            )
+        found[name] = path.read_bytes()
+    return found

@@ -1,0 +1,46 @@
+"""The few files that a platform looks for at the root of an archive."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloudfail.packaging.archive import Files
+    from cloudfail.packaging.lock import Lock
+
+# Where the process stands is the platform's choice, and only Lambda's is documented: so the file is named.
+_CONFIG = """\
+import os
+from pathlib import Path
+
+os.environ.setdefault("CLOUDFAIL_CONFIG", str(Path(__file__).resolve().with_name("cloudfail.yaml")))
+"""
+_MAIN = f"""\
+{_CONFIG}
+from cloudfail.entrypoints.gcp_function import tick_event, tick_http  # noqa: E402
+
+__all__ = ["tick_event", "tick_http"]
+"""
+_FUNCTION_APP = f"""\
+{_CONFIG}
+from cloudfail.entrypoints.azure_function import function_app  # noqa: E402
+
+app = function_app()
+"""
+# Timers and HTTP are the host's own: no bundle of extensions is fetched. A minute is what the door counts with, unless
+# CLOUDFAIL_LIMIT_SECONDS says otherwise.
+_HOST = {"version": "2.0", "functionTimeout": "00:01:00"}
+
+
+def files(cloud: str, built_there: Lock) -> Files:
+    """For that cloud. `built_there`: what the platform's own build installs beside the archive."""
+    match cloud:
+        case "gcp":
+            return {"main.py": _MAIN.encode(), "requirements.txt": built_there.text().encode()}
+        case "azure":
+            return {
+                "function_app.py": _FUNCTION_APP.encode(),
+                "host.json": (json.dumps(_HOST, indent=2) + "\n").encode(),
+            }
+    return {}

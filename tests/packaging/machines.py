@@ -1,0 +1,82 @@
+"""A machine as a platform has it: an interpreter that knows nothing of ours, an unzipped archive, the platform's own
+libraries beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudfail.packaging import Packaged, package, target_of
+from tests.entrypoints.site import Site
+from tests.packaging import wheelhouse
+
+
+def wheels(python: str = wheelhouse.RUNNING) -> Path:
+    found = wheelhouse.directory(python)
+    if found is None:
+        pytest.skip(f"There are no wheels for Python {python} in .emulators: script/setup dev brings them.")
+    return found
+
+
+def build(cloud: str, site: Site, output: Path, python: str = wheelhouse.RUNNING) -> Packaged:
+    """The site's archive for this machine's architecture."""
+    architecture = wheelhouse.architecture()
+    if cloud != "aws" and architecture != "x86_64":
+        pytest.skip(f"Functions on {cloud} do not run on this machine's architecture.")
+    runbooks = sorted((site.root / "runbooks").glob("*.yaml"))
+    target = target_of(cloud, python, architecture)
+    return package(target, output, site.root / "cloudfail.yaml", runbooks, wheelhouse=wheels(python))
+
+
+def unzipped(archive: Path, into: Path) -> Path:
+    with zipfile.ZipFile(archive) as opened:
+        opened.extractall(into)
+    return into
+
+
+def interpreter(python: Path, into: Path) -> Path:
+    """An environment with nothing in it, made of `python` (or what that is made of)."""
+    subprocess.run([python, "-m", "venv", "--without-pip", into], check=True, timeout=60)
+    return into / "bin" / "python"
+
+
+def installed(requirements: list[str], into: Path, python: str = wheelhouse.RUNNING) -> Path:
+    """The platform's own libraries, from wheels."""
+    line = [
+        "pip",
+        "install",
+        "-q",
+        "--no-index",
+        "--offline",
+        "--find-links",
+        str(wheels(python)),
+        "--target",
+        str(into),
+    ]
+    line += ["--python-version", python, "--only-binary", ":all:", *requirements]
+    subprocess.run([sys.executable, "-m", "uv", *line], check=True, timeout=120, cwd=into.parent)
+    return into
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's, without what would lead a Python to our own checkout."""
+    ours = ("PYTHON", "CLOUDFAIL", "VIRTUAL_ENV")
+    return {**{name: value for name, value in os.environ.items() if not name.startswith(ours)}, **more}
+
+
+def said(text: str) -> list[dict[str, Any]]:
+    """The JSON lines of a platform's log."""
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def decisions(text: str) -> list[tuple[str, str | None, str | None]]:
+    """What was decided, in order, of which region, and which one could take over: a loss that was seen, and not only
+    an observer that could not look, has one that was seen healthy."""
+    return [(one["decision"], one["source"], one["target"]) for one in said(text) if one.get("event") == "decision"]

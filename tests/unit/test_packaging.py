@@ -1,0 +1,241 @@
+"""Archives without an installer: what goes in, in which order, and what is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from cloudfail.errors import Refused
+from cloudfail.packaging import archive, chosen, own, target_of
+from cloudfail.packaging.bill import bill_of
+from cloudfail.packaging.lock import parse_lock
+from cloudfail.packaging.targets import Cloud, Target
+from tests.entrypoints.site import Site
+from tests.unit.test_architecture import MODULES, imports
+
+HASH = "--hash=sha256:" + "0" * 64
+METADATA = b"Metadata-Version: 2.4\nName: Some_Lib\nVersion: 1.2\n"
+
+
+def dist(more: bytes = b"") -> archive.Files:
+    return {"some_lib-1.2.dist-info/METADATA": METADATA + more + b"\n", "some_lib/__init__.py": b""}
+
+
+# ---- the archive
+
+
+def test_the_same_files_in_another_order_are_the_same_bytes() -> None:
+    files = {"b/two.py": b"2", "a.py": b"1" * 5000, "runbooks/x.yaml": b"x"}
+    one, two = archive.build(files), archive.build(dict(reversed(files.items())))
+    assert one.data == two.data and one.digest == two.digest
+    with zipfile.ZipFile(io.BytesIO(one.data)) as opened:
+        entries = opened.infolist()
+        assert [entry.filename for entry in entries] == sorted(files)
+        assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
+        assert {entry.external_attr >> 16 for entry in entries} == {0o100644}
+        assert opened.read("a.py") == b"1" * 5000
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bin/jp.py", ".lock", "a/__pycache__/b.cpython-311.pyc", "a/b.pyc", "a-1.dist-info/RECORD",
+        "a-1.dist-info/INSTALLER", "a-1.dist-info/REQUESTED", "a-1.dist-info/uv_cache.json",
+        "a-1.dist-info/direct_url.json",
+    ],
+)  # fmt: skip
+def test_what_an_installer_leaves_behind_stays_out(name: str) -> None:
+    assert not archive.kept(name)
+
+
+@pytest.mark.parametrize("name", ["a/bin/b.py", "a/RECORD", "a-1.dist-info/METADATA", "a-1.dist-info/licenses/LICENSE"])
+def test_what_belongs_to_a_library_is_kept(name: str) -> None:
+    assert archive.kept(name)
+
+
+def test_an_archive_past_the_limit_is_refused_with_the_largest_of_it() -> None:
+    target = target_of("aws")
+    assert target.cloud.unzipped_max == 262_144_000
+    small = Target(Cloud("aws", extra="aws", entry="x", unzipped_max=1000), "3.13", "x86_64")
+    archive.check_size(small, archive.build({"a/b": b"1" * 600, "c": b"1" * 400}))
+    with pytest.raises(Refused, match="at most") as raised:
+        archive.check_size(small, archive.build({"a/b": b"1" * 601, "c": b"1" * 400}))
+    assert raised.value.to_do.index("a 0.0 MiB") < raised.value.to_do.index("c 0.0 MiB")
+
+
+def test_all_files_are_written_or_none(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(Refused, match="cannot be written"):
+        archive.write({tmp_path / "gone" / "x": b"1", tmp_path / "a": b"2"})
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+    archive.write({tmp_path / "a": b"1", tmp_path / "b": b"2"})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "taken"]
+
+
+@pytest.mark.parametrize("output", ["", "no/where/function.zip"])
+def test_an_output_that_cannot_be_written_is_refused_first(tmp_path: Path, output: str) -> None:
+    with pytest.raises(Refused, match="cannot be written"):
+        archive.check_writable(tmp_path / output)
+
+
+# ---- the target
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("oracle", "3.13", "x86_64"), "aws, gcp, azure"),
+        (("aws", "3.10", "x86_64"), "3.11 or later"),
+        (("aws", "3.13.1", "x86_64"), "first two numbers"),
+        (("aws", "three", "x86_64"), "--python 3.13"),
+        (("aws", "3.13", "amd64"), "--architecture arm64"),
+        (("gcp", "3.13", "arm64"), "--architecture x86_64"),
+    ],
+)
+def test_a_target_that_is_none_is_refused_with_those_that_are(words: tuple[str, str, str], says: str) -> None:
+    with pytest.raises(Refused) as raised:
+        target_of(*words)
+    assert says in raised.value.to_do and raised.value.true_now == "Nothing was written."
+
+
+def test_wheels_run_on_the_oldest_system_of_the_target() -> None:
+    """Lambda's Python 3.11 stands on Amazon Linux 2, whose C library is 2.26."""
+    assert target_of("aws", "3.11").platform == "x86_64-manylinux_2_17"
+    assert target_of("aws", "3.13", "arm64").platform == "aarch64-manylinux_2_28"
+
+
+# ---- cloudfail's own part
+
+
+def left_out(name: str) -> bool:
+    path = name.replace(".", "/")
+    return f"{path}.py".startswith(own.LEFT_OUT) or f"{path}/".startswith(own.LEFT_OUT)
+
+
+def test_no_module_in_the_archive_imports_one_that_was_left_out() -> None:
+    inside = [name for name in MODULES if not left_out(name)]
+    assert "cloudfail.entrypoints.aws_lambda" in inside and len(inside) < len(MODULES)
+    missing = {f"{name} imports {other}" for name in inside for other in imports(name) if left_out(other)}
+    assert not missing
+    assert not {name for name in inside if {one.split(".")[0] for one in imports(name)} & set(own.LIBRARIES_LEFT_OUT)}
+
+
+def test_the_archive_holds_this_installations_code_and_how_its_stores_are_found() -> None:
+    files = own.files()
+    source = Path(__file__).resolve().parents[2] / "cloudfail" / "engine.py"
+    assert files["cloudfail/engine.py"] == source.read_bytes()
+    assert "cloudfail_aws/store.py" in files and "cloudfail/schemas/runbook.schema.json" in files
+    assert (
+        b"cloudfail_gcp.store:CloudStorageKind" in files[f"cloudfail-{version('cloudfail')}.dist-info/entry_points.txt"]
+    )
+    assert not [name for name in files if name.startswith(("cloudfail/lab", "cloudfail/entrypoints/cli"))]
+
+
+def test_requirements_are_those_of_the_extras_and_no_others() -> None:
+    def names(*extras: str) -> set[str]:
+        return {line.partition(">")[0].partition("[")[0] for line in own.requirements(extras)}
+
+    assert {"pydantic", "tenacity"} <= names() and not names() & {"typer", "boto3", "pytest"}
+    assert names("aws") - names() == {"boto3"}
+    assert "psycopg" in names("aws", "postgres")
+    assert not [line for line in own.requirements(["aws", "gcp", "azure"]) if "extra" in line]
+
+
+# ---- the lock and the bill
+
+
+def test_a_lock_reads_what_it_writes() -> None:
+    text = f"# made by\nSome.Lib[x]==1.2 \\\n    {HASH}\nother==2 {HASH} {HASH[:-1]}1\n"
+    lock = parse_lock(text, "here")
+    assert {name: pin.version for name, pin in lock.pins.items()} == {"some-lib": "1.2", "other": "2"}
+    assert parse_lock(lock.text(), "there") == lock
+
+
+@pytest.mark.parametrize(
+    "line", ["boto3>=1.40", "boto3==1.40", f"boto3 {HASH}", "-r other.txt", "--index-url https://x"]
+)
+def test_a_lock_that_pins_nothing_is_refused(line: str) -> None:
+    with pytest.raises(Refused, match="pins no version by its hash"):
+        parse_lock(f"a==1 {HASH}\n{line}\n", "lock.txt")
+
+
+@pytest.mark.parametrize(
+    ("said", "licences"),
+    [
+        (b"License-Expression: MIT OR Apache-2.0\nLicense: old\n", [{"expression": "MIT OR Apache-2.0"}]),
+        (b"License: BSD-2\n", [{"license": {"name": "BSD-2"}}]),
+        (b"License: " + b"the whole text " * 20 + b"\nClassifier: License :: OSI Approved :: MIT License\n",
+         [{"license": {"name": "MIT License"}}]),
+        (b"", None),
+    ],
+)  # fmt: skip
+def test_the_bill_is_cyclonedx_and_says_what_is_inside(said: bytes, licences: list[object] | None) -> None:
+    built = archive.build(dist(said))
+    text = bill_of("function.zip", target_of("aws"), built)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    bill = json.loads(text)
+    (component,) = bill["components"]
+    assert (component["purl"], component.get("licenses")) == ("pkg:pypi/some-lib@1.2", licences)
+    assert bill["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": built.digest}]
+    assert text == bill_of("function.zip", target_of("aws"), built)
+    other = json.loads(bill_of("function.zip", target_of("aws"), archive.build({**dist(said), "x": b""})))
+    assert other["serialNumber"] != bill["serialNumber"]
+
+
+# ---- what an application's files ask for
+
+WITNESS = "dynamodb://cloudfail?region=eu-central-1"
+
+
+@pytest.mark.parametrize(
+    ("state", "cloud", "extras"),
+    [
+        (WITNESS, "aws", ("aws", "local")),
+        (WITNESS, "gcp", ("aws", "gcp", "local")),
+        ("postgresql://db/state?lives_in=witness", "azure", ("azure", "local", "postgres")),
+    ],
+)
+def test_the_extras_are_the_clouds_own_and_what_the_files_name(
+    tmp_path: Path, state: str, cloud: str, extras: tuple[str, ...]
+) -> None:
+    site = Site(tmp_path, state=state)
+    site.close()
+    needs = chosen.needs_of(tmp_path / "cloudfail.yaml", [tmp_path / "runbooks" / "evacuate.yaml"], target_of(cloud))
+    assert (needs.extras, needs.others) == (extras, ())
+    assert sorted(needs.files) == ["cloudfail.yaml", "runbooks/evacuate.yaml"]
+
+
+@pytest.mark.parametrize("state", ["", '"memory:"'])
+def test_a_log_on_the_functions_own_disk_is_refused(tmp_path: Path, state: str) -> None:
+    site = Site(tmp_path, state=state)
+    site.close()
+    with pytest.raises(Refused, match="own disk") as raised:
+        chosen.needs_of(tmp_path / "cloudfail.yaml", [], target_of("aws"))
+    assert "docs/state.md" in raised.value.to_do
+
+
+def test_files_with_errors_of_lint_are_refused_with_all_of_them(tmp_path: Path) -> None:
+    site = Site(tmp_path, state=WITNESS)
+    site.close()
+    runbook = tmp_path / "runbooks" / "evacuate.yaml"
+    runbook.write_text(runbook.read_text().replace('where: "${to}"}, limit', 'where: "${from}"}, limit'))
+    with pytest.raises(Refused, match="which is lost") as raised:
+        chosen.needs_of(tmp_path / "cloudfail.yaml", [runbook], target_of("aws"))
+    assert "evacuate.yaml:" in raised.value.happened and "cloudfail lint" in raised.value.to_do
+
+
+def test_two_runbooks_of_one_files_name_are_refused(tmp_path: Path) -> None:
+    site = Site(tmp_path, state=WITNESS)
+    site.close()
+    (tmp_path / "more").mkdir()
+    first, second = tmp_path / "runbooks" / "evacuate.yaml", tmp_path / "more" / "evacuate.yaml"
+    second.write_text(first.read_text().replace("name: evacuate", "name: other"))
+    with pytest.raises(Refused, match=r"both be runbooks/evacuate\.yaml"):
+        chosen.needs_of(tmp_path / "cloudfail.yaml", [first, second], target_of("aws"))
