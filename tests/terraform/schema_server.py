@@ -91,7 +91,7 @@ class Provider:
             "GetSchema": lambda _: self._schema,
             "PrepareProviderConfig": lambda asked: field(1, content_of(asked, 1)),
             "Configure": lambda _: b"",
-            "ValidateResourceTypeConfig": _validate,
+            "ValidateResourceTypeConfig": self._validate,
             "ValidateDataSourceConfig": lambda _: b"",
             "UpgradeResourceState": self._upgrade,
             "ReadResource": lambda asked: field(1, content_of(asked, 2)),
@@ -100,6 +100,10 @@ class Provider:
             "ReadDataSource": self._read_data,
             "Stop": lambda _: b"",
         }
+
+    def _validate(self, asked: Message) -> bytes:
+        name, config = text_of(asked, 1), _decoded(content_of(asked, 2))
+        return b"".join((*_unsettable(name, config, self._block(asked)), *_not_allowed(name, config)))
 
     def _upgrade(self, asked: Message) -> bytes:
         raw = content_of(parse(content_of(asked, 3)), 1)
@@ -227,17 +231,28 @@ def _made_up(kind: Any, path: tuple[str, ...]) -> Any:
 # ---- what no schema says
 
 
-def _validate(asked: Message) -> bytes:
-    name, config = text_of(asked, 1), _decoded(content_of(asked, 2))
-    problems = b""
+def _problem(attribute: str, summary: str, detail: str) -> bytes:
+    at = field(4, field(1, field(1, attribute)))
+    return field(1, field(1, 1) + field(2, summary) + field(3, detail) + at)
+
+
+def _unsettable(name: str, config: Json, block: Json) -> Iterator[bytes]:
+    """Terraform leaves it to the provider to refuse a value for what is only computed."""
+    for attribute, one in block["attributes"].items():
+        if config.get(attribute) is not None and not (one.get("optional") or one.get("required")):
+            yield _problem(attribute, f"{name} decides {attribute} itself", "It is only computed.")
+    for nested, one in block.get("block_types", {}).items():
+        inner = config.get(nested)
+        for part in inner if isinstance(inner, list) else [inner]:
+            if isinstance(part, dict) and one["nesting_mode"] != "map":
+                yield from _unsettable(f"{name}.{nested}", part, one["block"])
+
+
+def _not_allowed(name: str, config: Json) -> Iterator[bytes]:
     for (resource, attribute), (service, shape) in ENUMS.items():
         value = config.get(attribute) if resource == name else None
         if isinstance(value, str) and value not in _allowed(service, shape):
-            summary = f"{attribute} cannot be {value!r}"
-            detail = f"It is no {shape} of {service}."
-            at = field(4, field(1, field(1, attribute)))
-            problems += field(1, field(1, 1) + field(2, summary) + field(3, detail) + at)
-    return problems
+            yield _problem(attribute, f"{attribute} cannot be {value!r}", f"It is no {shape} of {service}.")
 
 
 @functools.cache
