@@ -86,8 +86,8 @@ variable "environment" {
   default     = {}
 
   validation {
-    condition     = alltrue([for key in keys(var.environment) : !startswith(key, "CLOUDFAIL_") && !startswith(key, "AzureWebJobsStorage") && key != "AZURE_CLIENT_ID"])
-    error_message = "CLOUDFAIL_…, AzureWebJobsStorage… and AZURE_CLIENT_ID are set by the module."
+    condition     = alltrue([for key in keys(var.environment) : !can(regex("^(CLOUDFAIL_CONFIG|CLOUDFAIL_LIMIT_SECONDS|AZURE_CLIENT_ID|AzureWebJobsStorage.*)$", key))])
+    error_message = "CLOUDFAIL_CONFIG, CLOUDFAIL_LIMIT_SECONDS, AZURE_CLIENT_ID and AzureWebJobsStorage… are set by the module."
   }
 }
 

@@ -73,8 +73,8 @@ variable "environment" {
   default     = {}
 
   validation {
-    condition     = alltrue([for key in keys(var.environment) : !startswith(key, "CLOUDFAIL_")])
-    error_message = "What begins with CLOUDFAIL_ is set by the module."
+    condition     = alltrue([for key in keys(var.environment) : !contains(["CLOUDFAIL_CONFIG", "CLOUDFAIL_LIMIT_SECONDS"], key)])
+    error_message = "CLOUDFAIL_CONFIG and CLOUDFAIL_LIMIT_SECONDS are set by the module."
   }
 }
 
