@@ -7,14 +7,15 @@ it, since a command that came too late is still a fact that the audit keeps.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 from cloudfail.execution.lifecycle import PEOPLES, Event, Phase, When, transition
-from cloudfail.model.codec import plan_from_document
-from cloudfail.model.journal import Entry, Kind
+from cloudfail.model.codec import checksum_of_document, plan_from_document
+from cloudfail.model.journal import BrokenChain, Entry, Kind
 from cloudfail.model.plan import Plan, PlannedStep
 from cloudfail.model.policy import Automation
 
@@ -72,6 +73,7 @@ class StepRecord:
 NOTHING = StepRecord()
 STEP_KINDS = frozenset({Kind.INTENT, Kind.RESULT, Kind.SEEN})
 _WORKED_OUT = frozenset({"ended", "passed", "ready", "owed"})
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 Value = TypeVar("Value")
 
 
@@ -233,8 +235,18 @@ class LogState:
 
 
 def fold(state: LogState, entries: Iterable[Entry]) -> LogState:
+    """Raises BrokenChain for an entry that lacks what every entry of its kind has: no version of ours wrote it, and
+    what it was meant to say must not be guessed at."""
     for entry in entries:
-        state = _apply(state, entry)
+        try:
+            state = _apply(state, entry)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise BrokenChain(
+                f"Entry {entry.seq} of the log ({entry.kind}, by {entry.by!r}) is none that cloudfail wrote: "
+                f"{type(error).__name__} {error}.",
+                "Nothing was changed; the run stands where the entry before left it.",
+                "Find out who wrote to the store: cloudfail audit verify",
+            ) from error
     return state
 
 
@@ -279,6 +291,13 @@ def _apply(state: LogState, entry: Entry) -> LogState:
 
 
 def _open(state: LogState, entry: Entry) -> LogState:
+    document = entry.data["plan"]
+    if checksum_of_document(document) != document["checksum"]:
+        # What a person reviewed or signed is known by its checksum alone: nobody agreed to other steps under it.
+        return replace(state, refused=f"the plan in entry {entry.seq} is not the one that its checksum names")
+    if not RUN_ID.fullmatch(entry.data["run"]) or entry.data["run"] in state.runs:
+        # It is printed inside of commands that people copy; and one that was there before would rewrite its history.
+        return replace(state, refused=f"entry {entry.seq} opens a run under a name that no new run has")
     run = RunState(
         id=entry.data["run"],
         plan=plan_from_document(entry.data["plan"]),

@@ -56,11 +56,17 @@ def checksum_of(plan: Plan) -> str:
     Not covered: momentary values (they are read again before each step), the estimates in `facts` that only inform,
     and when the plan expires. (Invariant I10.)
     """
-    document = plan_document(plan)
-    del document["checksum"], document["expires_seconds"]
-    for step in document["steps"]:
-        facts = step["facts"]
-        for name in ("typical_seconds", "longest_seconds"):
-            del facts[name]
-    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return checksum_of_document(plan_document(plan))
+
+
+def checksum_of_document(document: Mapping[str, Any]) -> str:
+    """The same of a plan as it was written down: what a later version added to plans does not come into it, so that an
+    older log keeps its checksums."""
+    covered = {key: value for key, value in document.items() if key not in {"checksum", "expires_seconds"}}
+    covered["steps"] = [{**step, "facts": _without_estimates(step["facts"])} for step in document["steps"]]
+    canonical = json.dumps(covered, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _without_estimates(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in facts.items() if key not in {"typical_seconds", "longest_seconds"}}

@@ -16,7 +16,7 @@ def status_text(state: LogState, topology: Topology, width: int = WIDTH) -> str:
     application = plain(topology.application)
     lines = [_first(state, application, primary_of(state, topology))]
     if state.refused:
-        lines += paragraph(f"The log was not read to its end: {plain(state.refused)}.", width, 2, 2)
+        lines += paragraph(f"Not everything in the log is believed: {plain(state.refused)}.", width, 2, 2)
     run = state.run
     if run is not None and run.halted_because:
         lines += paragraph(f"Because: {plain(run.halted_because)}", width, 2, 2)

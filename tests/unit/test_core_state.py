@@ -21,7 +21,7 @@ from cloudfail.execution.state import (
     accepts,
     fold,
 )
-from cloudfail.model.codec import plan_document
+from cloudfail.model.codec import checksum_of, plan_document
 from cloudfail.model.journal import Entry, Kind
 from cloudfail.model.plan import Bounds, Plan, PlannedStep, StepFacts
 from cloudfail.model.policy import Automation
@@ -48,9 +48,10 @@ PLAN = Plan(
         step("switch", "traffic.switch", ("promote", "scale"), undo=("traffic.switch", {}), facts=StepFacts("shift")),
     ),
     bounds=Bounds(30.0),
-    checksum="0" * 64,
+    checksum="",
     expires_seconds=3600.0,
 )
+PLAN = dataclasses.replace(PLAN, checksum=checksum_of(PLAN))
 
 Said = tuple[Kind, float | None, dict[str, Any]]
 
@@ -90,6 +91,7 @@ def claim(t: float, took_over: int) -> Said:
 def log(*said: Said, plan: Plan = PLAN, by: str = "bob", **opening: Any) -> LogState:
     """The application's state after these: entry 1 is a claim, entry 2 opens run r1, the first word said is entry 3.
     The wall clock shows 100 more than an entry's number; what has no run of its own is said of r1."""
+    plan = dataclasses.replace(plan, checksum=checksum_of(plan))
     data = {"run": "r1", "plan": plan_document(plan), "automation": "off", "reason": "east is lost", **opening}
     state = fold(
         LogState(),

@@ -29,7 +29,7 @@ from cloudfail.execution.next import (
     watch_commands,
 )
 from cloudfail.execution.state import LogState, RunState, Track, fold
-from cloudfail.model.codec import plan_document
+from cloudfail.model.codec import checksum_of, plan_document
 from cloudfail.model.journal import Entry, Kind
 from cloudfail.model.plan import Bounds, Plan, PlannedStep, StepFacts
 from cloudfail.model.policy import Automation
@@ -64,9 +64,10 @@ PLAN = Plan(
         step("switch", "traffic.switch", ("promote", "scale"), undo=("traffic.switch", {}), facts=StepFacts("shift")),
     ),
     bounds=Bounds(30.0),
-    checksum="0" * 64,
+    checksum="",
     expires_seconds=3600.0,
 )
+PLAN = replace(PLAN, checksum=checksum_of(PLAN))
 NAMES = [planned.name for planned in PLAN.steps]
 WAYS = ["do", "undo", "owed", "watch"]
 TRACKS = [Track(name, way) for name in NAMES if name != "approve" for way in WAYS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from cloudfail.execution.lifecycle import FINAL, PEOPLES, TABLE, Event, Phase, Row, When, transition, ways_out
 from cloudfail.execution.state import LogState, RunState, _holds, fold
-from cloudfail.model.codec import plan_document
+from cloudfail.model.codec import checksum_of, plan_document
 from cloudfail.model.journal import Entry, Kind
 from cloudfail.model.plan import Bounds, Plan, PlannedStep, StepFacts
 from cloudfail.model.runbook import Mode
@@ -37,9 +38,10 @@ PLAN = Plan(
         step("late", (), action=None, gate="approval"),
     ),
     bounds=Bounds(30.0),
-    checksum="0" * 64,
+    checksum="",
     expires_seconds=3600.0,
 )
+PLAN = replace(PLAN, checksum=checksum_of(PLAN))
 
 Said = tuple[Kind, dict[str, Any]]
 

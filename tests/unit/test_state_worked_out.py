@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudfail.execution.state import LogState, RunState, fold
-from cloudfail.model.codec import plan_document
+from cloudfail.model.codec import checksum_of, plan_document
 from cloudfail.model.journal import Entry, Kind
 from cloudfail.model.plan import Bounds, Plan, PlannedStep
 from cloudfail.model.runbook import Mode
@@ -56,7 +56,8 @@ def plans(draw: st.DrawFn) -> Plan:
     for number, name in enumerate(NAMES):
         needs = tuple(draw(st.sets(st.sampled_from(NAMES[:number])))) if number else ()
         made.append(PlannedStep(name, "change", None, {}, needs, 60.0, 60.0, 3))
-    return Plan("shop", "evacuate", Mode.FAILOVER, "east", "west", tuple(made), Bounds(30.0), "0" * 64, 3600.0)
+    plan = Plan("shop", "evacuate", Mode.FAILOVER, "east", "west", tuple(made), Bounds(30.0), "", 3600.0)
+    return replace(plan, checksum=checksum_of(plan))
 
 
 def worked_out(run: RunState) -> tuple[Any, ...]:
