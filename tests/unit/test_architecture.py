@@ -20,6 +20,8 @@ LAYERS: dict[str, int] = {
     "cloudfail.errors": 0,
     "cloudfail.clock": 0,
     "cloudfail.model": 1,
+    "cloudfail.signers": 1,
+    "cloudfail.signing": 1,
     "cloudfail.ports": 2,
     "cloudfail.actions.arguments": 3,
     "cloudfail.config": 4,
@@ -98,6 +100,7 @@ VENDORS: dict[str, tuple[str, ...]] = {
     "yaml": ("cloudfail.config", "cloudfail.lab", "cloudfail.testing.simulation"),
     "tenacity": ("cloudfail.retry", "cloudfail_local", "cloudfail_aws", "cloudfail_gcp", "cloudfail_azure"),
     "greenlet": ("cloudfail.testing.simulation",),
+    "cryptography": ("cloudfail.signing",),
     "hypothesis": (),
     "pytest": ("cloudfail.testing",),
 }
