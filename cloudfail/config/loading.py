@@ -8,7 +8,7 @@ from pathlib import Path
 from cloudfail.config.document import Document
 from cloudfail.config.loaded import Loaded
 from cloudfail.config.mistakes import Mistakes
-from cloudfail.config.reading import read
+from cloudfail.config.reading import parse, read
 from cloudfail.config.runbooks import RunbookReader
 from cloudfail.config.topologies import TopologyReader, names_in
 from cloudfail.errors import ConfigError
@@ -18,14 +18,23 @@ from cloudfail.ports import Provider
 RUNBOOKS_MAX = 200
 
 
-def load(topology_path: Path, runbook_paths: list[Path], providers: Mapping[str, Provider] | None) -> Loaded:
+def load(
+    topology_path: Path,
+    runbook_paths: list[Path],
+    providers: Mapping[str, Provider] | None,
+    contents: Mapping[str, bytes] | None = None,
+) -> Loaded:
     """See cloudfail.config.load."""
     mistakes = Mistakes()
+
+    def document_of(path: Path) -> Document | None:
+        return read(path, mistakes) if contents is None else parse(str(path), contents[str(path)], mistakes)
+
     files = [str(topology_path), *(str(path) for path in runbook_paths)]
     if len(runbook_paths) > RUNBOOKS_MAX:
         mistakes.add(files[0], 1, 1, "", f"more than {RUNBOOKS_MAX} runbooks", "load fewer at a time")
         runbook_paths = runbook_paths[:RUNBOOKS_MAX]
-    topology_file = read(topology_path, mistakes)
+    topology_file = document_of(topology_path)
     topology, kinds = None, {}
     if topology_file is not None:
         reader = TopologyReader(topology_file, mistakes, providers)
@@ -35,7 +44,7 @@ def load(topology_path: Path, runbook_paths: list[Path], providers: Mapping[str,
     runbooks: dict[str, Runbook] = {}
     runbook_files: dict[str, Document] = {}
     for path in runbook_paths:
-        document = read(path, mistakes)
+        document = document_of(path)
         runbook = RunbookReader(document, mistakes, names).read() if document is not None else None
         if document is None or runbook is None:
             continue

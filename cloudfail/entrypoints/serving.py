@@ -51,16 +51,18 @@ def limit_seconds(default: float) -> float:
 
 def tick(seconds: float, *, by: str, say: Say | None = None) -> dict[str, Any]:
     """Watch, decide and carry on for as long as fits into `seconds`; what stands then is returned, and goes on with the
-    next tick, or by hand from anywhere. The files are those of CLOUDFAIL_CONFIG and runbooks/ beside it.
+    next tick, or by hand from anywhere. The files are those of CLOUDFAIL_CONFIG and runbooks/ beside it, or those of
+    the signed CLOUDFAIL_BUNDLE.
 
     Raises what opening the files and the store raises (ConfigError, Refused, StoreUnavailable)."""
-    from cloudfail.app import App
+    from cloudfail.entrypoints.files import open_application
     from cloudfail.report.run import told_once
     from cloudfail.watcher import Watcher
 
     say = say or write_line
     config = Path(os.environ.get(CONFIG, "cloudfail.yaml"))
-    app = App.open(config, sorted((config.parent / "runbooks").glob("*.yaml")), f"{by}@{socket.gethostname()}")
+    runbooks = sorted((config.parent / "runbooks").glob("*.yaml"))
+    app = open_application(config, runbooks, f"{by}@{socket.gethostname()}")
     began = app.clock.boot()
     longest_call = app.topology.policy.lease_seconds * CALL_SHARE
     app.over_by = began + seconds - MARGIN_SECONDS

@@ -40,6 +40,7 @@ LAYERS: dict[str, int] = {
     "cloudfail.probes": 6,
     "cloudfail.shipped": 6,
     "cloudfail.audit": 7,
+    "cloudfail.bundle": 7,
     "cloudfail.importing": 7,
     "cloudfail.engine": 7,
     "cloudfail.testing": 8,

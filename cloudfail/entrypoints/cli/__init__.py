@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cloudfail.entrypoints.cli import audit, config, drill, importing, lab, plan, runs, simulate, watch
+from cloudfail.entrypoints.cli import audit, bundle, config, drill, importing, lab, plan, runs, simulate, watch
 
 app = typer.Typer(
     help="Moves an application out of a failing region, and proves what it did.",
@@ -18,6 +18,7 @@ app = typer.Typer(
 for group in (plan, runs, watch, config, simulate):
     group.register(app)
 app.add_typer(audit.app, name="audit")
+app.add_typer(bundle.app, name="bundle")
 app.add_typer(drill.app, name="drill")
 app.add_typer(importing.app, name="import")
 app.add_typer(lab.app, name="lab")

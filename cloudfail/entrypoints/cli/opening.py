@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +35,16 @@ def runbook_files(config: Path, named: list[Path] | None) -> list[Path]:
 
 
 def open_app(config: Path, runbooks: list[Path] | None, by: str) -> App:
-    from cloudfail.app import App
+    """Raises Refused where a file is named and this runner goes by a bundle: which one was meant is not guessed."""
+    from cloudfail.entrypoints.files import BUNDLE, open_application
 
-    return App.open(config, runbook_files(config, runbooks), by or getpass.getuser())
+    named = runbooks or str(config) not in {str(DEFAULT_CONFIG), os.environ.get("CLOUDFAIL_CONFIG")}
+    if named and os.environ.get(BUNDLE):
+        from cloudfail.errors import Refused
+
+        raise Refused(
+            f"A file is named here, and this runner goes by the bundle {os.environ[BUNDLE]}.",
+            "Nothing was looked at.",
+            f"Leave --config and --runbook-file out, or unset {BUNDLE}.",
+        )
+    return open_application(config, runbook_files(config, runbooks), by or getpass.getuser())
