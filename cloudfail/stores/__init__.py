@@ -1,18 +1,17 @@
 """Where the application log is kept. The `state:` line of cloudfail.yaml names a store by its URL's scheme.
 
 SQLite, memory and PostgreSQL are ours; a cloud's own store lives with its provider and is found by its entry point, so
-that nothing is imported that is not named.
+that nothing is imported that is neither named nor allowed (registry.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from typing import cast
 
 from cloudfail.errors import Refused
 from cloudfail.ports import Store, StoreKind, StorePlace
-from cloudfail.registry import advice
+from cloudfail.registry import advice, chosen
 
 GROUP = "cloudfail.stores"
 # Which extra of ours brings the vendor's library for a scheme.
@@ -64,7 +63,7 @@ def store_kind(url: str) -> StoreKind:
     own = _own(scheme)
     if own is not None:
         return own
-    found = {entry.name: entry for entry in entry_points(group=GROUP)}.get(scheme)
+    found = chosen(scheme, GROUP)
     if found is None:
         raise Refused(
             f"There is no store for {scheme}: here.",

@@ -17,14 +17,19 @@ def lint(
 ) -> None:
     """Check the files: every mistake with its place and what to write instead. Asks nothing of any cloud."""
     from cloudfail import config as configuration
+    from cloudfail import registry
     from cloudfail.actions.catalog import ACTIONS
     from cloudfail.lint import Severity
     from cloudfail.lint import lint as find
+    from cloudfail.stores import GROUP as STORES
 
     loaded = configuration.load(config, runbook_files(config, runbooks))
     findings = find(loaded, ACTIONS, source, target)
     for finding in findings:
         typer.echo(str(finding))
+    for entry in (*registry.strangers(), *registry.strangers(STORES)):
+        who = registry.distribution(entry) or "a nameless distribution"
+        typer.echo(f"note: {who} brings {entry.group} {entry.name}, and is not allowed: it is not imported.")
     errors = sum(finding.severity is Severity.ERROR for finding in findings)
     found = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
     read = "1 runbook" if len(loaded.runbooks) == 1 else f"{len(loaded.runbooks)} runbooks"
