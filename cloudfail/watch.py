@@ -32,6 +32,7 @@ from cloudfail.model.observation import Health, Observation
 from cloudfail.model.topology import Topology, Vantage
 from cloudfail.probes.heartbeat import Heartbeats
 from cloudfail.probes.look import plain
+from cloudfail.probes.reach import may_ask_loopback
 from cloudfail.probes.targets import targets
 
 __all__ = ["Arrivals", "Heartbeats", "Observers", "VantageState", "sample_once"]
@@ -316,6 +317,7 @@ def _documents(
                     "rounds": rounds,
                     "expect_status": list(rules.expect_status),
                     "expect_body": rules.expect_body,
+                    "loopback": may_ask_loopback(topology.regions[place]),
                 }
             )
     return documents

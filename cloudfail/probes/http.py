@@ -57,7 +57,7 @@ def tls() -> ssl.SSLContext:
 
 async def look(ask: Ask, phases: Phases) -> str:
     url = parse(ask.target)
-    sock = await connect(url.host, url.port, phases, ask.timeout_seconds)
+    sock = await connect(url.host, url.port, phases, ask.timeout_seconds, loopback=ask.loopback)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if url.secure:
         phases.enter("tls")

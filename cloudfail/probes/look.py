@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 
 from cloudfail.clock import SystemClock
 from cloudfail.model.observation import Health
+from cloudfail.probes.reach import because
 
 boot = SystemClock().boot
 Address = tuple[socket.AddressFamily, tuple[object, ...]]
@@ -50,13 +51,14 @@ OURS_ALWAYS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM
 
 @dataclass(frozen=True)
 class Ask:
-    """What to look at, and what to expect there. `target` is literal."""
+    """What to look at, and what to expect there. `target` is literal. `loopback`: whether that may be this machine."""
 
     kind: str
     target: str
     timeout_seconds: float
     expect_status: tuple[int, ...] = ()
     expect_body: str | None = None
+    loopback: bool = True
 
 
 @dataclass(frozen=True)
@@ -147,25 +149,27 @@ async def resolve(host: str, port: int, phases: Phases) -> list[Address]:
     return [(family, address) for family, _, _, _, address in found[:ADDRESSES_MAX]]
 
 
-async def connect(host: str, port: int, phases: Phases, timeout_seconds: float) -> socket.socket:
+async def connect(
+    host: str, port: int, phases: Phases, timeout_seconds: float, *, loopback: bool = True
+) -> socket.socket:
     """A connected socket, or DidNotServe, or CouldNotLook."""
     until = boot() + timeout_seconds
     addresses = await resolve(host, port, phases)
     phases.enter("connect")
-    return await connect_first(addresses, until)
+    return await connect_first(addresses, until, loopback=loopback)
 
 
-async def connect_first(addresses: list[Address], until: float) -> socket.socket:
+async def connect_first(addresses: list[Address], until: float, *, loopback: bool = True) -> socket.socket:
     """The first of several addresses that accepts; each gets its share of the time that is left. It is our own trouble
-    only if it was so at every one of them."""
+    only if it was so at every one of them. One that no probe asks (reach.py) is skipped without a packet."""
     failures: list[DidNotServe | CouldNotLook] = []
     for index, (family, address) in enumerate(addresses):
         others = len(addresses) - index
         try:
             if others == 1:
-                return await _connect(family, address)
+                return await _connect(family, address, loopback=loopback)
             async with asyncio.timeout(max(0.0, until - boot()) / others):
-                return await _connect(family, address)
+                return await _connect(family, address, loopback=loopback)
         except (DidNotServe, CouldNotLook) as failure:
             failures.append(failure)
         except TimeoutError:
@@ -173,7 +177,10 @@ async def connect_first(addresses: list[Address], until: float) -> socket.socket
     raise next((failure for failure in failures if isinstance(failure, DidNotServe)), failures[0])
 
 
-async def _connect(family: socket.AddressFamily, address: tuple[object, ...]) -> socket.socket:
+async def _connect(family: socket.AddressFamily, address: tuple[object, ...], *, loopback: bool) -> socket.socket:
+    forbidden = because(address[0], loopback=loopback)
+    if forbidden:
+        raise CouldNotLook(forbidden)
     try:
         sock = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:

@@ -65,6 +65,7 @@ def _probe(entry: Any) -> Probe:
             max(0.001, float(entry["timeout"])),
             tuple(int(status) for status in entry.get("expect_status") or ()),
             entry.get("expect_body"),
+            entry.get("loopback") is True,
         )
         every = max(EVERY_SECONDS_MIN, float(entry["every"]))
         phase, rounds = float(entry.get("phase", 0.0)) % 1.0, int(entry.get("rounds", 0))

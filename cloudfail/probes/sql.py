@@ -15,6 +15,7 @@ import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from cloudfail.probes.look import Ask, CouldNotLook, DidNotServe, Phases, connect, ready, resolve
+from cloudfail.probes.reach import because
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn
@@ -41,8 +42,15 @@ async def look(ask: Ask, phases: Phases) -> str:
     host, port = str(options.get("host") or ""), int(options.get("port") or DEFAULT_PORT)
     if "," in host or "," in str(options.get("hostaddr", "")):
         raise CouldNotLook("a connection string with several hosts does not say which region it looks at")
-    if host and not host.startswith(("/", "@")) and not options.get("hostaddr"):
+    if options.get("service"):
+        raise CouldNotLook("a connection string that names a service does not say which region it looks at")
+    local = not host or host.startswith(("/", "@"))  # a socket of this machine's
+    if not local and not options.get("hostaddr"):
         options["hostaddr"] = (await resolve(host, port, phases))[0][1][0]  # libpq's own resolving would block
+    # libpq connects to exactly this address, so that what is asked here is what is connected to.
+    forbidden = because(options.get("hostaddr") or "127.0.0.1", loopback=ask.loopback)
+    if forbidden:
+        raise CouldNotLook(forbidden)
     options.setdefault("application_name", "cloudfail-probe")
     options.setdefault("gssencmode", "disable")
 

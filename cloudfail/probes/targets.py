@@ -3,12 +3,14 @@ of the region; nothing else."""
 
 from __future__ import annotations
 
+import ipaddress
 from typing import NamedTuple
 
 from cloudfail.config.substitution import substitute
 from cloudfail.errors import ConfigError
 from cloudfail.model.topology import Check, Region, Topology
 from cloudfail.probes import http, tcp
+from cloudfail.probes.reach import because, may_ask_loopback
 
 KINDS = ("http", "tcp", "sql")
 
@@ -42,10 +44,21 @@ def _literal(check: Check, region: Region, application: str) -> str:
         target = substitute(check.target, names)
     except KeyError as error:
         raise ValueError(f"${{{error.args[0]}}} is not set; this region has {', '.join(sorted(names))}") from error
+    host = ""
     if check.kind == "http":
-        http.parse(target)
+        host = http.parse(target).host
     elif check.kind == "tcp":
-        tcp.place(target)
+        host = tcp.place(target)[0]
     elif check.kind != "sql":
         raise ValueError(f"{check.kind!r} is no kind of check; there are {', '.join(KINDS)}")
+    if forbidden := _is_address(host) and because(host, loopback=may_ask_loopback(region)):
+        raise ValueError(forbidden)
     return target
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

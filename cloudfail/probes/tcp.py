@@ -19,6 +19,6 @@ def place(target: str) -> tuple[str, int]:
 
 async def look(ask: Ask, phases: Phases) -> str:
     host, port = place(ask.target)
-    sock = await connect(host, port, phases, ask.timeout_seconds)
+    sock = await connect(host, port, phases, ask.timeout_seconds, loopback=ask.loopback)
     sock.close()
     return "connected"

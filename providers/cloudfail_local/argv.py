@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import posixpath
+import shlex
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -33,6 +35,14 @@ class TimedOut(Exception):
 
 class NotStarted(Exception):
     """The command could not be started; nothing happened."""
+
+
+def behind(prefix: Sequence[str], argv: Sequence[str]) -> list[str]:
+    """`argv` as `prefix` is to run it: as it stands, but quoted behind an ssh, since that joins its words with blanks
+    and hands them to a shell over there (ssh(1)). The prefix itself is the file's, and runs as it was written."""
+    if any(posixpath.basename(word) == "ssh" for word in prefix):
+        return [*prefix, *(shlex.quote(word) for word in argv)]
+    return [*prefix, *argv]
 
 
 def run(argv: Sequence[str], *, seconds: float, stdin: bytes = b"") -> Finished:

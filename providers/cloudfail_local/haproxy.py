@@ -19,7 +19,7 @@ from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_local import runtime
 from cloudfail_local.errors import from_haproxy
-from cloudfail_local.options import HaproxyOptions
+from cloudfail_local.options import HAPROXY_NAME, HaproxyOptions
 
 WEIGHT_MAX = 256
 
@@ -30,6 +30,9 @@ class Haproxy:
     def __init__(self, resource: Resource) -> None:
         self._options = HaproxyOptions.model_validate(dict(resource.options))
         self._members = {region: str(server) for region, server in resource.members.items()}
+        for server in self._members.values():
+            if not HAPROXY_NAME.fullmatch(server):
+                raise Permanent(f"{server!r} is no name of a server of HAProxy's.")
 
     def read(self) -> Known[LoadBalancerState] | Unknown:
         at = time.time()

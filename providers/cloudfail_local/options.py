@@ -69,6 +69,11 @@ Duration = Annotated[
 SecretRef = Annotated[str, AfterValidator(_secret_reference)]
 Address = Annotated[str, AfterValidator(_address)]
 Argv = Annotated[tuple[str, ...], Field(min_length=1)]
+# Handed to programs as an argument: one that began with a dash would be read as an option.
+AbsolutePath = Annotated[str, Field(pattern=r"^/[^\x00-\x1f]*$")]
+# Part of a line of HAProxy's runtime API, in which `;` begins another command (its manual, §2.2 and §9.3).
+HAPROXY_NAME = re.compile(r"[A-Za-z0-9_.:-]+")
+HaproxyName = Annotated[str, Field(pattern=f"^{HAPROXY_NAME.pattern}$")]
 
 
 def secret_value(reference: str) -> str:
@@ -116,9 +121,9 @@ class PostgresMember(Strict):
     dsn: str
     writer: str
     run: tuple[str, ...] = ()
-    data: str | None = None
-    bin: str | None = None
-    log: str | None = None
+    data: AbsolutePath | None = None
+    bin: AbsolutePath | None = None
+    log: AbsolutePath | None = None
     upstream: str | None = None
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$")] | None = None
     """The application_name that this server streams under; its region's name where it is not given."""
@@ -130,7 +135,7 @@ class PostgresOptions(Strict):
 
     fences: tuple[Literal["synchronous", "logins"] | CommandFence, ...] = ("synchronous", "logins")
     rejoin: Literal["rewind", "clone"] = "rewind"
-    archive: str | None = None
+    archive: AbsolutePath | None = None
     synchronous: bool | None = None
     answer_within: Duration = Seconds("500ms")
     heartbeat_stale: Duration = Seconds("10s")
@@ -140,7 +145,7 @@ class HaproxyOptions(Strict):
     """loadbalancer: haproxy. A member is the name of the server in `backend` that stands for the region."""
 
     socket: Address
-    backend: str
+    backend: HaproxyName
     answer_within: Duration = Seconds("1s")
 
 
@@ -172,7 +177,7 @@ class ComputeMember(Strict):
     scale: Argv
     hold: Argv | None = None
     socket: Address
-    backend: str
+    backend: HaproxyName
 
 
 class ComputeOptions(Strict):

@@ -8,7 +8,7 @@ import threading
 from psycopg import conninfo
 
 from cloudfail.errors import Permanent
-from cloudfail_local.argv import Finished, NotStarted, TimedOut, run
+from cloudfail_local.argv import Finished, NotStarted, TimedOut, behind, run
 from cloudfail_local.options import PostgresMember
 from cloudfail_local.postgres_session import Session
 
@@ -88,6 +88,6 @@ class Server:
     def on_host(self, *argv: str, seconds: float, stdin: bytes = b"") -> Finished | TimedOut | NotStarted:
         """Run a command there. Every ending is a value: the caller says what it means."""
         try:
-            return run((*self.member.run, *argv), seconds=seconds, stdin=stdin)
+            return run(behind(self.member.run, argv), seconds=seconds, stdin=stdin)
         except (TimedOut, NotStarted) as ending:
             return ending

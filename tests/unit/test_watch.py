@@ -243,7 +243,7 @@ with t.Observers(t.topology({port}, {port}, t.Vantage("a"), t.Vantage("b", ("sh"
 
 def document(port: int, **changes: Any) -> bytes:
     probe = {"region": "e", "check": "c", "kind": "http", "target": f"http://127.0.0.1:{port}/", "every": 0.1}
-    return json.dumps([{**probe, "timeout": 0.5, **changes}]).encode() + b"\n"
+    return json.dumps([{**probe, "timeout": 0.5, "loopback": True, **changes}]).encode() + b"\n"
 
 
 @contextlib.contextmanager
