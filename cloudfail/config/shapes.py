@@ -13,6 +13,7 @@ from cloudfail.model.topology import PortName
 
 SIGNALS = ("healthy", "writable", "replica", "in_sync", "fenced")
 STATE_SCHEMES = ("sqlite", "memory", "postgresql", "dynamodb", "s3", "gs", "azblob")
+ANCHOR_SCHEMES = ("file", "s3", "gs", "azblob", "sqlite", "postgresql", "dynamodb")
 
 Text = Annotated[str, Field(min_length=1, max_length=4096)]
 Count = Annotated[int, Field(ge=1, le=1000)]
@@ -53,6 +54,24 @@ def _state(value: Any) -> Any:
         raise mistake("memory: takes nothing after the colon", "write memory:, or sqlite:PATH to keep what happens")
     if scheme not in ("sqlite", "memory") and not (found[2].startswith("//") and len(found[2]) > 2):
         raise mistake(f"{scheme}: names no store", f"write {scheme}://name")
+    return value
+
+
+def _anchor_place(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    scheme, colon, rest = value.partition(":")
+    if not colon or scheme not in ANCHOR_SCHEMES:
+        wanted = did_you_mean(scheme, ANCHOR_SCHEMES, "places")
+        raise mistake("this names no place for anchors", f"{wanted}; write s3://bucket/anchors?region=…, or file:/path")
+    if not rest.strip("/"):
+        raise mistake(f"{scheme}: names no place", f"write {scheme}:{'//name' if scheme != 'file' else '/path'}")
+    return value
+
+
+def _reference(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+", value):
+        raise mistake("a key is never written here", "write where it is: env:NAME or file:PATH")
     return value
 
 
@@ -158,6 +177,21 @@ class PolicyShape(Shape):
     runbook: Name = "evacuate"
 
 
+class AuditShape(Shape):
+    """Where the log's head is anchored, with which key, and whose anchors are believed."""
+
+    anchors: Annotated[
+        list[Annotated[Text, BeforeValidator(_anchor_place)]],
+        Field(min_length=1, max_length=8, description="Places that are written once, outside of the state store."),
+    ]
+    key: Annotated[
+        Text,
+        BeforeValidator(_reference),
+        WithJsonSchema({"type": "string", "pattern": "^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"}),
+    ] = Field(description="Where the private key of whoever runs is: env:NAME or file:PATH.")
+    signers: Text = Field(description="OpenSSH's allowed_signers file, by its path from this file.")
+
+
 class TopologyShape(Shape):
     """cloudfail.yaml: an application, where it runs, and what may be done for it."""
 
@@ -172,6 +206,7 @@ class TopologyShape(Shape):
     checks: Annotated[dict[Name, CheckShape], Field(max_length=200)] = Field(default={})
     vantages: Annotated[dict[Name, VantageShape], Field(max_length=100)] = Field(default={})
     policy: PolicyShape = PolicyShape()
+    audit: AuditShape | None = None
 
 
 class ConditionShape(Shape):

@@ -6,7 +6,20 @@ import sys
 
 import typer
 
-from cloudfail.entrypoints.cli import audit, bundle, config, drill, importing, lab, plan, runs, simulate, state, watch
+from cloudfail.entrypoints.cli import (
+    audit,
+    bundle,
+    config,
+    drill,
+    importing,
+    lab,
+    opening,
+    plan,
+    runs,
+    simulate,
+    state,
+    watch,
+)
 
 app = typer.Typer(
     help="Moves an application out of a failing region, and proves what it did.",
@@ -30,7 +43,10 @@ def main() -> None:
     from cloudfail.errors import CloudfailError
 
     try:
-        app()
+        try:
+            app()
+        finally:
+            opening.settle_anchors()
     except CloudfailError as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(1)
