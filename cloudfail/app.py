@@ -6,6 +6,7 @@ and the serverless doors stay thin.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +17,13 @@ from typing import Any
 from cloudfail import config
 from cloudfail.actions import Done, Moving, NotKnown, Owed, StepContext, Todo
 from cloudfail.actions.catalog import ACTIONS
+from cloudfail.anchoring import WAIT_SECONDS, Anchoring, anchoring_of
 from cloudfail.approval import Approval, Approvers, mark_of
 from cloudfail.calls import ThreadCalls
 from cloudfail.clock import Clock, SystemClock
 from cloudfail.config.loaded import Loaded
 from cloudfail.engine import Engine
-from cloudfail.errors import Refused
+from cloudfail.errors import CloudfailError, Refused
 from cloudfail.execution.lifecycle import Event, ways_out
 from cloudfail.execution.state import LogState, RunState, fold
 from cloudfail.journal import Journal, TailMoved, moved
@@ -30,6 +32,7 @@ from cloudfail.lint import Finding, Severity, lint
 from cloudfail.lint.rto import estimate_of
 from cloudfail.lint.view import View, traits_of
 from cloudfail.live import Live
+from cloudfail.model.anchor import head_line
 from cloudfail.model.codec import plan_document
 from cloudfail.model.journal import Entry, Kind
 from cloudfail.model.observation import Known, Unknown
@@ -38,6 +41,7 @@ from cloudfail.model.policy import Automation
 from cloudfail.model.states import LossBound
 from cloudfail.plan import bind, refusals, warnings
 from cloudfail.ports import Store
+from cloudfail.proof import anchored, as_sample
 from cloudfail.stores import open_store
 from cloudfail.world import Ports, PortsWorld
 
@@ -70,7 +74,8 @@ class App:
     """One application, opened by `by`: a person's name, or a worker's. `live` is set while somebody watches. `over_by`:
     when this process may be ended from outside (boot seconds). `notify` hears of each entry that this process reads or
     writes from then on, whether the application or one of its engines came by it first; of some more than once.
-    `calls_out`: how many calls that change something never came back to an engine of ours."""
+    `calls_out`: how many calls that change something never came back to an engine of ours. `anchoring`: makes anchors
+    of what is appended, if the configuration says where; only in an application that was opened by its files."""
 
     loaded: Loaded
     store: Store
@@ -88,13 +93,16 @@ class App:
         self.silence = Silence()
         self.over_by = float("inf")
         self.notify: Notify | None = None
+        self.anchoring: Anchoring | None = None
         self.calls_out = 0
 
     @classmethod
     def open(cls, topology: Path, runbooks: list[Path], by: str, state: str | None = None) -> App:
         """Load the files and open the store that they name (or `state`). Raises ConfigError, Refused."""
         loaded = config.load(topology, runbooks)
-        return cls(loaded, open_store(state or loaded.topology.state), by)
+        app = cls(loaded, open_store(state or loaded.topology.state), by)
+        app.anchoring = anchoring_of(loaded, by, app.clock)
+        return app
 
     # ---- reading
 
@@ -108,8 +116,18 @@ class App:
 
     def _folded(self, entry: Entry) -> None:
         self._log = fold(self._log, [entry])
+        self._heard(entry, self._log)
+
+    def _heard(self, entry: Entry, log: LogState) -> None:
+        if self.anchoring is not None:
+            self.anchoring.hear(entry, log)
         if self.notify is not None:
-            self.notify(entry, self._log)
+            self.notify(entry, log)
+
+    @property
+    def head(self) -> str:
+        """The log's head as it was last read, on one line: whoever keeps it can hold the log against it later."""
+        return head_line(self.topology.application, self._journal.seq, self._journal.digest)
 
     @property
     def primary(self) -> str:
@@ -383,6 +401,7 @@ class App:
         return secrets.token_hex(2)
 
     def engine(self) -> Engine:
+        self.make_anchors()
         return Engine(
             store=self.store,
             application=self.topology.application,
@@ -392,7 +411,7 @@ class App:
             calls=ThreadCalls(),
             worker=f"{self.by}/{secrets.token_hex(3)}",
             lease_seconds=self.topology.policy.lease_seconds,
-            notify=self.notify,
+            notify=self._heard,
             over_by=self.over_by,
             silence=self.silence,
             known=(self._journal, self._log),
@@ -476,6 +495,7 @@ class App:
     def _append(
         self, kind: Kind, data: Mapping[str, Any], check: Callable[[LogState], None] = lambda _log: None
     ) -> None:
+        self.make_anchors()
         while True:
             check(self.log())
             try:
@@ -485,7 +505,26 @@ class App:
             self._folded(entry)
             return
 
+    def make_anchors(self) -> None:
+        """From now on this process anchors what is appended, and what others owe, without being waited for."""
+        if self.anchoring is not None and not self.anchoring.begun:
+            self.log()  # what stands by now is owed by others, and made up for by the newest anchor alone
+            self.anchoring.begin()
+
+    def settle_anchors(self, seconds: float = WAIT_SECONDS) -> tuple[str, ...]:
+        """Wait for the anchors that are owed, for so long, and note in the log how far it is anchored. Returns what a
+        person must know of them; never raises: an anchor is made up for by the next who comes."""
+        if self.anchoring is None or not self.anchoring.begun:
+            return ()
+        self.anchoring.wait(seconds)
+        if news := self.anchoring.news:
+            with contextlib.suppress(CloudfailError):
+                first = self.anchoring.first
+                self.remember(as_sample(first, {**anchored(self.log(), first), **news}))
+        self.anchoring.end()
+        return self.anchoring.lines
+
     def audit(self) -> list[Entry]:
         """Every entry of the log, its chain verified from the first. Raises BrokenChain at the first that does not
-        follow. (Without anchors outside of the store this says *consistent*, not *proven*.)"""
+        follow. (What anchors prove of it: `anchoring.audited`.)"""
         return Journal(self.store, self.topology.application, self.clock, self.by).refresh()

@@ -1,33 +1,76 @@
-"""What a log proves: an unbroken chain, and for every effect an intent before it and an answer after it (I9). Pure."""
+"""What a log proves: an unbroken chain, and for every effect an intent before it and an answer after it (I9). Pure.
+
+*Consistent* is what the log can say of itself. *Proven* needs anchors (`cloudfail.proof`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from cloudfail.execution.origin import Carried, carried_on, chain
 from cloudfail.execution.state import LogState, fold
-from cloudfail.model.journal import BrokenChain, Entry, Kind
+from cloudfail.model.anchor import head_line
+from cloudfail.model.journal import GENESIS, BrokenChain, Entry, Kind, decode
+from cloudfail.proof import Proof, Seen, compare, understood
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`problems` empty: consistent. `lines` for people. `head` is the last entry's digest, to be kept elsewhere."""
+    """`problems` empty: consistent, or proven as far as `proof` says. `open_intents`: effects with no answer yet."""
 
     entries: int
     head: str
     problems: tuple[str, ...]
     open_intents: tuple[str, ...]
+    application: str = ""
+    proof: Proof = field(default_factory=Proof)
 
     @property
-    def lines(self) -> tuple[str, ...]:
-        state = "BROKEN" if self.problems else "consistent"
-        return (
-            f"{self.entries} entries, chain {state}; head {self.head or 'none'}",
-            *self.problems,
-            *(f"no result yet: {intent}" for intent in self.open_intents),
-            "Consistent is not proven: keep the head above in a place that the store's owner cannot write to.",
-        )
+    def state(self) -> str:
+        """broken; unread: there are places for anchors, and none could be read; proven, up to an entry; consistent."""
+        if self.problems:
+            return "broken"
+        if self.proof.proven:
+            return "proven"
+        return "unread" if self.proof.unread and not self.proof.places else "consistent"
+
+    @property
+    def head_line(self) -> str:
+        """To be kept; "" of an empty log."""
+        return head_line(self.application, self.entries, self.head) if self.entries else ""
+
+
+def decoded(bodies: Sequence[tuple[int, bytes]]) -> tuple[list[Entry], str]:
+    """The entries up to where the chain breaks, and how it breaks ("" if it does not). `bodies`: as they were stored,
+    with their numbers."""
+    entries: list[Entry] = []
+    previous = GENESIS
+    for place, (seq, body) in enumerate(bodies, start=1):
+        if seq != place:
+            return entries, f"Entry {place} of the log is not there, and entry {seq} is."
+        try:
+            entries.append(decode(seq, body, previous))
+        except BrokenChain as broken:
+            return entries, broken.happened
+        previous = entries[-1].digest
+    return entries, ""
+
+
+def judge(
+    application: str,
+    bodies: Sequence[tuple[int, bytes]],
+    seen: Sequence[Seen] = (),
+    read: Sequence[str] = (),
+    unread: Mapping[str, str] | None = None,
+) -> Verdict:
+    """Everything that can be said of a log and its anchors. read, unread: the places where anchors were looked for."""
+    entries, gap = decoded(bodies)
+    log = understood(entries)
+    own = verify(entries[: len(entries) if not log.strange else log.strange_seq - 1])
+    proof = compare(entries, seen, log, broken=bool(gap), read=read, unread=unread)
+    problems = [found for found in (gap, log.strange, *own.problems, *proof.problems) if found]
+    head = entries[-1].digest if entries else ""
+    return Verdict(len(entries), head, tuple(problems), own.open_intents, application, proof)
 
 
 _Pending = dict[tuple[str, str, str], Entry]
@@ -41,9 +84,7 @@ def verify(entries: Iterable[Entry]) -> Verdict:
     head, count = "", 0
     for entry in _checked(entries, problems, pending):
         head, count = entry.digest, count + 1
-    waiting = tuple(
-        f"{entry.data['step']} of run {entry.data['run']} (entry {entry.seq})" for entry in pending.values()
-    )
+    waiting = tuple(f"{step} of run {run} (entry {entry.seq})" for (run, step, _), entry in pending.items())
     return Verdict(count, head, tuple(problems), waiting)
 
 
@@ -63,11 +104,12 @@ def _checked(entries: Iterable[Entry], problems: list[str], pending: _Pending, w
             if carried is not None and carried.parts == entry.data["parts"] and entry.data["head"] not in before.merged:
                 _check_carried(carried, entry, problems, pending, where)
         if entry.kind in {Kind.INTENT, Kind.RESULT, Kind.SEEN}:
-            key = (entry.data["run"], entry.data["step"], entry.data["way"])
+            run, step, way = (str(entry.data.get(name, "")) for name in ("run", "step", "way"))
+            key = (run, step, way)
             if entry.kind is Kind.INTENT:
                 pending[key] = entry
             elif entry.kind is Kind.RESULT and pending.pop(key, None) is None:
-                problems.append(f"{where}Entry {entry.seq} is a result of {key[1]} with no intent before it.")
+                problems.append(f"{where}Entry {entry.seq} is a result of {step} with no intent before it.")
             elif entry.kind is Kind.SEEN:
                 pending.pop(key, None)
 

@@ -15,6 +15,7 @@ from cloudfail.signers import AllowedSigners
 
 SIGNALS = ("healthy", "writable", "replica", "in_sync", "fenced")
 STATE_SCHEMES = ("sqlite", "memory", "postgresql", "dynamodb", "s3", "gs", "azblob")
+ANCHOR_SCHEMES = ("file", "s3", "gs", "azblob", "sqlite", "postgresql", "dynamodb")
 
 Text = Annotated[str, Field(min_length=1, max_length=4096)]
 Count = Annotated[int, Field(ge=1, le=1000)]
@@ -66,6 +67,24 @@ def _approver(value: str) -> str:
         raise mistake(refused.happened.rstrip("."), refused.to_do) from refused
     if len(lines) != 1:
         raise mistake("this names nobody's key", "write NAME ssh-ed25519 AAAA…, as in the file of ssh-keygen -Y verify")
+    return value
+
+
+def _anchor_place(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    scheme, colon, rest = value.partition(":")
+    if not colon or scheme not in ANCHOR_SCHEMES:
+        wanted = did_you_mean(scheme, ANCHOR_SCHEMES, "places")
+        raise mistake("this names no place for anchors", f"{wanted}; write s3://bucket/anchors?region=…, or file:/path")
+    if not rest.strip("/"):
+        raise mistake(f"{scheme}: names no place", f"write {scheme}:{'//name' if scheme != 'file' else '/path'}")
+    return value
+
+
+def _reference(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+", value):
+        raise mistake("a key is never written here", "write where it is: env:NAME or file:PATH")
     return value
 
 
@@ -172,6 +191,21 @@ class PolicyShape(Shape):
     approvers: Annotated[list[Annotated[Text, AfterValidator(_approver)]], Field(max_length=200)] = Field(default=[])
 
 
+class AuditShape(Shape):
+    """Where the log's head is anchored, with which key, and whose anchors are believed."""
+
+    anchors: Annotated[
+        list[Annotated[Text, BeforeValidator(_anchor_place)]],
+        Field(min_length=1, max_length=8, description="Places that are written once, outside of the state store."),
+    ]
+    key: Annotated[
+        Text,
+        BeforeValidator(_reference),
+        WithJsonSchema({"type": "string", "pattern": "^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"}),
+    ] = Field(description="Where the private key of whoever runs is: env:NAME or file:PATH.")
+    signers: Text = Field(description="OpenSSH's allowed_signers file, by its path from this file.")
+
+
 class TopologyShape(Shape):
     """cloudfail.yaml: an application, where it runs, and what may be done for it."""
 
@@ -186,6 +220,7 @@ class TopologyShape(Shape):
     checks: Annotated[dict[Name, CheckShape], Field(max_length=200)] = Field(default={})
     vantages: Annotated[dict[Name, VantageShape], Field(max_length=100)] = Field(default={})
     policy: PolicyShape = PolicyShape()
+    audit: AuditShape | None = None
 
 
 class ConditionShape(Shape):

@@ -11,11 +11,11 @@ from cloudfail import registry
 from cloudfail.config.checking import loose_models, validated
 from cloudfail.config.document import Document, Keys, Path, Scalar, plain, scalars
 from cloudfail.config.mistakes import Mistakes, did_you_mean, shown
-from cloudfail.config.shapes import CheckShape, RegionShape, ResourceShape, TopologyShape, VantageShape
+from cloudfail.config.shapes import AuditShape, CheckShape, RegionShape, ResourceShape, TopologyShape, VantageShape
 from cloudfail.config.substitution import CHECK_NAMES, references, unescape
 from cloudfail.errors import Refused
 from cloudfail.model.policy import Automation, Policy, Scope
-from cloudfail.model.topology import Check, Objectives, PortName, Region, Resource, Topology, Vantage
+from cloudfail.model.topology import Audit, Check, Objectives, PortName, Region, Resource, Topology, Vantage
 from cloudfail.ports import Kind, Provider
 
 COMMON_KEYS = frozenset(ResourceShape.model_fields)
@@ -112,6 +112,7 @@ class TopologyReader:
             checks=checks,
             vantages=vantages,
             policy=policy,
+            audit=_audit(shape.audit),
         )
 
     def _note(self, path: Path, problem: str, instead: str, *, key: bool = False) -> None:
@@ -280,6 +281,12 @@ class TopologyReader:
             advice = did_you_mean(shape.region, regions)
             self._note(("vantages", name, "region"), problem, f"{advice}; outside of all of them, leave it out")
         return Vantage(name, tuple(unescape(word) for word in shape.command), shape.region)
+
+
+def _audit(shape: AuditShape | None) -> Audit | None:
+    if shape is None:
+        return None
+    return Audit(tuple(unescape(url) for url in shape.anchors), unescape(shape.key), unescape(shape.signers))
 
 
 def unescaped(value: Any) -> Any:

@@ -27,11 +27,13 @@ def open_application(
 ) -> App:
     """The application of the bundle, or of those files; on the store behind `state`, or on the one that they name.
     Raises ConfigError, Refused, StoreUnavailable."""
+    from cloudfail.anchoring import anchoring_of
     from cloudfail.app import App
     from cloudfail.stores import open_store
 
     loaded, files = load_application(config, runbooks, environment)
     app = App(loaded, open_store(state or loaded.topology.state), by)
+    app.anchoring = anchoring_of(loaded, by, app.clock)
     if files is not None and files.refuse_if_older(app.log().samples):
         app.remember(files.sample)
     return app

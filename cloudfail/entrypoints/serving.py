@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cloudfail.anchoring import WAIT_SECONDS
 from cloudfail.engine import CALL_SHARE
 from cloudfail.errors import CloudfailError, Refused
 
@@ -70,12 +71,15 @@ def tick(seconds: float, *, by: str, say: Say | None = None) -> dict[str, Any]:
     app.notify = told_once(
         lambda entry, line: say({"event": "entry", "seq": entry.seq, "said": line}), since=app.log().seq
     )
+    app.make_anchors()
     # The last call begins early enough to come back: within half of the time, where the whole is short.
     until = max(began + seconds / 2, app.over_by - longest_call)
     try:
         Watcher(app, lambda moment: say(_said_of(moment))).run(until=min(until, app.over_by))
     finally:
         _end_if_calls_are_out(app, say)
+    for line in app.settle_anchors(min(WAIT_SECONDS, max(0.0, began + seconds - 1.0 - app.clock.boot()))):
+        say({"event": "anchors", "said": line})
     return _standing(app, app.clock.boot() - began)
 
 
@@ -105,6 +109,8 @@ def _standing(app: App, took: float) -> dict[str, Any]:
         "phase": str(run.phase) if run else None,
         "waits_for": run.to_do if run and not run.phase.may_act else "",
         "obligations": len(log.obligations),
+        "head": app.head,
+        "anchors_owed": app.anchoring.owed if app.anchoring is not None else None,
         "seconds": round(took, 1),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from cloudfail.config.durations import written
 from cloudfail.config.loaded import Loaded
@@ -20,7 +21,14 @@ VANTAGES_MIN = 3
 
 def findings(loaded: Loaded) -> list[Finding]:
     """What these rules say of cloudfail.yaml."""
-    return [*hold_down(loaded), *vantages(loaded), *votes(loaded), *state_store(loaded), *standing_runbook(loaded)]
+    return [
+        *hold_down(loaded),
+        *vantages(loaded),
+        *votes(loaded),
+        *state_store(loaded),
+        *anchor_places(loaded),
+        *standing_runbook(loaded),
+    ]
 
 
 def hold_down(loaded: Loaded) -> Iterator[Finding]:
@@ -75,6 +83,35 @@ def state_store(loaded: Loaded) -> Iterator[Finding]:
         if region in loaded.topology.regions:
             message = f"the state lives in {region}, which may be the region that is lost"
             yield at(place, "state-store-region", message, "use a region that is not in this file")
+
+
+def anchor_places(loaded: Loaded) -> Iterator[Finding]:
+    """Anchors prove what the store's owner cannot change, and stand where the lost region does not take them along."""
+    topology = loaded.topology
+    for index, url in enumerate(topology.audit.anchors if topology.audit else ()):
+        place = loaded.place("audit", "anchors", index)
+        try:
+            regions = store_kind(url).place(url).regions
+        except Refused as refused:
+            yield at(place, "anchor-place", refused.happened, refused.to_do)
+            continue
+        for region in regions or ():
+            if region in topology.regions:
+                message = f"anchors are kept in {region}, which may be the region that is lost"
+                cure = "use a region that is not in this file"
+                yield at(place, "anchor-place-region", message, cure, severity=Severity.WARNING)
+        if _same_owner(url, topology.state):
+            message = "anchors are kept where the state is: whoever can rewrite the one can rewrite the other"
+            yield at(place, "anchor-place-state", message, "use another account", severity=Severity.WARNING)
+
+
+def _same_owner(url: str, state: str) -> bool:
+    """Whether two URLs name one bucket, account, table or server; or, on one machine, one directory."""
+    first, second = urlsplit(url), urlsplit(state)
+    if first.netloc or second.netloc:
+        return (first.scheme, first.netloc.rpartition("@")[2]) == (second.scheme, second.netloc.rpartition("@")[2])
+    folder = second.path.rpartition("/")[0]
+    return first.path == second.path or first.path.rpartition("/")[0] == folder or first.path.startswith(f"{folder}/")
 
 
 def standing_runbook(loaded: Loaded) -> Iterator[Finding]:

@@ -86,6 +86,16 @@ class Objectives:
 
 
 @dataclass(frozen=True)
+class Audit:
+    """Where the log's head is anchored (URLs), where the key is (env:NAME, file:PATH), and who may sign (a file). Paths
+    are from the topology's file."""
+
+    anchors: tuple[str, ...]
+    key: str
+    signers: str
+
+
+@dataclass(frozen=True)
 class Topology:
     """An application, as cloudfail.yaml states it."""
 
@@ -98,6 +108,7 @@ class Topology:
     checks: Mapping[str, Check] = field(default_factory=dict)
     vantages: Mapping[str, Vantage] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
+    audit: Audit | None = None
 
     def standbys(self, of: str) -> tuple[str, ...]:
         """The regions that may take over from `of`, in the order of the file."""

@@ -1,7 +1,7 @@
 """Where the application log is kept. The `state:` line of cloudfail.yaml names a store by its URL's scheme.
 
-SQLite, memory and PostgreSQL are ours; a cloud's own store lives with its provider and is found by its entry point, so
-that nothing is imported that is neither named nor allowed (registry.py).
+SQLite, files, memory and PostgreSQL are ours; a cloud's own store lives with its provider and is found by its entry
+point, so that nothing is imported that is neither named nor allowed (registry.py).
 """
 
 from __future__ import annotations
@@ -34,6 +34,23 @@ class _SQLite:
         return SQLiteStore(url.partition(":")[2].removeprefix("//"))
 
 
+class _Files:
+    def place(self, url: str) -> StorePlace:
+        if not self._path(url):
+            raise Refused(f"{url!r} names no directory.", "Nothing was read or changed.", "Write file:/srv/anchors.")
+        return StorePlace("", None)
+
+    def open(self, url: str) -> Store:
+        from cloudfail.stores.files import FileStore
+
+        self.place(url)
+        return FileStore(self._path(url))
+
+    @staticmethod
+    def _path(url: str) -> str:
+        return url.partition(":")[2].removeprefix("//")
+
+
 class _Memory:
     def place(self, url: str) -> StorePlace:
         return StorePlace("", None)
@@ -50,6 +67,8 @@ def _own(scheme: str) -> StoreKind | None:
             return _SQLite()
         case "memory":
             return _Memory()
+        case "file":
+            return _Files()
         case "postgresql" | "postgres":
             from cloudfail.stores.postgres import PostgresStoreKind
 

@@ -23,6 +23,8 @@ from cloudfail.engine import Engine
 from cloudfail.errors import StoreUnavailable
 from cloudfail.journal import Journal
 from cloudfail.model.journal import BrokenChain, Kind
+from cloudfail.stores import open_store as open_by_url
+from cloudfail.stores.files import FileStore
 from cloudfail.stores.memory import MemoryStore
 from cloudfail.stores.sqlite import SQLiteStore
 from cloudfail.testing.fakeworld import FakeWorld
@@ -46,6 +48,25 @@ class TestSQLiteStore(StoreSuite):
     @pytest.fixture
     def open_store(self, tmp_path: Path) -> OpenStore:
         return lambda: SQLiteStore(tmp_path / "state.db")
+
+
+class TestFileStore(StoreSuite):
+    @pytest.fixture
+    def open_store(self, tmp_path: Path) -> OpenStore:
+        return lambda: open_by_url(f"file:{tmp_path}/log")
+
+
+class TestFileStoreWithoutLinks(StoreSuite):
+    """A medium that knows no hard links, as some that are written once."""
+
+    @pytest.fixture
+    def open_store(self, tmp_path: Path) -> OpenStore:
+        return lambda: _Linkless(tmp_path / "log")
+
+
+class _Linkless(FileStore):
+    def _link(self, draft: Path, file: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
 
 
 # ---- two orchestrators race, in two processes

@@ -40,8 +40,10 @@ LAYERS: dict[str, int] = {
     "cloudfail.stores": 6,
     "cloudfail.probes": 6,
     "cloudfail.shipped": 6,
+    "cloudfail.proof": 6,
     "cloudfail.audit": 7,
     "cloudfail.bundle": 7,
+    "cloudfail.anchoring": 8,
     "cloudfail.importing": 7,
     "cloudfail.engine": 7,
     "cloudfail.testing": 8,
@@ -71,6 +73,7 @@ PURE = (
     "cloudfail.decide",
     "cloudfail.plan",
     "cloudfail.execution",
+    "cloudfail.proof",
     "cloudfail.audit",
     "cloudfail.approval",
 )
@@ -92,6 +95,7 @@ PURE_MAY_KNOW = (
     "cloudfail.execution",
     "cloudfail.approval",
     "cloudfail.signing",  # whether a signature holds is a function of its bytes
+    "cloudfail.proof",
     "cloudfail.lint",  # decide and plan may read its findings, which are values
 )
 # Third parties, and the only modules that may import them.

@@ -13,6 +13,7 @@ from cloudfail.entrypoints.cli import (
     drill,
     importing,
     lab,
+    opening,
     package,
     plan,
     runs,
@@ -43,7 +44,10 @@ def main() -> None:
     from cloudfail.errors import CloudfailError
 
     try:
-        app()
+        try:
+            app()
+        finally:
+            opening.settle_anchors()
     except CloudfailError as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(1)

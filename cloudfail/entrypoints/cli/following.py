@@ -32,6 +32,7 @@ def follow(app: App, target: str, begin: Callable[[], str]) -> int:
     from cloudfail.errors import LeaseLost
     from cloudfail.execution.lifecycle import Phase
     from cloudfail.live import Live
+    from cloudfail.report.audit import ending
     from cloudfail.report.run import as_text
     from cloudfail.watcher import seeing, wait_until_seen
 
@@ -51,6 +52,7 @@ def follow(app: App, target: str, begin: Callable[[], str]) -> int:
     state = app.run(run)
     typer.echo("")
     typer.echo(as_text(state))
+    typer.echo(ending(app.head))
     return 3 if state.phase is Phase.DEGRADED else 0
 
 

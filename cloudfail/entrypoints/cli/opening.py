@@ -28,6 +28,7 @@ Reason = Annotated[str, typer.Option("--reason", help="Why, for the journal.")]
 DEFAULT_CONFIG = Path("cloudfail.yaml")
 JOURNAL = "CLOUDFAIL_JOURNAL"
 """The journal of a move by hand (`evacuate --break-glass`), instead of the store of the file, for every command."""
+_opened: list[App] = []
 
 
 def runbook_files(config: Path, named: list[Path] | None) -> list[Path]:
@@ -48,6 +49,7 @@ def open_app(config: Path, runbooks: list[Path] | None, by: str, journal: str = 
     if journal:
         _must_be_begun_by_hand(app, journal)
         typer.echo(f"By hand: the journal is {journal}, not {app.topology.state}.", err=True)
+    _opened.append(app)
     return app
 
 
@@ -84,3 +86,10 @@ def _must_be_begun_by_hand(app: App, journal: str) -> None:
             "Nothing was changed.",
             f"Unset {JOURNAL}, or begin one: cloudfail evacuate REGION --break-glass --journal {journal}",
         )
+
+
+def settle_anchors() -> None:
+    """The end of a command: wait a few seconds for the anchors of what it appended, and say which are owed."""
+    while _opened:
+        for line in _opened.pop().settle_anchors():
+            typer.echo(line, err=True)

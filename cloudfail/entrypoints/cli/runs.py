@@ -16,11 +16,13 @@ def status(
 ) -> None:
     """Where the application stands: its primary, the open run, what is owed."""
     from cloudfail.report import run as report
+    from cloudfail.report.audit import ending
 
     app = open_app(config, runbooks, by)
     log = app.log()
     if run is None and format_ == "text":
         typer.echo(report.status_text(log, app.topology))
+        typer.echo(ending(app.head, app.anchoring.lines if app.anchoring is not None else ()))
         return
     state = app.run(run)
     match format_:

@@ -39,6 +39,7 @@ def watch(
 
     app = open_app(config, runbooks, by)
     app.notify = printer(app.log().seq)
+    app.make_anchors()
     until = None if seconds is None else app.clock.boot() + seconds
     Watcher(app, tell).run(until=until)
 
