@@ -1,4 +1,5 @@
-"""AWS Lambda: `cloudfail.entrypoints.aws_lambda.handler`, called by EventBridge Scheduler, or by an alarm's event.
+"""AWS Lambda: `cloudfail.entrypoints.aws_lambda.handler`, called by EventBridge Scheduler, or by an alarm's event;
+`approve_handler`, a function of its own behind a URL or an HTTP API, for approvals (approving.py).
 
 An alarm wakes it earlier than the schedule would; what it says is not believed (serving.py). Lambda retries an event
 whose handler failed, and may deliver one twice: of two ticks one holds the lease, and the other leaves.
@@ -6,6 +7,8 @@ whose handler failed, and may deliver one twice: of two ticks one holds the leas
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any, Protocol
 
 from cloudfail.entrypoints.serving import said_of_error, tick, write_line
@@ -31,3 +34,15 @@ def handler(_event: Any, context: Context) -> dict[str, Any]:
     except CloudfailError as error:
         write_line(said_of_error(error))
         raise
+
+
+def approve_handler(event: Any, _context: Context) -> dict[str, Any]:
+    """One request, as function URLs and HTTP APIs hand it on (payload format 2.0)."""
+    from cloudfail.entrypoints.approving import answer
+
+    request = event.get("requestContext", {}).get("http", {})
+    body = event.get("body") or ""
+    raw = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
+    said, status = answer(str(request.get("method", "")), event.get("queryStringParameters") or {}, raw)
+    headers = {"content-type": "application/json"}
+    return {"statusCode": status, "headers": headers, "body": json.dumps(said, ensure_ascii=False)}

@@ -1,7 +1,7 @@
 """Azure Functions: `tick` by the timer, each minute, and `tick_http` for an alert's action group, or by hand.
 
-`function_app()` is what the platform indexes (its Python programming model v2): the archive's function_app.py holds
-`app = function_app()`. The platform says nothing of the time that is left, so CLOUDFAIL_LIMIT_SECONDS must be the
+`function_app()` is what the platform indexes (its Python programming model v2); `approvals_app()` is a function app of
+its own, for approvals. The platform says nothing of the time that is left, so CLOUDFAIL_LIMIT_SECONDS must be the
 functionTimeout of host.json. Who may call it is the platform's business (the function's key); what a caller says is not
 believed (serving.py). Of two ticks at once, in one process or in two, one holds the lease, and the other leaves.
 """
@@ -9,6 +9,7 @@ believed (serving.py). Of two ticks at once, in one process or in two, one holds
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from typing import Any
 
@@ -20,6 +21,7 @@ EVERY_MINUTE = "0 * * * * *"
 LIMIT_SECONDS = 60.0
 """functionTimeout in the host.json of the archive."""
 TICK_SECONDS_MAX = 55.0
+DOOR = "CLOUDFAIL_DOOR"
 
 
 def function_app() -> Any:
@@ -43,6 +45,30 @@ def function_app() -> Any:
         )
 
     return app
+
+
+def approvals_app() -> Any:
+    """Approvals, in a function app of their own (approving.py): CLOUDFAIL_DOOR=approvals."""
+    import azure.functions as functions  # noqa: PLR0402
+
+    from cloudfail.entrypoints.approving import answer
+
+    app: Any = functions.FunctionApp()
+
+    @app.function_name("approve")
+    @app.route(route="approve", trigger_arg_name="request", auth_level=functions.AuthLevel.FUNCTION)
+    def on_request(request):  # type: ignore[no-untyped-def]
+        said, status = answer(request.method, dict(request.params), request.get_body())
+        return functions.HttpResponse(
+            json.dumps(said, ensure_ascii=False), status_code=status, mimetype="application/json"
+        )
+
+    return app
+
+
+def chosen_app() -> Any:
+    """What the archive's function_app.py holds: one archive serves both, each under an identity of its own."""
+    return approvals_app() if os.environ.get(DOOR) == "approvals" else function_app()
 
 
 def tick_timer() -> None:

@@ -1,4 +1,5 @@
-"""Google Cloud Functions (and Cloud Run): `tick_http` for Cloud Scheduler, `tick_event` for an alert by Pub/Sub.
+"""Google Cloud Functions (and Cloud Run): `tick_http` for Cloud Scheduler, `tick_event` for an alert by Pub/Sub;
+`approve_http`, deployed as a function of its own, for approvals.
 
 The platform says nothing of the time that is left, so CLOUDFAIL_LIMIT_SECONDS must be what the function was deployed
 with. Who may call it is the platform's business (the invoker role); what a caller says is not believed (serving.py).
@@ -27,6 +28,13 @@ def tick_http(request: Any) -> tuple[dict[str, Any], int]:
     except CloudfailError as error:
         write_line(said_of_error(error))
         return said_of_error(error), 503
+
+
+def approve_http(request: Any) -> tuple[dict[str, Any], int]:
+    """Approvals, in a function of their own (approving.py)."""
+    from cloudfail.entrypoints.approving import answer
+
+    return answer(request.method, request.args.to_dict(), request.get_data())
 
 
 def tick_event(_event: Any) -> None:

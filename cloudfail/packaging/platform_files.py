@@ -18,15 +18,15 @@ os.environ.setdefault("CLOUDFAIL_CONFIG", str(Path(__file__).resolve().with_name
 """
 _MAIN = f"""\
 {_CONFIG}
-from cloudfail.entrypoints.gcp_function import tick_event, tick_http  # noqa: E402
+from cloudfail.entrypoints.gcp_function import approve_http, tick_event, tick_http  # noqa: E402
 
-__all__ = ["tick_event", "tick_http"]
+__all__ = ["approve_http", "tick_event", "tick_http"]
 """
 _FUNCTION_APP = f"""\
 {_CONFIG}
-from cloudfail.entrypoints.azure_function import function_app  # noqa: E402
+from cloudfail.entrypoints.azure_function import chosen_app  # noqa: E402
 
-app = function_app()
+app = chosen_app()
 """
 # Timers and HTTP are the host's own: no bundle of extensions is fetched. A minute is what the door counts with, unless
 # CLOUDFAIL_LIMIT_SECONDS says otherwise.

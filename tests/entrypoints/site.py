@@ -7,6 +7,7 @@ often each thing was changed, whoever was killed meanwhile.
 from __future__ import annotations
 
 import http.server
+import json
 import os
 import subprocess
 import sys
@@ -37,7 +38,15 @@ steps:
 
 class Site:
     def __init__(
-        self, root: Path, *, call_seconds: float = 0.5, lease: str = "3s", automation: str = "off", state: str = ""
+        self,
+        root: Path,
+        *,
+        call_seconds: float = 0.5,
+        lease: str = "3s",
+        automation: str = "off",
+        state: str = "",
+        approvers: tuple[str, ...] = (),
+        runbook: str = _RUNBOOK,
     ) -> None:
         self.root = root
         self.healthy = {"east", "west"}
@@ -45,7 +54,7 @@ class Site:
         port = self._server.server_address[1]
         (root / "tool.sh").write_text(_TOOL)
         (root / "runbooks").mkdir()
-        (root / "runbooks" / "evacuate.yaml").write_text(_RUNBOOK)
+        (root / "runbooks" / "evacuate.yaml").write_text(runbook)
         tools = "\n".join(self._tool(f"tool{number}", call_seconds) for number in range(TOOLS))
         (root / "cloudfail.yaml").write_text(f"""
 application: shop
@@ -60,7 +69,8 @@ resources:
 checks:
   app: {{http: "http://127.0.0.1:{port}/${{region}}", every: 500ms, timeout: 1s, fall: 2, rise: 1}}
 vantages: {{first: {{}}, second: {{}}, third: {{}}}}
-policy: {{automation: {automation}, scope: site, hold_down: 1s, lease: {lease}, runbook: evacuate}}
+policy: {{automation: {automation}, scope: site, hold_down: 1s, lease: {lease}, runbook: evacuate,
+  approvers: {json.dumps(approvers)}}}
 """)
 
     def _tool(self, name: str, seconds: float) -> str:
