@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from cloudfail import config as configuration
@@ -51,8 +51,10 @@ def needs_of(config: Path, runbooks: Sequence[Path], target: Target) -> Needs:
     extras = {target.cloud.extra, *(providers & set(EXTRAS))}
     if scheme in EXTRA_OF:
         extras.add(EXTRA_OF[scheme])
+    if topology.policy.approvers:
+        extras.add("signing")
     others = [entry for name, entry in known().items() if name in providers - set(EXTRAS)]
-    others += [entry for entry in entry_points(group=STORES) if entry.name == scheme and scheme not in EXTRA_OF]
+    others += [entry for name, entry in known(STORES).items() if name == scheme and scheme not in EXTRA_OF]
     return Needs(_files(config, runbooks), tuple(sorted(extras)), tuple(sorted({_pinned(entry) for entry in others})))
 
 

@@ -26,13 +26,22 @@ LEFT_OUT = (
 )
 LIBRARIES_LEFT_OUT = ("typer",)
 _METADATA = ("METADATA", "entry_points.txt", "licenses/LICENSE")
+_AGAIN = "Install it again: pip install --force-reinstall cloudfail"
 _EXTRA = re.compile(r"""(?:\band\s+)?\bextra\s*==\s*['"]([^'"]+)['"]""")
 
 
 def requirements(extras: Iterable[str]) -> list[str]:
-    """What cloudfail needs, with those extras, as its own metadata has it."""
-    asked, found = set(extras), []
-    for line in _own().requires or ():
+    """What cloudfail needs, with those extras, as its own metadata has it. Raises Refused for an extra that this
+    installation does not know: an archive without its libraries would fail where nobody looks."""
+    own, asked, found = _own(), set(extras), []
+    unknown = asked - set(own.metadata.get_all("Provides-Extra") or ())
+    if unknown:
+        raise Refused(
+            f"This installation of cloudfail knows no extra {', '.join(sorted(unknown))}.",
+            "Nothing was written.",
+            _AGAIN,
+        )
+    for line in own.requires or ():
         requirement, _, marker = line.partition(";")
         named = _EXTRA.search(marker)
         if named is not None and named[1] not in asked:
@@ -62,9 +71,6 @@ def files() -> Files:
         if text is not None:
             found[f"cloudfail-{own.version}.dist-info/{name}"] = text.encode()
     return found
-
-
-_AGAIN = "Install it again: pip install --force-reinstall cloudfail"
 
 
 def _own() -> Distribution:

@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from cloudfail.packaging.archive import Files
     from cloudfail.packaging.lock import Lock
 
-# Where the process stands is the platform's choice, and only Lambda's is documented: so the file is named.
+# Where the process stands is the platform's choice, and only Lambda's is documented: a name is one in the
+# archive, also where it was set from outside.
 _CONFIG = """\
 import os
 from pathlib import Path
 
-os.environ.setdefault("CLOUDFAIL_CONFIG", str(Path(__file__).resolve().with_name("cloudfail.yaml")))
+_said = os.environ.get("CLOUDFAIL_CONFIG") or "cloudfail.yaml"
+os.environ["CLOUDFAIL_CONFIG"] = str(Path(__file__).resolve().parent / _said)
 """
 _MAIN = f"""\
 {_CONFIG}

@@ -87,6 +87,7 @@ def worker(site: Site, tmp_path_factory: pytest.TempPathFactory, azurite_port: i
     environment = machines.environment(
         PYTHONPATH=f"{root / LIBRARIES}{os.pathsep}{runtime}",
         CLOUDFAIL_LIMIT_SECONDS="10",
+        CLOUDFAIL_CONFIG="cloudfail.yaml",  # as the Terraform module sets it; the process stands elsewhere
         **{clients.CONNECTION_STRING: connection_string(azurite_port)},
     )
     with contextlib.closing(Worker(machines.interpreter(base, place / "python"), root, environment)) as made:

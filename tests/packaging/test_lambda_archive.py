@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -92,10 +91,8 @@ def test_under_amazons_own_emulator_a_tick_answers_with_the_applications_standin
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations", data=json.dumps(FORGED).encode()
         )
-        began = time.monotonic()
         with urllib.request.urlopen(request, timeout=60) as answered:
             said = json.loads(answered.read())
-        assert time.monotonic() - began < 60
     assert (said.get("application"), said.get("primary"), said.get("run")) == ("shop", "east", None), said
     assert not machine.site.changes()
 

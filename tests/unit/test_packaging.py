@@ -9,6 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
@@ -148,6 +150,12 @@ def test_requirements_are_those_of_the_extras_and_no_others() -> None:
     assert not [line for line in own.requirements(["aws", "gcp", "azure"]) if "extra" in line]
 
 
+def test_an_extra_that_the_installation_does_not_know_is_refused() -> None:
+    with pytest.raises(Refused, match="knows no extra oracle") as raised:
+        own.requirements(["aws", "oracle"])
+    assert "--force-reinstall" in raised.value.to_do
+
+
 # ---- the lock and the bill
 
 
@@ -210,6 +218,14 @@ def test_the_extras_are_the_clouds_own_and_what_the_files_name(
     needs = chosen.needs_of(tmp_path / "cloudfail.yaml", [tmp_path / "runbooks" / "evacuate.yaml"], target_of(cloud))
     assert (needs.extras, needs.others) == (extras, ())
     assert sorted(needs.files) == ["cloudfail.yaml", "runbooks/evacuate.yaml"]
+
+
+def test_signed_approvals_bring_what_checks_signatures(tmp_path: Path) -> None:
+    Site(tmp_path, state=WITNESS).close()
+    public = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    path = tmp_path / "cloudfail.yaml"
+    path.write_text(path.read_text().replace("policy: {", f'policy: {{approvers: ["alice {public}"], '))
+    assert "signing" in chosen.needs_of(path, [tmp_path / "runbooks" / "evacuate.yaml"], target_of("aws")).extras
 
 
 @pytest.mark.parametrize("state", ["", '"memory:"'])
