@@ -53,7 +53,7 @@ resource "azurerm_function_app_flex_consumption" "runner" {
   location                          = var.location
   service_plan_id                   = azurerm_service_plan.runner.id
   runtime_name                      = "python"
-  runtime_version                   = "3.13"
+  runtime_version                   = var.python
   instance_memory_in_mb             = var.memory_mb
   maximum_instance_count            = 40
   https_only                        = true
@@ -74,7 +74,6 @@ resource "azurerm_function_app_flex_consumption" "runner" {
     AzureWebJobsStorage__accountName = var.host_account
     AzureWebJobsStorage__credential  = "managedidentity"
     AzureWebJobsStorage__clientId    = azurerm_user_assigned_identity.watch.client_id
-    CLOUDFAIL_CONFIG                 = var.config
     CLOUDFAIL_LIMIT_SECONDS          = tostring(local.limit_seconds)
   })
 

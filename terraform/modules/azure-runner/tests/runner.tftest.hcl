@@ -116,6 +116,19 @@ run "everything_that_is_made" {
   }
 }
 
+run "the_python_that_the_archive_was_built_for" {
+  command = plan
+
+  variables {
+    python = "3.12"
+  }
+
+  assert {
+    condition     = azurerm_function_app_flex_consumption.runner.runtime_version == "3.12"
+    error_message = "Its libraries are for another Python."
+  }
+}
+
 run "a_store_in_a_region_that_may_be_evacuated_is_refused" {
   command = plan
 
