@@ -220,7 +220,7 @@ def test_azure_makes_these_and_nothing_else(azure: Plan) -> None:
         "azurerm_log_analytics_workspace": 1,
         "azurerm_management_lock": 1,
         "azurerm_monitor_scheduled_query_rules_alert_v2": 1,
-        "azurerm_role_assignment": 2,
+        "azurerm_role_assignment": 1,
         "azurerm_service_plan": 1,
         "azurerm_storage_account": 2,
         "azurerm_storage_container": 2,
@@ -229,30 +229,27 @@ def test_azure_makes_these_and_nothing_else(azure: Plan) -> None:
     }
 
 
-def test_the_app_of_azure_is_its_identity_and_has_no_keys(azure: Plan) -> None:
+def test_the_app_of_azure_is_told_its_time_and_whose_name_it_uses(azure: Plan) -> None:
     app = azure.resources["azurerm_function_app_flex_consumption.runner"]
     assert (app["runtime_name"], app["runtime_version"], app["https_only"]) == ("python", "3.13", True)
-    assert app["storage_authentication_type"] == "UserAssignedIdentity"
-    accounts = [azure.resources[f"azurerm_storage_account.{name}"] for name in ("host", "log[0]")]
-    assert [one["shared_access_key_enabled"] for one in accounts] == [False, False]
-    assert [one["allow_nested_items_to_be_public"] for one in accounts] == [False, False]
     assert app["zip_deploy_file"] == ARCHIVE["archive"]
     written = azure.references("azurerm_function_app_flex_consumption.runner", "app_settings")
-    assert "azurerm_user_assigned_identity.watch.client_id" in written
+    assert {"azurerm_user_assigned_identity.watch.client_id", "local.limit_seconds"} <= set(written)
+    identity = azure.references("azurerm_function_app_flex_consumption.runner", "identity", "identity_ids")
+    assert identity[0] == "azurerm_user_assigned_identity.watch.id"
 
 
-def test_the_apps_identity_of_azure_may_do_what_the_document_names_and_what_the_host_needs(azure: Plan) -> None:
+def test_the_apps_identity_of_azure_may_do_what_the_document_names_and_no_more(azure: Plan) -> None:
     said = re.search(r"Role: ([\w ]+)\.", STATE.split("**Blob Storage.**")[1])
     assert said is not None
-    given = {
-        (one["role_definition_name"], one["scope"].partition("/storageAccounts/")[2])
-        for address, one in azure.resources.items()
-        if address.startswith("azurerm_role_assignment.")
-    }
-    assert given == {
-        (said[1], "shopcloudfaillog/blobServices/default/containers/cloudfail"),
-        ("Storage Blob Data Owner", "shopcloudfailhost"),
-    }
+    role = azure.resources["azurerm_role_assignment.log"]
+    assert role["role_definition_name"] == said[1]
+    assert role["scope"].endswith("/storageAccounts/shopcloudfaillog/blobServices/default/containers/cloudfail")
+    member = azure.references("azurerm_role_assignment.log", "principal_id")[0]
+    assert member == "azurerm_user_assigned_identity.watch.principal_id"
+    # A key would go around every role.
+    assert azure.resources["azurerm_storage_account.log[0]"]["shared_access_key_enabled"] is False
+    assert azure.resources["azurerm_storage_account.log[0]"]["allow_nested_items_to_be_public"] is False
 
 
 def test_silence_raises_the_alarm_of_azure_and_somebody_hears(azure: Plan) -> None:

@@ -65,7 +65,7 @@ variable "python" {
 }
 
 variable "host_account" {
-  description = "Name of the storage account that the platform itself needs, for the archive and the timer's lock. It is made here, beside the function."
+  description = "Name of the storage account that the platform itself needs, for the archive and the timer's lock. It is made here, beside the function, and used by its key."
   type        = string
 
   validation {
@@ -91,8 +91,8 @@ variable "environment" {
   default     = {}
 
   validation {
-    condition     = alltrue([for key in keys(var.environment) : !can(regex("^(CLOUDFAIL_LIMIT_SECONDS|AZURE_CLIENT_ID|AzureWebJobsStorage.*)$", key))])
-    error_message = "CLOUDFAIL_LIMIT_SECONDS, AZURE_CLIENT_ID and AzureWebJobsStorage… are set by the module."
+    condition     = alltrue([for key in keys(var.environment) : !can(regex("^(CLOUDFAIL_LIMIT_SECONDS|AZURE_CLIENT_ID|AzureWebJobsStorage)$", key))])
+    error_message = "CLOUDFAIL_LIMIT_SECONDS, AZURE_CLIENT_ID and AzureWebJobsStorage are set by the module."
   }
 }
 

@@ -39,7 +39,7 @@ run "the_functions_settings" {
   }
 
   assert {
-    condition     = azurerm_storage_account.log[0].shared_access_key_enabled == false && azurerm_storage_account.host.shared_access_key_enabled == false
+    condition     = azurerm_storage_account.log[0].shared_access_key_enabled == false
     error_message = "An account's key would go around every role."
   }
 }
