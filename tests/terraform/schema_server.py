@@ -133,7 +133,7 @@ class Provider:
         return block
 
 
-class _Handler(grpc.GenericRpcHandler):
+class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
     def __init__(self, provider: Provider) -> None:
         self._methods = provider.methods
 

@@ -7,10 +7,7 @@ another's computed attribute, the reference in the configuration is looked at.
 from __future__ import annotations
 
 import importlib
-import json
 import re
-from collections import Counter
-from typing import Any
 
 import pytest
 
@@ -18,50 +15,12 @@ from cloudfail.entrypoints import gcp_function, serving
 from cloudfail_aws.store import DynamoDBKind
 from cloudfail_azure.store import BlobKind
 from cloudfail_gcp.store import CloudStorageKind
-from tests.terraform.roots import ROOT, TERRAFORM, Workplace
+from tests.terraform.plans import ACCOUNT, ARCHIVE, AWS, AZURE, GCP, Plan, planned
+from tests.terraform.roots import ROOT, Workplace
 
-AWS, GCP, AZURE = (f"modules/{cloud}-runner" for cloud in ("aws", "gcp", "azure"))
-ACCOUNT = "123456789012"
-ARCHIVE = {
-    "archive": str(TERRAFORM / AWS / "tests/archive"),
-    "archive_sha256": "9f4859070c9b012c7e4bc5395882f14ccf9bf749feaafc0fd9997734762a38bb",
-}
 STATE = (ROOT / "docs/state.md").read_text(encoding="utf-8")
 
 pytestmark = pytest.mark.parametrize("workplace", ["ceiling"], indirect=True)
-
-
-class Plan:
-    """A plan of an example. resources: by "type.name", what each would be created with."""
-
-    def __init__(self, shown: Any) -> None:
-        [module] = shown["planned_values"]["root_module"]["child_modules"]
-        self.resources: dict[str, Any] = {
-            one["address"].removeprefix("module.runner."): one["values"] for one in module["resources"]
-        }
-        self.outputs = {name: one.get("value") for name, one in shown["planned_values"]["outputs"].items()}
-        called = shown["configuration"]["root_module"]["module_calls"]["runner"]["module"]
-        self._written = {one["address"]: one.get("expressions", {}) for one in called["resources"]}
-
-    def counts(self) -> Counter[str]:
-        return Counter(address.partition(".")[0] for address in self.resources)
-
-    def policy(self, address: str, attribute: str = "policy") -> Any:
-        return json.loads(self.resources[address][attribute])["Statement"]
-
-    def references(self, address: str, *path: str) -> list[str]:
-        """What an argument is made from; for a block in a list, the first."""
-        written = self._written[address]
-        for name in path:
-            written = written[0] if isinstance(written, list) else written
-            written = written[name]
-        return [str(one) for one in written["references"]]
-
-
-def planned(workplace: Workplace, module: str, name: str, **variables: str) -> Plan:
-    example = workplace.copy(f"planned-{name}") / module / "examples/minimal"
-    workplace.init(example)
-    return Plan(workplace.plan(example, {**ARCHIVE, **variables}))
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +64,9 @@ def test_the_function_of_aws_is_this_projects_handler(aws: Plan) -> None:
         60,
         1,
     )
-    assert function["environment"] == [{"variables": {"CLOUDFAIL_CONFIG": "cloudfail.yaml"}}]
+    assert (
+        function["environment"] == []
+    )  # Lambda says itself how much time is left, and the archive where its files are
     assert aws.references("aws_lambda_function.runner", "role")[0] == "aws_iam_role.watch.arn"
 
 
@@ -196,6 +157,7 @@ def test_the_function_of_gcp_is_this_projects_and_is_told_its_time(gcp: Plan) ->
     assert callable(getattr(gcp_function, function["build_config"][0]["entry_point"]))
     [service] = function["service_config"]
     assert service["environment_variables"][serving.LIMIT] == str(service["timeout_seconds"])
+    assert function["build_config"][0]["runtime"] == "python313"
     assert (service["max_instance_count"], service["max_instance_request_concurrency"]) == (1, 1)
     assert service["ingress_settings"] == "ALLOW_INTERNAL_ONLY"
 
@@ -258,7 +220,7 @@ def test_azure_makes_these_and_nothing_else(azure: Plan) -> None:
         "azurerm_log_analytics_workspace": 1,
         "azurerm_management_lock": 1,
         "azurerm_monitor_scheduled_query_rules_alert_v2": 1,
-        "azurerm_role_assignment": 2,
+        "azurerm_role_assignment": 1,
         "azurerm_service_plan": 1,
         "azurerm_storage_account": 2,
         "azurerm_storage_container": 2,
@@ -267,30 +229,27 @@ def test_azure_makes_these_and_nothing_else(azure: Plan) -> None:
     }
 
 
-def test_the_app_of_azure_is_its_identity_and_has_no_keys(azure: Plan) -> None:
+def test_the_app_of_azure_is_told_its_time_and_whose_name_it_uses(azure: Plan) -> None:
     app = azure.resources["azurerm_function_app_flex_consumption.runner"]
     assert (app["runtime_name"], app["runtime_version"], app["https_only"]) == ("python", "3.13", True)
-    assert app["storage_authentication_type"] == "UserAssignedIdentity"
-    accounts = [azure.resources[f"azurerm_storage_account.{name}"] for name in ("host", "log[0]")]
-    assert [one["shared_access_key_enabled"] for one in accounts] == [False, False]
-    assert [one["allow_nested_items_to_be_public"] for one in accounts] == [False, False]
     assert app["zip_deploy_file"] == ARCHIVE["archive"]
     written = azure.references("azurerm_function_app_flex_consumption.runner", "app_settings")
-    assert "azurerm_user_assigned_identity.watch.client_id" in written
+    assert {"azurerm_user_assigned_identity.watch.client_id", "local.limit_seconds"} <= set(written)
+    identity = azure.references("azurerm_function_app_flex_consumption.runner", "identity", "identity_ids")
+    assert identity[0] == "azurerm_user_assigned_identity.watch.id"
 
 
-def test_the_apps_identity_of_azure_may_do_what_the_document_names_and_what_the_host_needs(azure: Plan) -> None:
+def test_the_apps_identity_of_azure_may_do_what_the_document_names_and_no_more(azure: Plan) -> None:
     said = re.search(r"Role: ([\w ]+)\.", STATE.split("**Blob Storage.**")[1])
     assert said is not None
-    given = {
-        (one["role_definition_name"], one["scope"].partition("/storageAccounts/")[2])
-        for address, one in azure.resources.items()
-        if address.startswith("azurerm_role_assignment.")
-    }
-    assert given == {
-        (said[1], "shopcloudfaillog/blobServices/default/containers/cloudfail"),
-        ("Storage Blob Data Owner", "shopcloudfailhost"),
-    }
+    role = azure.resources["azurerm_role_assignment.log"]
+    assert role["role_definition_name"] == said[1]
+    assert role["scope"].endswith("/storageAccounts/shopcloudfaillog/blobServices/default/containers/cloudfail")
+    member = azure.references("azurerm_role_assignment.log", "principal_id")[0]
+    assert member == "azurerm_user_assigned_identity.watch.principal_id"
+    # A key would go around every role.
+    assert azure.resources["azurerm_storage_account.log[0]"]["shared_access_key_enabled"] is False
+    assert azure.resources["azurerm_storage_account.log[0]"]["allow_nested_items_to_be_public"] is False
 
 
 def test_silence_raises_the_alarm_of_azure_and_somebody_hears(azure: Plan) -> None:

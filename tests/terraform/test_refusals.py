@@ -48,7 +48,13 @@ MISTAKES = {
         "aws_iam_role.watched.arn",
         "Reference to undeclared resource",
     ),
-    "a block written as an argument": (AWS, "main.tf", "  environment {", "  environment = {", "Unsupported argument"),
+    "a block written as an argument": (
+        AWS,
+        "main.tf",
+        "  flexible_time_window {",
+        "  flexible_time_window = {",
+        "Unsupported argument",
+    ),
     "two blocks where one is allowed": (
         AWS,
         "main.tf",
@@ -75,7 +81,7 @@ MISTAKES = {
     "a value that the API does not know": (
         AWS,
         "main.tf",
-        '"python3.13"',
+        '"python${var.python}"',
         '"python3.99"',
         "runtime cannot be 'python3.99'",
     ),

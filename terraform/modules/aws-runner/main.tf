@@ -23,7 +23,7 @@ resource "aws_lambda_function" "runner" {
   role                           = aws_iam_role.watch.arn
   filename                       = var.archive
   source_code_hash               = filebase64sha256(var.archive)
-  runtime                        = "python3.13"
+  runtime                        = "python${var.python}"
   handler                        = "cloudfail.entrypoints.aws_lambda.handler"
   architectures                  = [var.architecture]
   memory_size                    = var.memory_mb
@@ -31,8 +31,12 @@ resource "aws_lambda_function" "runner" {
   reserved_concurrent_executions = 1
   tags                           = var.tags
 
-  environment {
-    variables = merge(var.environment, { CLOUDFAIL_CONFIG = var.config })
+  dynamic "environment" {
+    for_each = length(var.environment) > 0 ? [var.environment] : []
+
+    content {
+      variables = environment.value
+    }
   }
 
   lifecycle {

@@ -39,10 +39,21 @@ variable "archive_sha256" {
   }
 }
 
-variable "architecture" {
-  description = "What the archive was built for: arm64 or x86_64."
+variable "python" {
+  description = "The Python that the archive was built for: 3.11, 3.12 or 3.13."
   type        = string
-  default     = "arm64"
+  default     = "3.13"
+
+  validation {
+    condition     = contains(["3.11", "3.12", "3.13"], var.python)
+    error_message = "Write 3.11, 3.12 or 3.13, as it was said when the archive was built."
+  }
+}
+
+variable "architecture" {
+  description = "What the archive was built for: x86_64 or arm64."
+  type        = string
+  default     = "x86_64"
 
   validation {
     condition     = contains(["arm64", "x86_64"], var.architecture)
@@ -61,21 +72,10 @@ variable "memory_mb" {
   }
 }
 
-variable "config" {
-  description = "Where cloudfail.yaml stands in the archive."
-  type        = string
-  default     = "cloudfail.yaml"
-}
-
 variable "environment" {
   description = "More environment variables of the function. No secrets: whoever may read the function reads them."
   type        = map(string)
   default     = {}
-
-  validation {
-    condition     = alltrue([for key in keys(var.environment) : !contains(["CLOUDFAIL_CONFIG", "CLOUDFAIL_LIMIT_SECONDS"], key)])
-    error_message = "CLOUDFAIL_CONFIG and CLOUDFAIL_LIMIT_SECONDS are set by the module."
-  }
 }
 
 variable "store" {

@@ -17,16 +17,6 @@ resource "azurerm_role_assignment" "log" {
   depends_on = [azurerm_storage_container.log]
 }
 
-# The host writes its locks and reads the archive as the same identity; the platform documents this role for it.
-resource "azurerm_role_assignment" "host" {
-  scope                = local.host_id
-  role_definition_name = "Storage Blob Data Owner"
-  principal_id         = azurerm_user_assigned_identity.watch.principal_id
-  principal_type       = "ServicePrincipal"
-
-  depends_on = [azurerm_storage_account.host]
-}
-
 resource "azurerm_role_assignment" "watch" {
   for_each = var.watch_roles
 

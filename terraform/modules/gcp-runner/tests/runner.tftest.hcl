@@ -80,7 +80,7 @@ run "a_bucket_with_a_prefix_and_a_retention" {
   }
 
   assert {
-    condition     = tonumber(google_storage_bucket.log[0].retention_policy[0].retention_period) == 2592000
+    condition     = tonumber(google_storage_bucket.log[0].retention_policy[0].retention_period) == 2592000 && !google_storage_bucket.log[0].versioning[0].enabled
     error_message = "Thirty days, in seconds."
   }
 }
@@ -115,6 +115,19 @@ run "executing_is_somebody_else" {
   assert {
     condition     = [for one in google_project_iam_member.watch : one.role] == ["roles/dns.reader"]
     error_message = "It reads what it was given to read."
+  }
+}
+
+run "the_python_that_the_archive_was_built_for" {
+  command = plan
+
+  variables {
+    python = "3.12"
+  }
+
+  assert {
+    condition     = google_cloudfunctions2_function.runner.build_config[0].runtime == "python312"
+    error_message = "Its libraries are for another Python."
   }
 }
 

@@ -13,7 +13,7 @@ terraform {
 }
 
 provider "azurerm" {
-  # The accounts have no keys.
+  # The log's account has no keys.
   storage_use_azuread = true
 
   features {}
