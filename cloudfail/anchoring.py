@@ -59,7 +59,8 @@ class _Owed(NamedTuple):
 
 
 class Anchoring:
-    """The anchors of one application that this process makes. `hear` and `owed` may be called from any thread."""
+    """The anchors of one application that this process makes. `hear` and `owed` may be called from any thread. `tell`
+    is called once for each fork, from a thread of ours."""
 
     def __init__(
         self,
@@ -77,6 +78,7 @@ class Anchoring:
         self.clock = clock or SystemClock()
         self.retry_seconds = retry_seconds
         self.first = ""
+        self.tell: Callable[[str], None] = lambda _line: None
         self.changed = threading.Condition()
         self._points: dict[int, _Owed] = {}
         self._told: dict[str, int] = {}
@@ -143,7 +145,7 @@ class Anchoring:
                 if (seq, owed.point.digest) not in place.held and (owed.live or seq > newest)
             ]
 
-    def _forks_in(self, place: _Place) -> list[str]:
+    def forks_in(self, place: _Place) -> list[str]:
         with self.changed:
             own = {seq: owed.point.digest for seq, owed in self._points.items()}
             return [
@@ -168,12 +170,13 @@ class Anchoring:
         """What a person must know: forks that were found, and what is owed, with the reason."""
         found = []
         for place in self._places:
-            found += self._forks_in(place)
+            found += self.forks_in(place)
             owed = self.owed_in(place)
             if owed:
                 more = f" and {len(owed) - 1} more" if len(owed) > 1 else ""
                 because = f": {place.failure}" if place.failure else "."
-                found.append(f"Not anchored in {place.label}: {owed[0]}{more}{because}")
+                what = "Not anchored" if place.rounds_begun else "As far as the log says, not anchored yet"
+                found.append(f"{what} in {place.label}: {owed[0]}{more}{because}")
         return tuple(found)
 
     @property
@@ -197,6 +200,7 @@ class _Place:
         self._opened = opened
         self._store: Store | None = None
         self._read_to = 0
+        self._said: list[str] = []
         self._thread: threading.Thread | None = None
 
     def rouse(self) -> None:
@@ -230,7 +234,11 @@ class _Place:
             with anchoring.changed:
                 self.failure = failure
                 self.rounds_ended += 1
+                news = [line for line in anchoring.forks_in(self) if line not in self._said]
+                self._said += news
                 anchoring.changed.notify_all()
+            for line in news:
+                anchoring.tell(line)
 
     def _write(self) -> None:
         private, allowed = self._anchoring.keys.private(), self._anchoring.keys.allowed()

@@ -517,12 +517,16 @@ class App:
         if self.anchoring is None or not self.anchoring.begun:
             return ()
         self.anchoring.wait(seconds)
-        if news := self.anchoring.news:
-            with contextlib.suppress(CloudfailError):
-                first = self.anchoring.first
-                self.remember(as_sample(first, {**anchored(self.log(), first), **news}))
+        with contextlib.suppress(CloudfailError):
+            self.note_anchors()
         self.anchoring.end()
         return self.anchoring.lines
+
+    def note_anchors(self) -> None:
+        """Note in the log what this process anchored, so that others know how far it is. Raises as `remember`."""
+        if self.anchoring is not None and (news := self.anchoring.news):
+            first = self.anchoring.first
+            self.remember(as_sample(first, {**anchored(self.log(), first), **news}))
 
     def audit(self) -> list[Entry]:
         """Every entry of the log, its chain verified from the first. Raises BrokenChain at the first that does not

@@ -125,6 +125,7 @@ class Watcher:
                     decision = self._decide(log)
                     if decision.kind is DecisionKind.ACT and self._open(decision, heartbeats):
                         continue
+                    self.app.note_anchors()
                     primary = log.primary or self.app.topology.primary
                     self._ready.keep(primary, self._target(primary), calm=self.live.calm())
                     if clock.boot() - settled_at >= OBLIGATION_SECONDS:

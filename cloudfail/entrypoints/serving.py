@@ -71,6 +71,8 @@ def tick(seconds: float, *, by: str, say: Say | None = None) -> dict[str, Any]:
     app.notify = told_once(
         lambda entry, line: say({"event": "entry", "seq": entry.seq, "said": line}), since=app.log().seq
     )
+    if app.anchoring is not None:
+        app.anchoring.tell = lambda line: say({"event": "anchors", "said": line})
     app.make_anchors()
     # The last call begins early enough to come back: within half of the time, where the whole is short.
     until = max(began + seconds / 2, app.over_by - longest_call)

@@ -152,6 +152,18 @@ def test_a_plan_that_somebody_signs_for_automation_is_anchored(stage: Stage, pla
     assert [anchor.why for anchor in anchors(place)] == [f"standing plan {plan.checksum[:8]}"]
 
 
+def test_a_watch_notes_how_far_the_log_is_anchored_once(stage: Stage, place: FileStore) -> None:
+    app = app_of(stage, place)
+    app.begin()
+    assert app.go_on() is Phase.DONE
+    assert app.anchoring is not None
+    app.anchoring.wait(30.0)
+    for _ in range(3):
+        app.note_anchors()
+    notes = [entry for entry in app.audit() if "anchored" in entry.data]
+    assert [note.data["anchored"]["places"] for note in notes] == [{"file:anchors": anchors(place)[-1].seq}]
+
+
 def test_reading_makes_no_anchor(stage: Stage, place: FileStore) -> None:
     moved(stage, None)
     reader = app_of(stage, place)
@@ -262,9 +274,13 @@ def test_of_two_logs_under_one_name_either_is_found_and_whoever_writes_the_secon
     assert first.go_on() is Phase.GATED
     first.settle_anchors(30.0)
     second = app_of(other, place, "runner-2")
+    told: list[str] = []
+    assert second.anchoring is not None
+    second.anchoring.tell = told.append
     assert second.go_on() is Phase.GATED
     said = second.settle_anchors(30.0)
     assert any(line.startswith("FORKED: anchor 2 in file:anchors, signed by runner ") for line in said)
+    assert told == [line for line in said if line.startswith("FORKED")], "at once, and once"
     assert [anchor.by for anchor in anchors(place)] == ["runner-1", "runner-1", "runner-2"]
     for store in (stage.store, other.store):
         verdict = verdict_of(store, place)
@@ -608,7 +624,8 @@ def test_the_command_line_anchors_what_it_appends_and_verifies_it(site: Path) ->
     app._append(_standing(), {"checksum": "abcdef0123456789", "expires_seconds": 60.0})
     status = cli(site, "status", private="")
     assert "Log's head, to be kept: shop 1 " in status.stdout
-    assert f"Not anchored in file:{site}/anchors: entry 1 (standing plan abcdef01)." in status.stdout
+    owed = f"As far as the log says, not anchored yet in file:{site}/anchors: entry 1 (standing plan abcdef01)."
+    assert owed in status.stdout
     assert not (site / "anchors").exists(), "looking changes nothing"
 
     first = cli(site, "audit", "verify", "--format", "json")

@@ -29,6 +29,7 @@ DEFAULT_CONFIG = Path("cloudfail.yaml")
 JOURNAL = "CLOUDFAIL_JOURNAL"
 """The journal of a move by hand (`evacuate --break-glass`), instead of the store of the file, for every command."""
 _opened: list[App] = []
+_said: list[str] = []
 
 
 def runbook_files(config: Path, named: list[Path] | None) -> list[Path]:
@@ -49,6 +50,8 @@ def open_app(config: Path, runbooks: list[Path] | None, by: str, journal: str = 
     if journal:
         _must_be_begun_by_hand(app, journal)
         typer.echo(f"By hand: the journal is {journal}, not {app.topology.state}.", err=True)
+    if app.anchoring is not None:
+        app.anchoring.tell = _say
     _opened.append(app)
     return app
 
@@ -92,4 +95,11 @@ def settle_anchors() -> None:
     """The end of a command: wait a few seconds for the anchors of what it appended, and say which are owed."""
     while _opened:
         for line in _opened.pop().settle_anchors():
-            typer.echo(line, err=True)
+            _say(line)
+
+
+def _say(line: str) -> None:
+    """What is wrong with anchors, once in each command."""
+    if line not in _said:
+        _said.append(line)
+        typer.echo(line, err=True)
