@@ -47,6 +47,8 @@ from cloudfail.world import Ports, PortsWorld
 
 Notify = Callable[[Entry, LogState], None]
 PREVIEW_SECONDS = 15.0
+STAMP_AHEAD_SECONDS_MAX = 60.0
+"""So far another machine's clock may be ahead of ours."""
 
 
 Signed = tuple[str, str]
@@ -154,7 +156,11 @@ class App:
             if isinstance(beat, Known):
                 return beat
         sampled = self._log.samples.get("acknowledged", {}).get(f"{database}/{region}")
-        return Unknown("no heartbeat was seen acknowledged") if sampled is None else Known(sampled, sampled)
+        if sampled is None:
+            return Unknown("no heartbeat was seen acknowledged")
+        if sampled > self.clock.wall() + STAMP_AHEAD_SECONDS_MAX:
+            return Unknown("the log's last heartbeat lies in the future")
+        return Known(sampled, sampled)
 
     def lint(self, runbook: str | None = None, source: str | None = None, target: str | None = None) -> list[Finding]:
         """What lint says of the topology and of one runbook (or of all)."""

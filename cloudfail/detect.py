@@ -7,7 +7,7 @@ Two questions, kept apart so that either can be deepened alone:
    - before it has seen enough,
    - as soon as it could not look (its own network, resolver or process is in trouble): that is evidence about the
      observer, so the answers on the other side of it are not added up with those on this side,
-   - when its newest answer is older than the check's staleness bound,
+   - when its newest answer is older than the check's staleness bound, or of a time that has not come,
    - while it says down and its newest answer was good: it has not changed its mind, but it is no witness for the loss
      in that moment, so nobody acts in the seconds in which a region comes back. If the next is bad again, it says so
      since then: a loss that must last has no good answer in it; a region that serves every other request is not lost.
@@ -71,7 +71,7 @@ class Count:
 
     def voice(self, check: Check, now: float) -> Health:
         """What it says now."""
-        if now - self.at > staleness_seconds(check):
+        if not -STALENESS_GRACE_SECONDS <= now - self.at <= staleness_seconds(check):
             return Health.UNKNOWN
         if self.health is Health.DOWN and self.last is not Health.DOWN:
             return Health.UNKNOWN
@@ -98,12 +98,16 @@ class Detection:
 
 
 def observe(state: Detection, observation: Observation) -> Detection:
-    """Fold one observation in. One of a check that is not configured changes nothing."""
+    """Fold one observation in. One of a check that is not configured changes nothing, nor does one that is older than
+    what this vantage said already: a late answer, or one that is told again, is no further answer in a row."""
     check = state.checks.get(observation.check)
     if check is None:
         return state
     key = (observation.region, observation.check, observation.vantage)
-    return Detection(state.checks, {**state.counts, key: _counted(state.counts.get(key), observation, check)})
+    before = state.counts.get(key)
+    if before is not None and observation.at < before.at:
+        return state
+    return Detection(state.checks, {**state.counts, key: _counted(before, observation, check)})
 
 
 def _counted(before: Count | None, seen: Observation, check: Check) -> Count:

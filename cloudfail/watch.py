@@ -225,6 +225,7 @@ class _Observer:
         assert process.stdin is not None
         assert process.stdout is not None
         arrivals = Arrivals()
+        newest: dict[tuple[str, str], float] = {}
         try:
             try:
                 process.stdin.write(json.dumps(self._document).encode() + b"\n")
@@ -233,7 +234,7 @@ class _Observer:
             except (OSError, ValueError) as error:  # it died at once, or stop() closed the pipe
                 self._last_words = str(error)
             while line := process.stdout.readline(LINE_BYTES_MAX):
-                self._take(line, arrivals)
+                self._take(line, arrivals, newest)
         finally:
             with contextlib.suppress(OSError):
                 process.stdin.close()
@@ -262,7 +263,9 @@ class _Observer:
             self._heard_at = self._clock.boot()
             return self._process
 
-    def _take(self, line: bytes, arrivals: Arrivals) -> None:
+    def _take(self, line: bytes, arrivals: Arrivals, newest: dict[tuple[str, str], float]) -> None:
+        """Deliver what a line says, in this vantage's name whatever it says of that. An observer looks at one target at
+        a time, so of each target the next answer is later than the last: one that is not was told before."""
         arrived = self._clock.boot()
         try:
             said = json.loads(line)
@@ -270,10 +273,13 @@ class _Observer:
             sent, took, detail = float(said["sent"]), float(said["took"]), str(said["detail"])
             if (region, check) not in self._asked or not math.isfinite(sent) or not 0 <= took < math.inf:
                 raise ValueError("not what was asked")
+            if sent <= newest.get((region, check), -math.inf):
+                raise ValueError("told before")
         except (ValueError, TypeError, KeyError, RecursionError):
             self._garbage += 1
             self._last_words = plain(line.decode(errors="replace").strip()) or self._last_words
             return
+        newest[region, check] = sent
         self._observations += 1
         seen_at = arrivals.seen_at(sent, arrived)
         self._heard_at = max(self._heard_at, seen_at)

@@ -344,7 +344,8 @@ class Watcher:
         carried = self.app.log().samples.get("down", {})
         if not 0 <= self.app.clock.wall() - carried.get("at", 0.0) <= CARRY_GAP_SECONDS_MAX:
             return {}
-        return {region: float(seconds) for region, seconds in carried.get("seconds", {}).items()}
+        known = self.app.topology.regions
+        return {region: float(seconds) for region, seconds in carried.get("seconds", {}).items() if region in known}
 
     def _carry_down(self) -> None:
         now = self.app.clock.boot()

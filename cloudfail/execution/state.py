@@ -18,6 +18,7 @@ from cloudfail.approval import Approvers, mark_of
 from cloudfail.execution import origin as beginnings
 from cloudfail.execution.approving import counted, counted_standing
 from cloudfail.execution.lifecycle import PEOPLES, Event, Phase, When, transition
+from cloudfail.execution.samples import sampled
 from cloudfail.model.codec import checksum_of_document, plan_from_document
 from cloudfail.model.journal import BrokenChain, Entry, Kind
 from cloudfail.model.plan import Plan, PlannedStep
@@ -298,7 +299,7 @@ def _apply(state: LogState, entry: Entry) -> LogState:
             standing = (entry.data["checksum"], entry.at, entry.by, float(entry.data["expires_seconds"]))
             return replace(state, standing=standing if entry.data["checksum"] else None)
         case Kind.SAMPLE:
-            return replace(state, samples=_sampled(state.samples, entry.data))
+            return replace(state, samples=sampled(state.samples, entry.data))
         case Kind.OPENED:
             return _open(state, entry) if not state.open_run else state
         case Kind.SEALED:
@@ -311,14 +312,6 @@ def _apply(state: LogState, entry: Entry) -> LogState:
             return state if state.run is None or entry.t is None else _with(state, replace(state.run, t=entry.t))
         case _:
             return _run_entry(state, entry)
-
-
-def _sampled(before: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    """The newest of each, but of bundles the highest serial: an older one is not to be put back."""
-    after = {**before, **said}
-    if "bundle" in before and "bundle" in said and said["bundle"]["serial"] < before["bundle"]["serial"]:
-        after["bundle"] = before["bundle"]
-    return after
 
 
 def _open(state: LogState, entry: Entry) -> LogState:

@@ -194,8 +194,8 @@ def test_a_standing_plan_is_the_newest_and_can_be_taken_back() -> None:
 
 
 def test_samples_are_kept_by_name_the_newest_of_each() -> None:
-    state = log((Kind.SAMPLE, None, {"workers": 1, "lag": 2}), (Kind.SAMPLE, None, {"lag": 3}))
-    assert {name: state.samples[name] for name in ("workers", "lag")} == {"workers": 1, "lag": 3}
+    state = log((Kind.SAMPLE, None, {"seen": 1, "lag": 2}), (Kind.SAMPLE, None, {"lag": 3}))
+    assert {name: state.samples[name] for name in ("seen", "lag")} == {"seen": 1, "lag": 3}
 
 
 def test_automation_is_paused_and_resumed_by_a_command_without_a_run() -> None:

@@ -102,7 +102,7 @@ def test_every_check_must_be_healthy_and_one_down_is_enough() -> None:
     assert judged(where, state, 11).health is UNKNOWN
     good = fold(where, rounds("abc", GOOD, 1, 11), check="db", state=state)
     assert (judged(where, good, 12).health, judged(where, good, 12).since) == (GOOD, 11)
-    bad = fold(where, rounds("abc", BAD, 1, 11, 21), check="db", state=good)
+    bad = fold(where, rounds("abc", BAD, 12, 16, 21), check="db", state=good)
     bad = fold(where, rounds("abc", GOOD, 20), state=bad)
     assert judged(where, bad, 22).health is BAD
 

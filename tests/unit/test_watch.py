@@ -185,7 +185,8 @@ good = dict(region="east", check="web", health="healthy", took=0.1, sent=1.0, de
 lines = ["", "{", "[]", "null", "x" * 100_000, "[" * 9000, json.dumps({**good, "region": "mars"}),
          json.dumps({**good, "health": "fine"}), json.dumps({**good, "sent": "soon"}),
          json.dumps({**good, "sent": 1e999}),
-         json.dumps({**good, "took": -1}), json.dumps({**good, "detail": "\\x1b[31m red"}), json.dumps(good)]
+         json.dumps({**good, "took": -1}), json.dumps({**good, "detail": "\\x1b[31m red"}),
+         json.dumps({**good, "sent": 2.0})]
 for line in lines:
     print(line, flush=True)
 sys.stdin.read()
