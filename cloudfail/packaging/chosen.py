@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from cloudfail import config as configuration
 from cloudfail.actions.catalog import ACTIONS
@@ -51,11 +51,16 @@ def needs_of(config: Path, runbooks: Sequence[Path], target: Target) -> Needs:
     extras = {target.cloud.extra, *(providers & set(EXTRAS))}
     if scheme in EXTRA_OF:
         extras.add(EXTRA_OF[scheme])
-    if topology.policy.approvers:
+    anchors = topology.audit.anchors if topology.audit is not None else ()
+    extras |= {EXTRA_OF[kind] for kind in (url.partition(":")[0] for url in anchors) if kind in EXTRA_OF}
+    if topology.policy.approvers or anchors:
         extras.add("signing")
     others = [entry for name, entry in known().items() if name in providers - set(EXTRAS)]
     others += [entry for name, entry in known(STORES).items() if name == scheme and scheme not in EXTRA_OF]
-    return Needs(_files(config, runbooks), tuple(sorted(extras)), tuple(sorted({_pinned(entry) for entry in others})))
+    files = _files(config, runbooks)
+    if topology.audit is not None:
+        files |= _signers(config.parent, topology.audit.signers)
+    return Needs(files, tuple(sorted(extras)), tuple(sorted({_pinned(entry) for entry in others})))
 
 
 def _pinned(entry: EntryPoint) -> str:
@@ -64,6 +69,23 @@ def _pinned(entry: EntryPoint) -> str:
             f'What brings "{entry.name}" ({entry.value}) is not an installed package.', _NOTHING, "Install it with pip."
         )
     return f"{entry.dist.name}=={entry.dist.version}"
+
+
+def _signers(folder: Path, named: str) -> Files:
+    """Whose anchors are believed, where cloudfail.yaml says that it is. (The key itself never goes into an archive.)"""
+    path = PurePosixPath(named)
+    if path.is_absolute() or ".." in path.parts:
+        raise Refused(
+            f"The signers of anchors are in {named}, which is outside of the archive.",
+            _NOTHING,
+            "Put the file beside cloudfail.yaml, and write audit.signers as a path from there.",
+        )
+    try:
+        return {path.as_posix(): (folder / named).read_bytes()}
+    except OSError as error:
+        raise Refused(
+            f"{folder / named} cannot be read: {error.strerror}.", _NOTHING, "Put it there: docs/audit.md"
+        ) from error
 
 
 def _files(config: Path, runbooks: Sequence[Path]) -> Files:

@@ -221,11 +221,26 @@ def test_the_extras_are_the_clouds_own_and_what_the_files_name(
 
 
 def test_signed_approvals_bring_what_checks_signatures(tmp_path: Path) -> None:
-    Site(tmp_path, state=WITNESS).close()
     public = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    Site(tmp_path, state=WITNESS, approvers=(f"alice {public}",)).close()
     path = tmp_path / "cloudfail.yaml"
-    path.write_text(path.read_text().replace("policy: {", f'policy: {{approvers: ["alice {public}"], '))
     assert "signing" in chosen.needs_of(path, [tmp_path / "runbooks" / "evacuate.yaml"], target_of("aws")).extras
+
+
+def test_anchors_bring_their_places_libraries_and_what_signs_them(tmp_path: Path) -> None:
+    Site(tmp_path, state=WITNESS).close()
+    path = tmp_path / "cloudfail.yaml"
+    audit = 'audit: {anchors: ["gs://worm/shop?location=eu"], key: env:KEY, signers: allowed_signers}\n'
+    path.write_text(path.read_text() + audit)
+    with pytest.raises(Refused, match="allowed_signers cannot be read"):
+        chosen.needs_of(path, [], target_of("aws"))
+    (tmp_path / "allowed_signers").write_text("runner ssh-ed25519 AAAA")
+    needs = chosen.needs_of(path, [], target_of("aws"))
+    assert needs.extras == ("aws", "gcp", "local", "signing")
+    assert needs.files["allowed_signers"] == b"runner ssh-ed25519 AAAA"
+    path.write_text(path.read_text().replace("signers: allowed_signers", "signers: ../allowed_signers"))
+    with pytest.raises(Refused, match="outside of the archive"):
+        chosen.needs_of(path, [], target_of("aws"))
 
 
 @pytest.mark.parametrize("state", ["", '"memory:"'])
