@@ -12,6 +12,7 @@ from cloudfail.testing.simulation.play import History, Play, play
 from cloudfail.testing.simulation.process import watcher
 from cloudfail.testing.simulation.scenario import Happening, Person, Scenario, Setup, Worker
 from cloudfail.testing.simulation.setups import shipped_setups
+from cloudfail.testing.simulation.swarm import replayed
 
 LOST = Happening("region lost", 12.0, {"region": "east", "how": "kill"})
 CUT = Happening("region lost", 12.0, {"region": "east", "how": "cut"})
@@ -220,3 +221,15 @@ def test_an_abort_that_did_not_land_is_no_abort(local: Setup) -> None:
     assert history.fired.get("late append")
     assert [run.phase for run in history.runs()] == [Phase.UNDONE]
     assert not [entry for _, entry in history.entries if entry.kind is Kind.INTENT]
+
+
+def test_a_fence_that_went_out_of_sight_and_is_seen_again_counts_as_what_it_is() -> None:
+    """Proven, then out of the worker's sight, so that a person accepted it as owed with 60 s of loss; the promotion
+    came 120 s later, with the fence in sight again. That is in order, and the checker of I3 denied it (seed 161985)."""
+    setups = shipped_setups()
+    scenario = replayed(161985, setups)
+    history = play(scenario, next(setup for setup in setups if setup.name == scenario.setup))
+    assert judge(history) == []
+    (run,) = history.runs()
+    assert run.accepted.owed_fence == "carol"
+    assert history.cloud.promotions[0][0] > 130.0

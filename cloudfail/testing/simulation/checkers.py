@@ -158,7 +158,7 @@ def _lost_more_than_said(history: History, run: RunState, database: str) -> Iter
         and seen.data["outcome"] in {"proven", "prevented"}
         for before, seen in history.entries
     )
-    accepted_owed = accepted_owed and not settled
+    accepted_owed = accepted_owed and not settled and not _fenced_all_along(history, run, database, at)
     dead, alive, _ = entry.data["loss"]
     bound = max(run.plan.bounds.loss_seconds_max, accepted_loss or 0.0)
     said = alive if accepted_owed else dead
@@ -175,6 +175,25 @@ def _lost_more_than_said(history: History, run: RunState, database: str) -> Iter
     really = max(gone.values(), default=0.0)
     if not accepted_owed and really > bound + BEAT_SECONDS + 0.3:
         yield Violation("I3", f"the promotion lost {really:.1f} s of acknowledged writes, of {bound:.1f} s in order")
+
+
+def _fenced_all_along(history: History, run: RunState, database: str, at: float) -> bool:
+    """Whether the source's fence was proven before `at`, and it acknowledged nothing since. The worker may have lost
+    sight of it, so that a person accepted the fence as owed; seen again, it counts as what it is (ADR 0009)."""
+    proven = [
+        before
+        for before, seen in history.entries
+        if before <= at
+        and seen.kind is Kind.SEEN
+        and seen.data["run"] == run.id
+        and seen.data["way"] == "do"
+        and seen.data["outcome"] in {"proven", "prevented"}
+        and run.plan.step(seen.data["step"]).facts.verb == "fence"
+    ]
+    return bool(proven) and not any(
+        region == run.plan.source and until > max(proven) and since < at
+        for since, until, region, _ in history.cloud.acked_at[database]
+    )
 
 
 def what_was_acknowledged_is_there(history: History) -> Iterator[Violation]:
