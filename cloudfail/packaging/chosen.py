@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from cloudfail import config as configuration
 from cloudfail.actions.catalog import ACTIONS
 from cloudfail.errors import Refused
 from cloudfail.lint import Severity, lint
+from cloudfail.model.topology import Audit
 from cloudfail.packaging.archive import Files
 from cloudfail.packaging.targets import Target
 from cloudfail.registry import EXTRAS, known
@@ -46,16 +47,46 @@ def needs_of(config: Path, runbooks: Sequence[Path], target: Target) -> Needs:
             _NOTHING,
             "Write one of the stores that outlive a region: docs/state.md",
         )
+    files = _files(config, runbooks)
     providers = {one.provider for one in topology.regions.values()}
     providers |= {one.provider for one in topology.resources.values()}
-    extras = {target.cloud.extra, *(providers & set(EXTRAS))}
-    if scheme in EXTRA_OF:
-        extras.add(EXTRA_OF[scheme])
-    if topology.policy.approvers:
+    schemes, extras = {scheme}, {target.cloud.extra, *(providers & set(EXTRAS))}
+    if topology.audit is not None:
+        schemes |= {url.partition(":")[0] for url in topology.audit.anchors}
+        files |= _for_anchors(topology.audit, config)
+    extras |= {EXTRA_OF[one] for one in schemes if one in EXTRA_OF}
+    if topology.policy.approvers or topology.audit is not None:
         extras.add("signing")
     others = [entry for name, entry in known().items() if name in providers - set(EXTRAS)]
-    others += [entry for name, entry in known(STORES).items() if name == scheme and scheme not in EXTRA_OF]
-    return Needs(_files(config, runbooks), tuple(sorted(extras)), tuple(sorted({_pinned(entry) for entry in others})))
+    others += [entry for name, entry in known(STORES).items() if name in schemes - set(EXTRA_OF)]
+    return Needs(files, tuple(sorted(extras)), tuple(sorted({_pinned(entry) for entry in others})))
+
+
+def _for_anchors(audit: Audit, config: Path) -> Files:
+    """Who may sign. Raises Refused for a key that would have to lie in the archive, where whoever reads it has it; and
+    for signers that the function would look for where they are not."""
+    where, _, key = audit.key.partition(":")
+    if where == "file" and not Path(key).is_absolute():
+        raise Refused(
+            f"audit.key is the file {key} beside {config.name}, and a private key does not belong into an archive.",
+            _NOTHING,
+            "Write env:NAME, and set it on the function from the platform's store of secrets.",
+        )
+    signers = PurePosixPath(audit.signers)
+    if signers.is_absolute() or ".." in signers.parts:
+        raise Refused(
+            f"audit.signers is {audit.signers}, which lies outside of the archive.",
+            _NOTHING,
+            f"Put the file beside {config.name}, and name it from there.",
+        )
+    try:
+        return {str(signers): (config.parent / signers).read_bytes()}
+    except OSError as error:
+        raise Refused(
+            f"{config.parent / signers}, which says who may sign anchors, cannot be read: {error.strerror}.",
+            _NOTHING,
+            "Put it there, or name another one under audit: in cloudfail.yaml.",
+        ) from error
 
 
 def _pinned(entry: EntryPoint) -> str:
