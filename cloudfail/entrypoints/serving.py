@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import site
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -89,6 +90,8 @@ def _lead_children_to_us() -> None:
     """The platform puts an archive on the search path of this process alone: without more, the observers, which are
     processes of their own, would not find cloudfail, and a vantage that cannot look sees no loss."""
     root = str(Path(__file__).resolve().parents[2])
+    if root in site.getsitepackages():
+        return  # where every interpreter looks, and after its own library
     given = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
     if root not in given:
         os.environ["PYTHONPATH"] = os.pathsep.join([*given, root])

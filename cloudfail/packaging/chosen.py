@@ -11,6 +11,7 @@ from cloudfail import config as configuration
 from cloudfail.actions.catalog import ACTIONS
 from cloudfail.errors import Refused
 from cloudfail.lint import Severity, lint
+from cloudfail.model.topology import Audit
 from cloudfail.packaging.archive import Files
 from cloudfail.packaging.targets import Target
 from cloudfail.registry import EXTRAS, known
@@ -46,21 +47,46 @@ def needs_of(config: Path, runbooks: Sequence[Path], target: Target) -> Needs:
             _NOTHING,
             "Write one of the stores that outlive a region: docs/state.md",
         )
+    files = _files(config, runbooks)
     providers = {one.provider for one in topology.regions.values()}
     providers |= {one.provider for one in topology.resources.values()}
-    extras = {target.cloud.extra, *(providers & set(EXTRAS))}
-    if scheme in EXTRA_OF:
-        extras.add(EXTRA_OF[scheme])
-    anchors = topology.audit.anchors if topology.audit is not None else ()
-    extras |= {EXTRA_OF[kind] for kind in (url.partition(":")[0] for url in anchors) if kind in EXTRA_OF}
-    if topology.policy.approvers or anchors:
+    schemes, extras = {scheme}, {target.cloud.extra, *(providers & set(EXTRAS))}
+    if topology.audit is not None:
+        schemes |= {url.partition(":")[0] for url in topology.audit.anchors}
+        files |= _for_anchors(topology.audit, config)
+    extras |= {EXTRA_OF[one] for one in schemes if one in EXTRA_OF}
+    if topology.policy.approvers or topology.audit is not None:
         extras.add("signing")
     others = [entry for name, entry in known().items() if name in providers - set(EXTRAS)]
-    others += [entry for name, entry in known(STORES).items() if name == scheme and scheme not in EXTRA_OF]
-    files = _files(config, runbooks)
-    if topology.audit is not None:
-        files |= _signers(config.parent, topology.audit.signers)
+    others += [entry for name, entry in known(STORES).items() if name in schemes - set(EXTRA_OF)]
     return Needs(files, tuple(sorted(extras)), tuple(sorted({_pinned(entry) for entry in others})))
+
+
+def _for_anchors(audit: Audit, config: Path) -> Files:
+    """Who may sign. Raises Refused for a key that would have to lie in the archive, where whoever reads it has it; and
+    for signers that the function would look for where they are not."""
+    where, _, key = audit.key.partition(":")
+    if where == "file" and not Path(key).is_absolute():
+        raise Refused(
+            f"audit.key is the file {key} beside {config.name}, and a private key does not belong into an archive.",
+            _NOTHING,
+            "Write env:NAME, and set it on the function from the platform's store of secrets.",
+        )
+    signers = PurePosixPath(audit.signers)
+    if signers.is_absolute() or ".." in signers.parts:
+        raise Refused(
+            f"audit.signers is {audit.signers}, which lies outside of the archive.",
+            _NOTHING,
+            f"Put the file beside {config.name}, and name it from there.",
+        )
+    try:
+        return {str(signers): (config.parent / signers).read_bytes()}
+    except OSError as error:
+        raise Refused(
+            f"{config.parent / signers}, which says who may sign anchors, cannot be read: {error.strerror}.",
+            _NOTHING,
+            "Put it there, or name another one under audit: in cloudfail.yaml.",
+        ) from error
 
 
 def _pinned(entry: EntryPoint) -> str:
@@ -69,23 +95,6 @@ def _pinned(entry: EntryPoint) -> str:
             f'What brings "{entry.name}" ({entry.value}) is not an installed package.', _NOTHING, "Install it with pip."
         )
     return f"{entry.dist.name}=={entry.dist.version}"
-
-
-def _signers(folder: Path, named: str) -> Files:
-    """Whose anchors are believed, where cloudfail.yaml says that it is. (The key itself never goes into an archive.)"""
-    path = PurePosixPath(named)
-    if path.is_absolute() or ".." in path.parts:
-        raise Refused(
-            f"The signers of anchors are in {named}, which is outside of the archive.",
-            _NOTHING,
-            "Put the file beside cloudfail.yaml, and write audit.signers as a path from there.",
-        )
-    try:
-        return {path.as_posix(): (folder / named).read_bytes()}
-    except OSError as error:
-        raise Refused(
-            f"{folder / named} cannot be read: {error.strerror}.", _NOTHING, "Put it there: docs/audit.md"
-        ) from error
 
 
 def _files(config: Path, runbooks: Sequence[Path]) -> Files:

@@ -223,24 +223,39 @@ def test_the_extras_are_the_clouds_own_and_what_the_files_name(
 def test_signed_approvals_bring_what_checks_signatures(tmp_path: Path) -> None:
     public = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     Site(tmp_path, state=WITNESS, approvers=(f"alice {public}",)).close()
-    path = tmp_path / "cloudfail.yaml"
-    assert "signing" in chosen.needs_of(path, [tmp_path / "runbooks" / "evacuate.yaml"], target_of("aws")).extras
+    runbook = tmp_path / "runbooks" / "evacuate.yaml"
+    assert "signing" in chosen.needs_of(tmp_path / "cloudfail.yaml", [runbook], target_of("aws")).extras
 
 
-def test_anchors_bring_their_places_libraries_and_what_signs_them(tmp_path: Path) -> None:
-    Site(tmp_path, state=WITNESS).close()
-    path = tmp_path / "cloudfail.yaml"
-    audit = 'audit: {anchors: ["gs://worm/shop?location=eu"], key: env:KEY, signers: allowed_signers}\n'
+def anchored(place: Path, key: str, signers: str) -> tuple[Path, list[Path]]:
+    Site(place, state=WITNESS).close()
+    path = place / "cloudfail.yaml"
+    anchor = "gs://acme-anchors/shop?location=eur4"
+    audit = f'audit: {{anchors: ["{anchor}"], key: "{key}", signers: "{signers}"}}\n'
     path.write_text(path.read_text() + audit)
-    with pytest.raises(Refused, match="allowed_signers cannot be read"):
-        chosen.needs_of(path, [], target_of("aws"))
-    (tmp_path / "allowed_signers").write_text("runner ssh-ed25519 AAAA")
-    needs = chosen.needs_of(path, [], target_of("aws"))
+    return path, [place / "runbooks" / "evacuate.yaml"]
+
+
+def test_anchors_bring_their_stores_libraries_and_who_may_sign(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "signers").write_text("alice ssh-ed25519 AAAA\n")
+    needs = chosen.needs_of(*anchored(tmp_path, "env:ANCHOR_KEY", "keys/signers"), target_of("aws"))
     assert needs.extras == ("aws", "gcp", "local", "signing")
-    assert needs.files["allowed_signers"] == b"runner ssh-ed25519 AAAA"
-    path.write_text(path.read_text().replace("signers: allowed_signers", "signers: ../allowed_signers"))
-    with pytest.raises(Refused, match="outside of the archive"):
-        chosen.needs_of(path, [], target_of("aws"))
+    assert needs.files["keys/signers"] == b"alice ssh-ed25519 AAAA\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "signers", "says"),
+    [
+        ("file:keys/anchor", "signers", "private key does not belong"),
+        ("file:/run/secrets/anchor", "/etc/signers", "outside of the archive"),
+        ("env:ANCHOR_KEY", "../signers", "outside of the archive"),
+        ("env:ANCHOR_KEY", "none", "cannot be read"),
+    ],
+)
+def test_no_private_key_is_packed_and_no_file_is_left_behind(tmp_path: Path, key: str, signers: str, says: str) -> None:
+    with pytest.raises(Refused, match=says):
+        chosen.needs_of(*anchored(tmp_path, key, signers), target_of("aws"))
 
 
 @pytest.mark.parametrize("state", ["", '"memory:"'])
