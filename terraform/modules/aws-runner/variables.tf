@@ -25,7 +25,7 @@ variable "watched_regions" {
 }
 
 variable "archive" {
-  description = "Path of the archive that cloudfail package aws wrote."
+  description = "Path of the archive that `cloudfail package aws` wrote."
   type        = string
 }
 

@@ -39,7 +39,7 @@ variable "watched_regions" {
 }
 
 variable "archive" {
-  description = "Path of the archive that cloudfail package azure wrote."
+  description = "Path of the archive that `cloudfail package azure` wrote."
   type        = string
 }
 

@@ -30,7 +30,7 @@ variable "watched_regions" {
 }
 
 variable "archive" {
-  description = "Path of the archive that cloudfail package gcp wrote."
+  description = "Path of the archive that `cloudfail package gcp` wrote."
   type        = string
 }
 
