@@ -70,7 +70,7 @@ class Workplace:
         """A copy of the project's folder, to be run in; one of another name, to be spoilt."""
         made = self.folder / name
         if not made.exists():
-            shutil.copytree(TERRAFORM, made)
+            shutil.copytree(TERRAFORM, made, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         return made
 
     def init(self, root: Path) -> None:
