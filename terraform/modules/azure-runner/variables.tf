@@ -14,7 +14,7 @@ variable "resource_group_name" {
 }
 
 variable "location" {
-  description = "Where the function runs, as in westeurope. It may be a watched region: then deploy a second runner elsewhere, on the same container."
+  description = "Where the function runs, as in westeurope: best where nobody evacuates. In a watched region it goes with that, so deploy a second runner elsewhere, on the same container."
   type        = string
 
   validation {

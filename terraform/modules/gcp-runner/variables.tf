@@ -15,7 +15,7 @@ variable "project" {
 }
 
 variable "region" {
-  description = "Where the function runs. It may be a watched region: then deploy a second runner elsewhere, on the same bucket."
+  description = "Where the function runs: best where nobody evacuates. In a watched region it goes with that, so deploy a second runner elsewhere, on the same bucket."
   type        = string
 }
 
