@@ -43,7 +43,7 @@ class Plan:
         return [str(one) for one in written["references"]]
 
 
-def planned(workplace: Workplace, module: str, name: str, **variables: str) -> Plan:
-    example = workplace.copy(f"planned-{name}") / module / "examples/minimal"
+def planned(workplace: Workplace, module: str, **variables: str) -> Plan:
+    example = workplace.copy() / module / "examples/minimal"
     workplace.init(example)
     return Plan(workplace.plan(example, {**ARCHIVE, **variables}))

@@ -36,6 +36,7 @@ class Workplace:
         self.folder = folder
         self._binary = binary
         self._reattach = reattach
+        self._ready: set[Path] = set()
         (folder / "home").mkdir()
         (folder / "cli.tfrc").write_text("")
 
@@ -66,14 +67,19 @@ class Workplace:
         return Said(done.returncode, done.stdout)
 
     def copy(self, name: str = "terraform") -> Path:
-        """A copy of the project's folder, to be run in or to be spoilt."""
+        """A copy of the project's folder, to be run in; one of another name, to be spoilt."""
         made = self.folder / name
-        shutil.copytree(TERRAFORM, made)
+        if not made.exists():
+            shutil.copytree(TERRAFORM, made, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         return made
 
     def init(self, root: Path) -> None:
+        """Once is enough for a root: it installs nothing, and finds the modules that it calls."""
+        if root in self._ready:
+            return
         said = self.terraform(root, "init", "-backend=false", "-input=false")
         assert said.status == 0, said.text
+        self._ready.add(root)
 
     def plan(self, root: Path, variables: dict[str, Any]) -> Any:
         """What `show -json` says of a plan of `root`."""

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.parametrize("workplace", ["ceiling"], indirect=True)
 @pytest.fixture(scope="module")
 def rendered(workplace: Workplace) -> Policy:
     """The role's policy, as the plan has it."""
-    plan = planned(workplace, AWS, "role", topic=f"arn:aws:sns:{REGION}:{ACCOUNT}:page")
+    plan = planned(workplace, AWS, topic=f"arn:aws:sns:{REGION}:{ACCOUNT}:page")
     policy: Policy = json.loads(plan.resources["aws_iam_role_policy.watch"]["policy"])
     return policy
 

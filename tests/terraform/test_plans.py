@@ -25,17 +25,17 @@ pytestmark = pytest.mark.parametrize("workplace", ["ceiling"], indirect=True)
 
 @pytest.fixture(scope="module")
 def aws(workplace: Workplace) -> Plan:
-    return planned(workplace, AWS, "aws", topic=f"arn:aws:sns:eu-central-1:{ACCOUNT}:page")
+    return planned(workplace, AWS, topic=f"arn:aws:sns:eu-central-1:{ACCOUNT}:page")
 
 
 @pytest.fixture(scope="module")
 def gcp(workplace: Workplace) -> Plan:
-    return planned(workplace, GCP, "gcp", channel="projects/shop-cloudfail/notificationChannels/1")
+    return planned(workplace, GCP, channel="projects/shop-cloudfail/notificationChannels/1")
 
 
 @pytest.fixture(scope="module")
 def azure(workplace: Workplace) -> Plan:
-    return planned(workplace, AZURE, "azure", action_group_id="/subscriptions/1/page")
+    return planned(workplace, AZURE, action_group_id="/subscriptions/1/page")
 
 
 # ---- Amazon

@@ -173,16 +173,14 @@ def validated(workplace: Workplace, root: Path) -> Said:
 
 @pytest.fixture(scope="module")
 def copied(workplace: Workplace) -> Path:
-    folder = workplace.copy("spoilt")
-    for root in (AWS, EXAMPLE, GCP, AZURE):
-        workplace.init(folder / root)
-    return folder
+    return workplace.copy("spoilt")
 
 
 @pytest.mark.parametrize("workplace", ["ceiling"], indirect=True)
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_refused_and_named(workplace: Workplace, copied: Path, mistake: str) -> None:
     root, file, written, instead, words = MISTAKES[mistake]
+    workplace.init(copied / root)
     with spoilt(copied, root, file, written, instead) as place:
         said = validated(workplace, place)
     assert said.status == 1, said.text
@@ -196,6 +194,7 @@ def test_what_a_newer_provider_dropped_is_refused_by_its_schema_alone(
     """So that the two ends are two."""
     by_id = "storage_account_id    = azurerm_storage_account.host.id"
     by_name = "storage_account_name  = azurerm_storage_account.host.name"
+    workplace.init(copied / AZURE)
     with spoilt(copied, AZURE, "main.tf", by_id, by_name) as place:
         said = validated(workplace, place)
     is_old = request.node.callspec.params["workplace"] == "floor"
@@ -206,6 +205,7 @@ def test_what_a_newer_provider_dropped_is_refused_by_its_schema_alone(
 @pytest.mark.parametrize("root", BROKEN_PROMISES, ids=str)
 def test_a_module_that_promises_less_fails_its_own_tests(workplace: Workplace, copied: Path, root: Path) -> None:
     broken = BROKEN_PROMISES[root]
+    workplace.init(copied / root)
     with ExitStack() as stack:
         for file, written, instead in broken.values():
             stack.enter_context(spoilt(copied, root, file, written, instead))

@@ -10,7 +10,7 @@ variable "name" {
 }
 
 variable "region" {
-  description = "Where the function runs. It may be a watched region: then deploy a second runner elsewhere, on the same table."
+  description = "Where the function runs: best where nobody evacuates. In a watched region it goes with that, so deploy a second runner elsewhere, on the same table."
   type        = string
 }
 
@@ -25,7 +25,7 @@ variable "watched_regions" {
 }
 
 variable "archive" {
-  description = "Path of the archive that cloudfail package aws wrote."
+  description = "Path of the archive that `cloudfail package aws` wrote."
   type        = string
 }
 

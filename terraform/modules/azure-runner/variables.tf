@@ -14,7 +14,7 @@ variable "resource_group_name" {
 }
 
 variable "location" {
-  description = "Where the function runs, as in westeurope. It may be a watched region: then deploy a second runner elsewhere, on the same container."
+  description = "Where the function runs, as in westeurope: best where nobody evacuates. In a watched region it goes with that, so deploy a second runner elsewhere, on the same container."
   type        = string
 
   validation {
@@ -39,7 +39,7 @@ variable "watched_regions" {
 }
 
 variable "archive" {
-  description = "Path of the archive that cloudfail package azure wrote."
+  description = "Path of the archive that `cloudfail package azure` wrote."
   type        = string
 }
 

@@ -15,7 +15,7 @@ variable "project" {
 }
 
 variable "region" {
-  description = "Where the function runs. It may be a watched region: then deploy a second runner elsewhere, on the same bucket."
+  description = "Where the function runs: best where nobody evacuates. In a watched region it goes with that, so deploy a second runner elsewhere, on the same bucket."
   type        = string
 }
 
@@ -30,7 +30,7 @@ variable "watched_regions" {
 }
 
 variable "archive" {
-  description = "Path of the archive that cloudfail package gcp wrote."
+  description = "Path of the archive that `cloudfail package gcp` wrote."
   type        = string
 }
 

@@ -208,3 +208,13 @@ run "the_logs_account_for_the_host_is_refused" {
 
   expect_failures = [var.host_account]
 }
+
+run "another_time_limit_than_the_functions_is_refused" {
+  command = plan
+
+  variables {
+    environment = { CLOUDFAIL_LIMIT_SECONDS = "600" }
+  }
+
+  expect_failures = [var.environment]
+}

@@ -190,3 +190,13 @@ run "an_executing_account_without_its_project_is_refused" {
 
   expect_failures = [var.execute_service_accounts]
 }
+
+run "another_time_limit_than_the_functions_is_refused" {
+  command = plan
+
+  variables {
+    environment = { CLOUDFAIL_LIMIT_SECONDS = "600" }
+  }
+
+  expect_failures = [var.environment]
+}

@@ -16,7 +16,7 @@ provider "aws" {
 }
 
 variable "archive" {
-  description = "Path of the archive that cloudfail package aws wrote."
+  description = "Path of the archive that `cloudfail package aws` wrote."
   type        = string
 }
 

@@ -20,7 +20,7 @@ provider "azurerm" {
 }
 
 variable "archive" {
-  description = "Path of the archive that cloudfail package azure wrote."
+  description = "Path of the archive that `cloudfail package azure` wrote."
   type        = string
 }
 

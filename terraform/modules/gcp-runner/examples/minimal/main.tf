@@ -16,7 +16,7 @@ provider "google" {
 }
 
 variable "archive" {
-  description = "Path of the archive that cloudfail package gcp wrote."
+  description = "Path of the archive that `cloudfail package gcp` wrote."
   type        = string
 }
 
