@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from cloudfail.approval import Approvers
 from cloudfail.audit import Verdict, judge
 from cloudfail.clock import Clock, SystemClock
 from cloudfail.config.loaded import Loaded
@@ -42,6 +43,7 @@ WAIT_SECONDS = 5.0
 POINTS_MAX = 512
 """Kept in memory; of more, the newest, which speak for the others."""
 TRIES = 8
+DIGEST_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,10 @@ class Anchoring:
         self.by = by
         self.clock = clock or SystemClock()
         self.retry_seconds = retry_seconds
-        self.first = ""
         self.tell: Callable[[str], None] = lambda _line: None
         self.changed = threading.Condition()
+        self._digests = bytearray()
+        self._carries = False  # another log, whose anchors may lie there too
         self._points: dict[int, _Owed] = {}
         self._told: dict[str, int] = {}
         self._begun = False
@@ -88,8 +91,9 @@ class Anchoring:
     def hear(self, entry: Entry, log: LogState) -> None:
         """An entry that this process read or wrote, in the log's order. Costs nothing and never raises for what a place
         does."""
-        if entry.seq == 1:
-            self.first = entry.digest
+        self._carries = bool(log.origin or log.merged)
+        if entry.seq == len(self._digests) // DIGEST_BYTES + 1:
+            self._digests += bytes.fromhex(entry.digest)
         if entry.kind is Kind.SAMPLE and ANCHORED in entry.data:
             with self.changed:
                 self._told = anchored(log, self.first)
@@ -145,15 +149,28 @@ class Anchoring:
                 if (seq, owed.point.digest) not in place.held and (owed.live or seq > newest)
             ]
 
+    @property
+    def first(self) -> str:
+        """The digest of the log's first entry, which names the log; "" before it was read."""
+        return self.digest_of(1)
+
+    def digest_of(self, seq: int) -> str:
+        """As this process read it; "" for an entry that it has not read."""
+        return self._digests[(seq - 1) * DIGEST_BYTES : seq * DIGEST_BYTES].hex()
+
     def forks_in(self, place: _Place) -> list[str]:
         with self.changed:
-            own = {seq: owed.point.digest for seq, owed in self._points.items()}
+            others = [] if self._carries else place.others.values()
             return [
+                f"FORKED: {who}, is of a log of this name that begins with another entry. Somebody wrote this one anew "
+                "from its beginning, or there are two: cloudfail audit verify"
+                for who in others
+            ] + [
                 f"FORKED: {who}, says that entry {seq} is {digest[:16]}…; in the log that is open here it is "
-                f"{own[seq][:16]}…. Somebody writes another log under this name, or wrote this one anew: "
+                f"{self.digest_of(seq)[:16]}…. Somebody writes another log under this name, or wrote this one anew: "
                 "cloudfail audit verify"
                 for (seq, digest), who in place.held.items()
-                if own.get(seq, digest) != digest
+                if self.digest_of(seq) not in {digest, ""}
             ]
 
     @property
@@ -191,6 +208,7 @@ class _Place:
     def __init__(self, anchoring: Anchoring, label: str, opened: Callable[[], Store]) -> None:
         self.label = label
         self.held: dict[tuple[int, str], str] = {}
+        self.others: dict[str, str] = {}
         self.newest = 0
         self.failure = ""
         self.wake = threading.Event()
@@ -272,7 +290,11 @@ class _Place:
         for stored in store.read(log_of(self._anchoring.application), self._read_to):
             self._read_to = stored.seq
             seen = checked(self._anchoring.application, self.label, stored, allowed)
-            if seen.anchor is not None and not seen.problem and seen.anchor.first == self._anchoring.first:
+            if seen.anchor is None or seen.problem:
+                continue
+            if seen.anchor.first != self._anchoring.first:
+                self.others.setdefault(seen.anchor.first, f"{seen}, signed by {seen.signer}")
+            else:
                 self._hold(seen.anchor, f"{seen}, signed by {seen.signer}")
 
     def _hold(self, anchor: Anchor, who: str) -> None:
@@ -318,7 +340,8 @@ def audited(loaded: Loaded, bodies: Sequence[tuple[int, bytes]], heads: Sequence
                 continue
             read.append(label)
             seen += [checked(application, label, one, allowed) for one in stored]
-    return judge(application, bodies, seen, read, unread)
+    approvers = Approvers.of(application, loaded.topology.policy.approvers)
+    return judge(application, bodies, seen, read, unread, LogState(approvers=approvers))
 
 
 # ---- what the configuration says
