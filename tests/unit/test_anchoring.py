@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from cloudfail import moving
-from cloudfail.anchoring import Anchoring, Keys, checked, key_text
+from cloudfail.anchor_places import Keys, checked, key_text
+from cloudfail.anchoring import Anchoring
 from cloudfail.app import App
 from cloudfail.audit import Verdict, judge
 from cloudfail.calls import InlineCalls
