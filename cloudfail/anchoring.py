@@ -1,4 +1,4 @@
-"""Makes anchors while a run goes on, and reads them where somebody checks the log.
+"""Makes anchors while a run goes on.
 
 A failover waits for no anchor. Whoever appends an entry only says so (`hear`): a thread for each place signs and
 writes, with the store's own deadlines, and tries again later what did not go. `wait` is for the end of a command or of
@@ -15,25 +15,22 @@ anchored with another digest has found a fork: that is said at once, and its own
 
 from __future__ import annotations
 
-import os
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from cloudfail.audit import Verdict, judge
+from cloudfail.anchor_places import Keys, checked, folder_of, key_text, label_of, signers_of
 from cloudfail.clock import Clock, SystemClock
 from cloudfail.config.loaded import Loaded
-from cloudfail.errors import CloudfailError, Refused, StoreUnavailable
+from cloudfail.errors import CloudfailError, StoreUnavailable
 from cloudfail.execution.state import LogState
-from cloudfail.model.anchor import Anchor, log_of, split, written
+from cloudfail.model.anchor import Anchor, log_of, written
 from cloudfail.model.journal import Entry, Kind
-from cloudfail.model.topology import Audit
-from cloudfail.ports import Store, StoredEntry
-from cloudfail.proof import ANCHORED, Point, Seen, anchored, why_anchored
-from cloudfail.signing import AllowedSigners, BadSignature, Namespace, sign, verify
+from cloudfail.ports import Store
+from cloudfail.proof import ANCHORED, Point, anchored, why_anchored
+from cloudfail.signing import AllowedSigners, Namespace, sign, verify
 from cloudfail.stores import open_store
 
 RETRY_SECONDS = 30.0
@@ -42,15 +39,7 @@ WAIT_SECONDS = 5.0
 POINTS_MAX = 512
 """Kept in memory; of more, the newest, which speak for the others."""
 TRIES = 8
-
-
-@dataclass(frozen=True)
-class Keys:
-    """What anchors are signed with (a private key's text), and whose are believed. Both are asked for when there is
-    something to sign, and raise Refused where they are not to be had."""
-
-    private: Callable[[], str]
-    allowed: Callable[[], AllowedSigners]
+DIGEST_BYTES = 32
 
 
 class _Owed(NamedTuple):
@@ -77,9 +66,10 @@ class Anchoring:
         self.by = by
         self.clock = clock or SystemClock()
         self.retry_seconds = retry_seconds
-        self.first = ""
         self.tell: Callable[[str], None] = lambda _line: None
         self.changed = threading.Condition()
+        self._digests = bytearray()
+        self._carries = False  # another log, whose anchors may lie there too
         self._points: dict[int, _Owed] = {}
         self._told: dict[str, int] = {}
         self._begun = False
@@ -88,8 +78,9 @@ class Anchoring:
     def hear(self, entry: Entry, log: LogState) -> None:
         """An entry that this process read or wrote, in the log's order. Costs nothing and never raises for what a place
         does."""
-        if entry.seq == 1:
-            self.first = entry.digest
+        self._carries = bool(log.origin or log.merged)
+        if entry.seq == len(self._digests) // DIGEST_BYTES + 1:
+            self._digests += bytes.fromhex(entry.digest)
         if entry.kind is Kind.SAMPLE and ANCHORED in entry.data:
             with self.changed:
                 self._told = anchored(log, self.first)
@@ -145,15 +136,28 @@ class Anchoring:
                 if (seq, owed.point.digest) not in place.held and (owed.live or seq > newest)
             ]
 
+    @property
+    def first(self) -> str:
+        """The digest of the log's first entry, which names the log; "" before it was read."""
+        return self.digest_of(1)
+
+    def digest_of(self, seq: int) -> str:
+        """As this process read it; "" for an entry that it has not read."""
+        return self._digests[(seq - 1) * DIGEST_BYTES : seq * DIGEST_BYTES].hex()
+
     def forks_in(self, place: _Place) -> list[str]:
         with self.changed:
-            own = {seq: owed.point.digest for seq, owed in self._points.items()}
+            others = [] if self._carries else place.others.values()
             return [
+                f"FORKED: {who}, is of a log of this name that begins with another entry. Somebody wrote this one anew "
+                "from its beginning, or there are two: cloudfail audit verify"
+                for who in others
+            ] + [
                 f"FORKED: {who}, says that entry {seq} is {digest[:16]}…; in the log that is open here it is "
-                f"{own[seq][:16]}…. Somebody writes another log under this name, or wrote this one anew: "
+                f"{self.digest_of(seq)[:16]}…. Somebody writes another log under this name, or wrote this one anew: "
                 "cloudfail audit verify"
                 for (seq, digest), who in place.held.items()
-                if own.get(seq, digest) != digest
+                if self.digest_of(seq) not in {digest, ""}
             ]
 
     @property
@@ -191,6 +195,7 @@ class _Place:
     def __init__(self, anchoring: Anchoring, label: str, opened: Callable[[], Store]) -> None:
         self.label = label
         self.held: dict[tuple[int, str], str] = {}
+        self.others: dict[str, str] = {}
         self.newest = 0
         self.failure = ""
         self.wake = threading.Event()
@@ -210,8 +215,13 @@ class _Place:
                 return
             self.wake.set()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name=f"anchors {self.label}", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._work, name=f"anchors {self.label}", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # no more threads, or the process is about to end: the run goes on
+                    self.failure = str(error)
+                else:
+                    self._thread = thread
 
     def _work(self) -> None:
         anchoring = self._anchoring
@@ -238,7 +248,8 @@ class _Place:
                 self._said += news
                 anchoring.changed.notify_all()
             for line in news:
-                anchoring.tell(line)
+                with contextlib.suppress(Exception):  # whoever listens must not end the anchors
+                    anchoring.tell(line)
 
     def _write(self) -> None:
         private, allowed = self._anchoring.keys.private(), self._anchoring.keys.allowed()
@@ -253,9 +264,8 @@ class _Place:
         now = round(anchoring.clock.wall(), 6)
         anchor = Anchor(anchoring.application, point.seq, point.digest, anchoring.first, now, point.why, anchoring.by)
         signature = sign(anchor.payload, Namespace.ANCHOR, private)
-        verify(
-            anchor.payload, signature, Namespace.ANCHOR, allowed, anchor.at
-        )  # an anchor that nobody believes is none
+        # An anchor that nobody believes is none.
+        verify(anchor.payload, signature, Namespace.ANCHOR, allowed, anchor.at)
         log, body = log_of(anchoring.application), written(anchor, signature)
         for _ in range(TRIES):
             if store.append(log, self._read_to + 1, body):
@@ -272,56 +282,17 @@ class _Place:
         for stored in store.read(log_of(self._anchoring.application), self._read_to):
             self._read_to = stored.seq
             seen = checked(self._anchoring.application, self.label, stored, allowed)
-            if seen.anchor is not None and not seen.problem and seen.anchor.first == self._anchoring.first:
+            if seen.anchor is None or seen.problem:
+                continue
+            if seen.anchor.first != self._anchoring.first:
+                self.others.setdefault(seen.anchor.first, f"{seen}, signed by {seen.signer}")
+            else:
                 self._hold(seen.anchor, f"{seen}, signed by {seen.signer}")
 
     def _hold(self, anchor: Anchor, who: str) -> None:
         with self._anchoring.changed:
             self.held.setdefault((anchor.seq, anchor.digest), who)
             self.newest = max(self.newest, anchor.seq)
-
-
-# ---- reading
-
-
-def checked(application: str, place: str, stored: StoredEntry, allowed: AllowedSigners) -> Seen:
-    """One anchor as it stands in a place, and whether it is one. Whether its key was valid is asked as of when the
-    place took it, by the place's own clock; where that has none, by the signer's."""
-    try:
-        anchor, payload, signature = split(stored.body)
-    except ValueError as error:
-        return Seen(place, stored.seq, problem=f"it cannot be read ({error}).")
-    if anchor.application != application:
-        return Seen(place, stored.seq, anchor, problem=f"it is one of {anchor.application}.")
-    try:
-        signer = verify(payload, signature, Namespace.ANCHOR, allowed, stored.at or anchor.at)
-    except BadSignature as error:
-        return Seen(place, stored.seq, anchor, problem=error.happened)
-    return Seen(place, stored.seq, anchor, str(signer))
-
-
-def audited(loaded: Loaded, bodies: Sequence[tuple[int, bytes]], heads: Sequence[Anchor] = ()) -> Verdict:
-    """The verdict on a log, given as its stored bodies with their numbers, by what anchors there are. `heads` are those
-    that somebody kept by hand. Raises Refused for a list of signers that cannot be read."""
-    application, audit = loaded.topology.application, loaded.topology.audit
-    seen = [Seen("the head that was given", 0, head) for head in heads]
-    read: list[str] = []
-    unread: dict[str, str] = {}
-    if audit is not None:
-        allowed = signers_of(audit, folder_of(loaded))
-        for url in audit.anchors:
-            label = label_of(url)
-            try:
-                stored = open_store(url).read(log_of(application), 0)
-            except (Refused, StoreUnavailable) as error:
-                unread[label] = str(error)
-                continue
-            read.append(label)
-            seen += [checked(application, label, one, allowed) for one in stored]
-    return judge(application, bodies, seen, read, unread)
-
-
-# ---- what the configuration says
 
 
 def anchoring_of(loaded: Loaded, by: str, clock: Clock | None = None) -> Anchoring | None:
@@ -333,42 +304,3 @@ def anchoring_of(loaded: Loaded, by: str, clock: Clock | None = None) -> Anchori
     keys = Keys(lambda: key_text(audit.key, folder), lambda: signers_of(audit, folder))
     places = {label_of(url): (lambda url=url: open_store(url)) for url in audit.anchors}
     return Anchoring(loaded.topology.application, places, keys, by, clock)
-
-
-def folder_of(loaded: Loaded) -> Path:
-    return Path(loaded.topology_file.file).parent
-
-
-def label_of(url: str) -> str:
-    """A place as it is spoken of; without what stands behind the question mark."""
-    return url.partition("?")[0]
-
-
-def key_text(reference: str, folder: Path) -> str:
-    """What `env:NAME` or `file:PATH` holds. Raises Refused, which names the place and never the key."""
-    where, _, name = reference.partition(":")
-    if where == "env":
-        if name not in os.environ:
-            raise Refused(
-                f"The environment variable {name}, which holds the key that signs anchors, is not set here.",
-                "No anchor is made by this process; the log and the run are as they would be.",
-                "Whoever has the key makes up for it with the next tick or command; see docs/audit.md.",
-            )
-        return os.environ[name]
-    return _text(folder / name, "holds the key that signs anchors")
-
-
-def signers_of(audit: Audit, folder: Path) -> AllowedSigners:
-    return AllowedSigners.parse(_text(folder / audit.signers, "says who may sign anchors"))
-
-
-def _text(path: Path, what: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise Refused(
-            f"The file {path}, which {what}, cannot be read: {reason}.",
-            "Nothing was signed or checked.",
-            "Put it there, or name another one under audit: in cloudfail.yaml.",
-        ) from None

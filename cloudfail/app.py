@@ -536,5 +536,5 @@ class App:
 
     def audit(self) -> list[Entry]:
         """Every entry of the log, its chain verified from the first. Raises BrokenChain at the first that does not
-        follow. (What anchors prove of it: `anchoring.audited`.)"""
+        follow. (What anchors prove of it: `anchor_places.audited`.)"""
         return Journal(self.store, self.topology.application, self.clock, self.by).refresh()

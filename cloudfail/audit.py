@@ -62,10 +62,12 @@ def judge(
     seen: Sequence[Seen] = (),
     read: Sequence[str] = (),
     unread: Mapping[str, str] | None = None,
+    start: LogState | None = None,
 ) -> Verdict:
-    """Everything that can be said of a log and its anchors. read, unread: the places where anchors were looked for."""
+    """Everything that can be said of a log and its anchors. read, unread: the places where anchors were looked for.
+    start: an empty log that knows whose approvals count."""
     entries, gap = decoded(bodies)
-    log = understood(entries)
+    log = understood(entries, start)
     own = verify(entries[: len(entries) if not log.strange else log.strange_seq - 1])
     proof = compare(entries, seen, log, broken=bool(gap), read=read, unread=unread)
     problems = [found for found in (gap, log.strange, *own.problems, *proof.problems) if found]

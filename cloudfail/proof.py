@@ -82,8 +82,9 @@ class Understood:
     strange_seq: int = 0
 
 
-def understood(entries: Iterable[Entry]) -> Understood:
-    log = LogState()
+def understood(entries: Iterable[Entry], start: LogState | None = None) -> Understood:
+    """`start`: an empty log that knows whose approvals count."""
+    log = start or LogState()
     found: list[Point] = []
     carried: list[tuple[Entry, ...]] = []
     for entry in entries:

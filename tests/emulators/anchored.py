@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from cloudfail.anchoring import audited, label_of
+from cloudfail.anchor_places import audited, label_of
 from cloudfail.app import App
 from cloudfail.audit import Verdict
 from cloudfail.journal import Journal

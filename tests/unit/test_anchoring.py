@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from cloudfail import moving
-from cloudfail.anchoring import Anchoring, Keys, checked, key_text
+from cloudfail.anchor_places import Keys, checked, key_text
+from cloudfail.anchoring import Anchoring
 from cloudfail.app import App
 from cloudfail.audit import Verdict, judge
 from cloudfail.calls import InlineCalls
@@ -203,7 +204,7 @@ def rewritten(entries: list[bytes], first: int, change: Callable[[dict[str, Any]
         document = json.loads(body)
         if seq == first:
             change(document)
-        document["previous"] = previous
+        document |= {"seq": seq, "previous": previous}
         found.append(json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
         previous = digest_of(found[-1])
     return found
@@ -289,6 +290,24 @@ def test_of_two_logs_under_one_name_either_is_found_and_whoever_writes_the_secon
         assert verdict.proof.proven == anchors(place)[0].seq, "up to where both say the same"
 
 
+def test_whoever_goes_on_with_a_log_that_was_rewritten_between_its_points_says_so(
+    stage: Stage, place: FileStore, tmp_path: Path
+) -> None:
+    """Its own next anchor is of another entry than those that stand: nothing that is anchored twice gives it away."""
+    first = app_of(stage, place)
+    first.begin(approved=False)
+    first.settle_anchors(30.0)
+    entries = bodies(stage.store)
+    put(tmp_path / "state.db", rewritten([entries[0], *entries], 2, lambda document: document.update(by="mallory")))
+    second = app_of(stage, place, "runner-2")
+    assert second.go_on() is Phase.GATED
+    said = second.settle_anchors(30.0)
+    assert [line.split()[:2] for line in said] == [["FORKED:", "anchor"]]
+    seqs = [anchor.seq for anchor in anchors(place)]
+    assert len(seqs) == len(set(seqs)) > 1, "no entry is anchored twice"
+    assert verdict_of(stage.store, place).problems[0].startswith("The log was forked: entry 2 is not the one")
+
+
 def test_an_anchor_that_does_not_agree_below_one_that_does_is_a_fork(stage: Stage, place: FileStore) -> None:
     app = moved(stage, place)
     made = anchors(place)[0]
@@ -337,7 +356,9 @@ def test_anchors_of_another_log_under_the_same_name_are_told(stage: Stage, place
     other = Stage(load(), store=SQLiteStore(tmp_path / "other.db"), clock=stage.clock)
     app = app_of(other, place, "runner-2")
     app.begin()
-    app.settle_anchors(30.0)
+    (said,) = app.settle_anchors(30.0)
+    assert said.startswith("FORKED: anchor 1 in file:anchors, signed by runner ")
+    assert "is of a log of this name that begins with another entry" in said
     for store in (stage.store, other.store):
         verdict = verdict_of(store, place)
         assert verdict.state == "broken"

@@ -41,7 +41,7 @@ def verify(
     rewritten, truncated or forked, or that holds what it must not. Exit code 1 also if no place of its anchors could be
     read.
     """
-    from cloudfail.anchoring import audited
+    from cloudfail.anchor_places import audited
     from cloudfail.model.anchor import read_head
     from cloudfail.report import audit as report
 

@@ -32,6 +32,7 @@ def status(
             typer.echo(report.as_markdown(state))
         case _:
             typer.echo(report.as_text(state))
+            typer.echo(ending(app.head))
 
 
 def runs(config: Config = DEFAULT_CONFIG, runbooks: Runbooks = None, by: By = "") -> None:
