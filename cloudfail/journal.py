@@ -12,9 +12,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloudfail.clock import Clock
+from cloudfail.config.secrecy import redacted_all
 from cloudfail.errors import LogMoved, StoreUnavailable
 from cloudfail.model.journal import GENESIS, BrokenChain, Entry, Kind, decode, digest_of, encode
 from cloudfail.ports import Store
+
+TOLD = frozenset({"message", "detail", "reason", "to_do", "effect", "lines", "facts"})
+"""The parts of an entry that repeat somebody's words: an error's, a provider's, a person's. The others are compared,
+hashed, signed or needed to put something back, and stay as they are."""
+
+
+def told(data: Mapping[str, Any]) -> dict[str, Any]:
+    """`data` as it is kept: what a log holds is there for good, and is read by many."""
+    return {key: redacted_all(value) if key in TOLD else value for key, value in data.items()}
 
 
 class TailMoved(Exception):
@@ -77,7 +87,7 @@ class Journal:
             t=t,
             nonce=nonce,
             previous=self.digest,
-            data=data,
+            data=told(data),
         )
         try:
             stored = self.store.append(self.log, seq, body)

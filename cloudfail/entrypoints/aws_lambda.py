@@ -11,8 +11,7 @@ import base64
 import json
 from typing import Any, Protocol
 
-from cloudfail.entrypoints.serving import said_of_error, tick, write_line
-from cloudfail.errors import CloudfailError
+from cloudfail.entrypoints.serving import telling, tick
 
 TICK_SECONDS_MAX = 55.0
 """A schedule ticks once a minute at best: longer would only overlap with the next one."""
@@ -29,11 +28,8 @@ class Context(Protocol):
 def handler(_event: Any, context: Context) -> dict[str, Any]:
     """One tick. Fails where nothing could be looked at, so that the platform counts it and the alarm hears of it."""
     left = context.get_remaining_time_in_millis() / 1000.0
-    try:
+    with telling():
         return tick(min(left, TICK_SECONDS_MAX), by=f"lambda-{context.aws_request_id[:8]}")
-    except CloudfailError as error:
-        write_line(said_of_error(error))
-        raise
 
 
 def approve_handler(event: Any, _context: Context) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from cloudfail.entrypoints.serving import limit_seconds, said_of_error, tick, write_line
+from cloudfail.entrypoints.serving import limit_seconds, said_of_error, telling, tick, write_line
 from cloudfail.errors import CloudfailError
 
 LIMIT_SECONDS = 60.0
@@ -24,9 +24,9 @@ def tick_http(request: Any) -> tuple[dict[str, Any], int]:
     if request.method != "POST":
         return {"happened": "A tick is asked for with POST.", "true_now": "Nothing was looked at."}, 405
     try:
-        return _tick(), 200
+        with telling():
+            return _tick(), 200
     except CloudfailError as error:
-        write_line(said_of_error(error))
         return said_of_error(error), 503
 
 
@@ -39,11 +39,8 @@ def approve_http(request: Any) -> tuple[dict[str, Any], int]:
 
 def tick_event(_event: Any) -> None:
     """One tick, for a CloudEvent. Raises where nothing could be looked at, so that the event is delivered again."""
-    try:
+    with telling():
         write_line({"event": "ticked", **_tick()})
-    except CloudfailError as error:
-        write_line(said_of_error(error))
-        raise
 
 
 def _tick() -> dict[str, Any]:

@@ -10,16 +10,18 @@ with them: thawed an hour later, a call would go on where it stood, between its 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import site
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cloudfail.anchoring import WAIT_SECONDS
+from cloudfail.config.secrecy import redacted, redacted_all
 from cloudfail.engine import CALL_SHARE
 from cloudfail.errors import CloudfailError, Refused
 
@@ -134,10 +136,29 @@ def _said_of(moment: Moment) -> dict[str, Any]:
 
 def write_line(said: Mapping[str, Any]) -> None:
     """One JSON object to standard output, which the platforms keep as a log entry."""
-    sys.stdout.write(json.dumps(dict(said), ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(redacted_all(dict(said)), ensure_ascii=False) + "\n")
     sys.stdout.flush()
 
 
 def said_of_error(error: CloudfailError) -> dict[str, Any]:
     """An error's three sentences, for the platform's log and for whoever asked."""
-    return {"error": type(error).__name__, "happened": error.happened, "true_now": error.true_now, "to_do": error.to_do}
+    said = {"error": type(error).__name__, "happened": error.happened, "true_now": error.true_now, "to_do": error.to_do}
+    return {name: redacted(text) for name, text in said.items()}
+
+
+@contextlib.contextmanager
+def telling() -> Iterator[None]:
+    """What is raised inside leaves without secrets: the platform logs it, and answers with it. An error of ours is told
+    as a line of the log too; what we did not foresee is raised anew, with the place where it happened."""
+    try:
+        yield
+    except CloudfailError as error:
+        write_line(said_of_error(error))
+        error.happened, error.true_now, error.to_do = (
+            redacted(text) for text in (error.happened, error.true_now, error.to_do)
+        )
+        error.args = (error.happened,)
+        raise error from None
+    except Exception as error:  # noqa: BLE001 - it is raised again
+        unforeseen = RuntimeError(redacted(f"{type(error).__name__}: {error}"))
+        raise unforeseen.with_traceback(error.__traceback__) from None

@@ -23,6 +23,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from cloudfail.clock import SystemClock
+from cloudfail.config.secrecy import redacted
 from cloudfail.model.observation import Health
 from cloudfail.probes.reach import because
 
@@ -237,6 +238,7 @@ def words(error: OSError) -> str:
 
 
 def plain(text: str) -> str:
-    """One printable line of bounded length: details quote what a target sent, and end on an operator's terminal."""
-    line = "".join(character if character.isprintable() else "·" for character in text)
+    """One printable line of bounded length, without secrets: details quote what a target sent, and end on an operator's
+    terminal and in the log."""
+    line = redacted("".join(character if character.isprintable() else "·" for character in text))
     return line if len(line) <= DETAIL_LENGTH_MAX else line[: DETAIL_LENGTH_MAX - 1] + "…"

@@ -14,35 +14,25 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cloudfail.config import durations
-from cloudfail.config.secrecy import PLAIN, SECRET_KEY
+from cloudfail.config.secrecy import HIDDEN, SECRET_KEY, redacted
 from cloudfail.model.plan import Plan
 from cloudfail.model.runbook import Mode
 from cloudfail.model.states import LossBound
 
 UNKNOWN = "unknown"
 NONE = "–"
-HIDDEN = "…"
 CHECKSUM_DIGITS = 4
 """How much of a checksum people type. It only picks one of the plans that were reviewed; the whole is compared then."""
 
 # A report errs on the side of hiding: `tsig_key` and `clientSecretRef` are hidden too, which lint lets pass.
 _HIDE_KEY = re.compile(r"secret|passw|passphrase|token|credential|tsig|(api|access|private|signing)[_-]?key", re.I)
-_URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?=@)")
-_WRITTEN_PASSWORD = re.compile(
-    r"\b((?:password|passwd|pwd|secret|token)\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s;,&]+)", re.I
-)
-_SHAPES = tuple(shape for what, shape in PLAIN if "password" not in what)
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 
 def plain(text: object) -> str:
     """Somebody else's text in one line: no control characters, no secrets."""
     found = _UNSEEN.sub(" ", str(text).replace("\t", " ").replace("\n", " "))
-    found = _URL_PASSWORD.sub(rf"\1{HIDDEN}", found)
-    found = _WRITTEN_PASSWORD.sub(rf"\1{HIDDEN}", found)
-    for shape in _SHAPES:
-        found = shape.sub(HIDDEN, found)
-    return re.sub(r" {2,}", " ", found).strip()
+    return re.sub(r" {2,}", " ", redacted(found)).strip()
 
 
 def without_secrets(value: Any, key: str = "") -> Any:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
+from cloudfail.config.secrecy import remember
 from cloudfail.errors import Permanent
 
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h)$")
@@ -86,9 +87,9 @@ def secret_value(reference: str) -> str:
         value = os.environ.get(match[2])
         if value is None:
             raise Permanent(f"The environment variable {match[2]} that holds a secret is not set.")
-        return value.strip()
+        return remember(value.strip())
     try:
-        return Path(match[2]).read_text(encoding="utf-8").strip()
+        return remember(Path(match[2]).read_text(encoding="utf-8").strip())
     except OSError as error:
         raise Permanent(f"The file {match[2]} that holds a secret cannot be read: {error.strerror}.") from error
 

@@ -168,9 +168,10 @@ def _command(
 ) -> None:
     from cloudfail.execution.lifecycle import Event
     from cloudfail.execution.next import still_missing
+    from cloudfail.report.wording import plain
 
     state = open_app(config, runbooks, by).command(run, Event(command), reason, **data)
-    typer.echo(f"Run {state.id} is {state.phase}. {state.story[-1].text}")
+    typer.echo(f"Run {state.id} is {state.phase}. {plain(state.story[-1].text)}")
     missing = still_missing(state)
     if missing:
         typer.echo(missing)

@@ -58,12 +58,14 @@ def tell(moment: Moment) -> None:
     """A changed decision, with the last reason and what a person can do."""
     import time
 
+    from cloudfail.config.secrecy import redacted
+
     stamp = time.strftime("%H:%M:%S", time.gmtime(moment.at))
     decision = moment.decision
     where = f" {decision.source} → {decision.target}" if decision.source and decision.target else ""
     reason = decision.reasons[-1] if decision.reasons else ""
     way = f"Next: {decision.to_do}" if decision.to_do.startswith("cloudfail ") else decision.to_do
-    typer.echo(f"{stamp} {decision.kind}{where}: {reason} {way}".rstrip())
+    typer.echo(redacted(f"{stamp} {decision.kind}{where}: {reason} {way}".rstrip()))
 
 
 def register(app: typer.Typer) -> None:
