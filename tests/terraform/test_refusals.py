@@ -19,7 +19,13 @@ NAME = '  name        = "${var.name}-watch"\n'
 
 MISTAKES = {
     "a misspelt argument": (AWS, "main.tf", "memory_size ", "memory_sise ", 'Did you mean "memory_size"?'),
-    "a missing argument": (AWS, "main.tf", "  function_name                  = var.name\n", "", "function_name"),
+    "a missing argument": (
+        AWS,
+        "main.tf",
+        "  function_name                  = var.name\n",
+        "",
+        'argument "function_name" is required',
+    ),
     "a wrong type": (
         AWS,
         "main.tf",
