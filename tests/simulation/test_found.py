@@ -223,13 +223,23 @@ def test_an_abort_that_did_not_land_is_no_abort(local: Setup) -> None:
     assert not [entry for _, entry in history.entries if entry.kind is Kind.INTENT]
 
 
-def test_a_fence_that_went_out_of_sight_and_is_seen_again_counts_as_what_it_is() -> None:
-    """Proven, then out of the worker's sight, so that a person accepted it as owed with 60 s of loss; the promotion
-    came 120 s later, with the fence in sight again. That is in order, and the checker of I3 denied it (seed 161985)."""
+@pytest.mark.parametrize(
+    ("seed", "why"),
+    [
+        # Proven, then out of the worker's sight, so that a person accepted it as owed with 60 s of loss; the promotion
+        # came 120 s later, with the fence in sight again: as proven as before.
+        (161985, "a fence that is seen again counts as what it is"),
+        # A look that the declared settle time lets be stale was taken for the condition of the call itself.
+        (195426, "a condition is judged where the call lands, by what is so there"),
+        (213643, "a condition is judged where the call lands, by what is so there"),
+        # Two branches: one had announced its call 4 ms before the other one halted the run.
+        (207825, "a halt is no person's word: what was announced before it is under way"),
+        # The second of two resumes came while the run was running, and meant nothing.
+        (218099, "a resume that meant nothing asks for nothing"),
+    ],
+)
+def test_what_the_checkers_called_wrong_and_is_in_order(seed: int, why: str) -> None:
     setups = shipped_setups()
-    scenario = replayed(161985, setups)
+    scenario = replayed(seed, setups)
     history = play(scenario, next(setup for setup in setups if setup.name == scenario.setup))
-    assert judge(history) == []
-    (run,) = history.runs()
-    assert run.accepted.owed_fence == "carol"
-    assert history.cloud.promotions[0][0] > 130.0
+    assert judge(history) == [], why

@@ -273,7 +273,8 @@ def blind_observers_do_nothing(history: History) -> Iterator[Violation]:
 
 def paused_means_paused(history: History) -> Iterator[Violation]:
     """I7 and rule 9: what may leave in which phase, by the log as it stood in that very moment; rule 11: no fence is
-    lifted by an undo once a promotion was ordered."""
+    lifted by an undo once a promotion was ordered. A halt is no person's word: what another branch had announced before
+    it is under way."""
     promoted_at: dict[str, int] = {}
     for _, entry in history.entries:
         if entry.kind is Kind.INTENT and entry.data["way"] == "do":
@@ -292,7 +293,7 @@ def paused_means_paused(history: History) -> Iterator[Violation]:
             }.get(Phase(phase), set())
         else:
             allowed = {"owed", "watch"}
-        if way not in allowed:
+        if way not in allowed and not (phase == Phase.HALTED and _announced_before_the_halt(history, sent)):
             yield Violation("I7", f"{_said(sent)} left while its run was {phase or 'over'}")
             return
         if way == "undo" and sent.verb == "unfence" and promoted_at.get(sent.run, sent.seq + 1) <= sent.seq:
@@ -300,6 +301,13 @@ def paused_means_paused(history: History) -> Iterator[Violation]:
     for at, entry in history.entries:
         if entry.kind is Kind.OPENED and entry.data["automation"] != "off" and history.phases[entry.seq - 2][2]:
             yield Violation("I7", f"automation opened a run at +{at:.2f}s although it was paused")
+
+
+def _announced_before_the_halt(history: History, sent: Sent) -> bool:
+    """Whether the last word of its run before `sent` is a halt, and its intent the one right before that."""
+    before = [entry for _, entry in history.entries if entry.seq <= sent.seq and entry.data.get("run") == sent.run]
+    announced = before[-2:-1] if before and before[-1].kind is Kind.HALT else []
+    return any(entry.kind is Kind.INTENT and entry.data["step"] == sent.step for entry in announced)
 
 
 def nobody_fails_back(history: History) -> Iterator[Violation]:
@@ -620,7 +628,7 @@ def what_is_said_to_help_helps(history: History) -> Iterator[Violation]:
         run = str(entry.data.get("run", ""))
         if entry.kind in {Kind.INTENT, Kind.RESULT, Kind.SEEN, Kind.GATE} or _command(entry):
             resumed.pop(run, None)
-        if _command(entry) == Event.RESUME and run in halted:
+        if _command(entry) == Event.RESUME and run in halted and history.phases[entry.seq - 2][1] == Phase.HALTED:
             resumed[run] = entry.seq
         if entry.kind is Kind.HALT:
             same = halted.get(run) == entry.data["reason"] and not entry.data.get("asks")
