@@ -25,7 +25,7 @@ from cloudfail.config.loaded import Loaded
 from cloudfail.engine import Engine
 from cloudfail.errors import CloudfailError, Refused
 from cloudfail.execution.lifecycle import Event, ways_out
-from cloudfail.execution.state import LogState, RunState, fold
+from cloudfail.execution.state import LogState, RunState, fold, promotes_without_a_gate
 from cloudfail.journal import Journal, TailMoved, moved
 from cloudfail.lease import Silence
 from cloudfail.lint import Finding, Severity, lint
@@ -397,6 +397,12 @@ class App:
             found = refusals(plan, self.topology, log, {})
             if found:
                 raise Refused("\n".join(found), "Nothing was changed.", "Look again: cloudfail status")
+            if self.approvers is not None and not (approval or signed_by) and promotes_without_a_gate(plan):
+                raise Refused(
+                    f"Plan {plan.checksum[:8]} promotes without a gate, and approvals are signed here.",
+                    "No run was opened.",
+                    f"Let one of policy.approvers sign it: cloudfail approve --plan {plan.checksum[:8]} --write FILE",
+                )
             still(log)
 
         self._append(Kind.OPENED, data, check=may_still_be_opened)

@@ -78,6 +78,7 @@ class StepRecord:
 NOTHING = StepRecord()
 STEP_KINDS = frozenset({Kind.INTENT, Kind.RESULT, Kind.SEEN})
 _WORKED_OUT = frozenset({"ended", "passed", "ready", "owed"})
+PROMOTING = frozenset({"database.failover", "database.switchover"})
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 Value = TypeVar("Value")
 
@@ -322,6 +323,11 @@ def _open(state: LogState, entry: Entry) -> LogState:
     if not RUN_ID.fullmatch(entry.data["run"]) or entry.data["run"] in state.runs:
         # It is printed inside of commands that people copy; and one that was there before would rewrite its history.
         return replace(state, refused=f"entry {entry.seq} opens a run under a name that no new run has")
+    standing, signed_by = bool(entry.data.get("standing")), entry.data.get("signed_by", "")
+    if state.approvers is not None:
+        # What such an entry claims is anybody's word; what a listed key signed for automation stands before it.
+        signed_by = _signer_for_automation(state, document["checksum"], entry.at)
+        standing = standing and bool(signed_by)
     run = RunState(
         id=entry.data["run"],
         plan=plan_from_document(entry.data["plan"]),
@@ -330,14 +336,35 @@ def _open(state: LogState, entry: Entry) -> LogState:
         opened_at=entry.at,
         reason=entry.data["reason"],
         preapproved=entry.data.get("preapproved", "") if state.approvers is None else "",
-        standing=bool(entry.data.get("standing")),
-        signed_by=entry.data.get("signed_by", ""),
+        standing=standing,
+        signed_by=signed_by if standing else "",
     )
     run = replace(run, story=(Sentence(0.0, entry.at, run.phase, f"Opened: {run.reason}", entry.by),))
     if entry.data.get("approval") and state.approvers is not None:
         given = dataclasses.replace(entry, data={**entry.data["approval"], "reason": run.reason})
         state, run = _approve(state, run, given)
+    if state.approvers is not None and not (run.approvals or run.standing) and promotes_without_a_gate(run.plan):
+        # Whoever may append could write a plan of their own without the gate at which a signature would be asked for.
+        return replace(
+            state, refused=f"entry {entry.seq} opens a run that promotes without a gate, and nobody signed it"
+        )
     return replace(state, runs={**state.runs, run.id: run}, open_run=run.id)
+
+
+def promotes_without_a_gate(plan: Plan) -> bool:
+    """Whether some promotion has no gate before it, by what its steps do and not by what they say of themselves."""
+    behind: dict[str, bool] = {}
+    for step in plan.steps:  # in an order that their needs allow; a need that is not there before counts as none
+        behind[step.name] = bool(step.gate) or any(behind.get(need, False) for need in step.needs)
+    return any(step.action in PROMOTING and not behind[step.name] for step in plan.steps)
+
+
+def _signer_for_automation(state: LogState, checksum: str, at: float) -> str:
+    """Who signed exactly this plan for automation, so that it holds at that moment; "" if nobody did."""
+    if state.standing is None:
+        return ""
+    signed, since, by, seconds = state.standing
+    return by if signed == checksum and 0 <= at - since <= seconds else ""
 
 
 def _with(state: LogState, run: RunState) -> LogState:

@@ -21,6 +21,7 @@ from cloudfail.execution.lifecycle import Event, Phase
 from cloudfail.execution.next import still_missing
 from cloudfail.execution.state import LogState, fold
 from cloudfail.journal import Journal
+from cloudfail.model.codec import checksum_of, plan_document
 from cloudfail.model.journal import Kind
 from cloudfail.signing import Namespace, public_line, sign
 from tests.kit import Stage, load_local
@@ -210,6 +211,75 @@ def test_automation_acts_on_a_plan_that_a_listed_key_signed_as_standing() -> Non
     checksum, at, by, seconds = said.standing
     assert (checksum, by) == (plan, "bob")
     assert at + seconds <= wall + 900 + 1
+
+
+AUTOMATIC = {"automation": "automatic", "standing": True, "signed_by": "bob"}
+
+
+def test_a_run_that_only_claims_to_be_automations_on_a_signed_plan_passes_no_gate() -> None:
+    """Whoever may append can write such an entry. Whether a listed key signed exactly this plan is in the log."""
+    assert not passed(at_the_gate(**AUTOMATIC))
+    assert not passed(at_the_gate(**AUTOMATIC, preapproved="bob", approval={"document": "", "signature": ""}))
+
+
+@pytest.mark.parametrize(
+    ("said", "later", "passes"),
+    [
+        ({}, 0.0, True),
+        ({"plan": "0" * 64}, 0.0, False),
+        ({"standing": False}, 0.0, False),
+        ({"application": "billing"}, 0.0, False),
+        ({}, 3600.0, False),
+    ],
+    ids=["this plan", "another plan", "not for automation", "another application's", "over"],
+)
+def test_the_plan_that_was_signed_for_automation_is_the_one_that_runs(
+    said: dict[str, Any], later: float, passes: bool
+) -> None:
+    before = at_the_gate()
+    approval = replace(agreed(before, run="", standing=True), **said)
+    stage = Stage(load_local(), approvers=SHOP)
+    stage.cloud.kill("east")
+    text = approval.text()
+    signature = sign(text.encode(), Namespace.APPROVAL, KEYS["bob"])
+    data = {"checksum": approval.plan, "expires_seconds": 900.0, "document": text, "signature": signature}
+    journal = Journal(stage.store, "shop", stage.clock, "mallory")
+    journal.append(Kind.STANDING, data)
+    stage.clock.sleep(later)
+    stage.open("evacuate-local", "east", "west", preapproved="", **{**AUTOMATIC, "signed_by": "mallory"})
+    assert passed(stage) is passes
+    assert not passes or stage.run("r1").signed_by == "bob"
+
+
+def ungated(stage: Stage) -> dict[str, Any]:
+    """The plan of the open run without its gate, under the checksum of just these steps."""
+    plan = stage.run("r1").plan
+    steps = tuple(
+        replace(
+            step, needs=tuple("fence" if need == "approve" else need for need in step.needs), point_of_no_return=False
+        )
+        for step in plan.steps
+        if step.name != "approve"
+    )
+    made = replace(plan, steps=steps)
+    return plan_document(replace(made, checksum=checksum_of(made)))
+
+
+def test_a_plan_without_a_gate_needs_a_signature_to_begin() -> None:
+    """Else whoever may append would write one of their own, and be asked for nothing."""
+    before = at_the_gate()
+    document = ungated(before)
+
+    def opened(**data: Any) -> Stage:
+        stage = Stage(load_local(), approvers=SHOP)
+        stage.cloud.kill("east")
+        stage.open("evacuate-local", "east", "west", preapproved="alice", plan=document, **data)
+        return stage
+
+    assert not passed(opened())
+    text = agreed(before, plan=document["checksum"], run="").text()
+    signature = sign(text.encode(), Namespace.APPROVAL, KEYS["bob"])
+    assert passed(opened(approval={"document": text, "signature": signature}))
 
 
 # ---- as people give them
