@@ -229,9 +229,10 @@ def test_an_abort_that_did_not_land_is_no_abort(local: Setup) -> None:
         # Proven, then out of the worker's sight, so that a person accepted it as owed with 60 s of loss; the promotion
         # came 120 s later, with the fence in sight again: as proven as before.
         (161985, "a fence that is seen again counts as what it is"),
-        # A look that the declared settle time lets be stale was taken for the condition of the call itself.
-        (195426, "a condition is judged where the call lands, by what is so there"),
-        (213643, "a condition is judged where the call lands, by what is so there"),
+        # A late call landed, and within the declared settle time the same count was set again: the read before that
+        # call, which is its condition, was as stale as reads may be.
+        (195426, "the same count, set again while reads may be stale, changes nothing"),
+        (213643, "the same count, set again while reads may be stale, changes nothing"),
         # Two branches: one had announced its call 4 ms before the other one halted the run.
         (207825, "a halt is no person's word: what was announced before it is under way"),
         # The second of two resumes came while the run was running, and meant nothing.

@@ -54,8 +54,7 @@ class _Sight:
         if faults.expired_until > now:
             cloud.fired("expired credentials")
             return Unknown("The credentials have expired.")
-        # A condition is judged where the call lands, by what is so there.
-        if ages and faults.stale_until > now and not cloud.landing:
+        if ages and faults.stale_until > now:
             past = cloud.past.get((resource, region))
             # Less than the declared time, so that a look after it is fresh (design.md §4 rule 3).
             if past is not None and now - past[0] < cloud.settle_seconds * 0.95:
