@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,25 @@ def said(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
-def decisions(text: str) -> list[tuple[str, str | None, str | None]]:
-    """What was decided, in order, of which region, and which one could take over: a loss that was seen, and not only
-    an observer that could not look, has one that was seen healthy."""
-    return [(one["decision"], one["source"], one["target"]) for one in said(text) if one.get("event") == "decision"]
+HEALTHY = "east is healthy."
+LOST = "east is down; enough vantages agree."
+TICKS = 8
+"""How often a schedule may call before what it waits for must hold: a busy machine ends some ticks too early."""
+
+
+def reasons(text: str) -> list[str]:
+    """Why each decision was made as it was, in order: what the observers saw is in there."""
+    return [" ".join(one["reasons"]) for one in said(text) if one.get("event") == "decision"]
+
+
+def acted(text: str) -> bool:
+    return any(one.get("decision") == "act" for one in said(text))
+
+
+def ticked_until(holds: Callable[[], bool], tick: Callable[[], object]) -> bool:
+    """As a schedule does."""
+    for _ in range(TICKS):
+        tick()
+        if holds():
+            return True
+    return False
