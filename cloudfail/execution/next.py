@@ -233,7 +233,7 @@ def _todo(run: RunState, step: PlannedStep, track: Track, todo: Todo, now: Now) 
         return late
     if track.way != "owed" and record.result is not None and record.result.outcome == "permanent":
         return [_ended(run, track, "failed", record.result.message)]
-    follows_by = _follows_by(step, record, todo)
+    follows_by = _follows_by(run, step, track, todo)
     if now.t < follows_by:
         # "The API said done", and the world is still as before: it gets its usual time before the order is repeated.
         return _look_again(step, track, now.looks[track], now)
@@ -259,11 +259,15 @@ def _todo(run: RunState, step: PlannedStep, track: Track, todo: Todo, now: Now) 
     return [ActOn(track, todo, attempts + 1)]
 
 
-def _follows_by(step: PlannedStep, record: StepRecord, todo: Todo) -> float:
+def _follows_by(run: RunState, step: PlannedStep, track: Track, todo: Todo) -> float:
     """Until when the world may still follow the last order of this same effect by itself."""
+    record = run.track(track)
     result = record.result
     if result is None or result.outcome not in {"ok", "unknown"} or record.effect != todo.effect:
         return 0.0
+    if _watched_after(run, track):
+        # It may have followed long ago, and been changed again since: run seconds stand still between two ticks.
+        return result.t + step.facts.settle_seconds
     return result.t + step.facts.settle_seconds + step.facts.typical_seconds
 
 
@@ -418,8 +422,14 @@ def _owed_fence_before(run: RunState, step: PlannedStep) -> bool:
     return any(fence_outcome(run, name) == "owed" for name in _fences_before(run, step))
 
 
+def _watched_after(run: RunState, track: Track) -> bool:
+    return track.way == "watch" and run.phase.final
+
+
 def _over_limit(run: RunState, step: PlannedStep, track: Track, now: Now, why: str) -> list[Command]:
-    if track.way == "owed" or now.t <= _since(run, step, track, now) + step.limit_seconds:
+    """An obligation has no limit; nor has the watch after a run, which may have to put back the same thing again when
+    the next late call lands, and whose run seconds stand still from one tick to the next."""
+    if track.way == "owed" or _watched_after(run, track) or now.t <= _since(run, step, track, now) + step.limit_seconds:
         return []
     return [_ended(run, track, "failed", f"Not within its limit of {step.limit_seconds:g} s: {why}")]
 

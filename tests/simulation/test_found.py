@@ -223,6 +223,18 @@ def test_an_abort_that_did_not_land_is_no_abort(local: Setup) -> None:
     assert not [entry for _, entry in history.entries if entry.kind is Kind.INTENT]
 
 
+def test_the_watch_puts_back_what_the_second_late_call_changed_too() -> None:
+    """Two calls landed after the undo, 115 s apart, each seen by a tick. The first was put back. Of the second the tick
+    thought that its own order was still on its way, since run seconds stand still between ticks: it waited the usual
+    time for that, met the step's limit, and gave up for good (seed 272860)."""
+    setups = shipped_setups()
+    scenario = replayed(272860, setups)
+    history = play(scenario, next(setup for setup in setups if setup.name == scenario.setup))
+    assert judge(history) == []
+    back = [entry for _, entry in history.entries if entry.kind is Kind.INTENT and entry.data["way"] == "watch"]
+    assert len(back) == 2
+
+
 @pytest.mark.parametrize(
     ("seed", "why"),
     [
