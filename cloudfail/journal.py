@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloudfail.clock import Clock
-from cloudfail.config.secrecy import redacted_all
 from cloudfail.errors import LogMoved, StoreUnavailable
 from cloudfail.model.journal import GENESIS, BrokenChain, Entry, Kind, decode, digest_of, encode
 from cloudfail.ports import Store
+from cloudfail.secrecy import redacted_all
 
 TOLD = frozenset({"message", "detail", "reason", "to_do", "effect", "lines", "facts"})
 """The parts of an entry that repeat somebody's words: an error's, a provider's, a person's. The others are compared,

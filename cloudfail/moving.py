@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 from cloudfail.clock import Clock
 from cloudfail.config.loaded import Loaded
-from cloudfail.config.secrecy import secret
 from cloudfail.errors import Refused, StoreUnavailable
 from cloudfail.execution.lifecycle import Event
 from cloudfail.execution.origin import Why, parted
@@ -26,6 +25,7 @@ from cloudfail.execution.state import LogState, fold
 from cloudfail.journal import Journal, TailMoved, moved
 from cloudfail.model.journal import Entry, Kind
 from cloudfail.ports import Store
+from cloudfail.secrecy import secret
 from cloudfail.stores import open_store, store_kind
 
 EPOCHS_ABOVE = 1_000_000

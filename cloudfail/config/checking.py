@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from cloudfail.config.document import Document, Path, Scalar, plain, text_of
 from cloudfail.config.mistakes import Mistakes, did_you_mean, shown
-from cloudfail.config.secrecy import NOT_SHOWN, secret
+from cloudfail.secrecy import NOT_SHOWN, secret
 
 M = TypeVar("M", bound=BaseModel)
 

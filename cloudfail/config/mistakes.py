@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from cloudfail.config.secrecy import concealed
+from cloudfail.secrecy import concealed
 
 SHOWN_CHARACTERS = 72
 """How much of an offending text is repeated. A file may hold a megabyte on one line."""

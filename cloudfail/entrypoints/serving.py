@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cloudfail.anchoring import WAIT_SECONDS
-from cloudfail.config.secrecy import redacted, redacted_all
 from cloudfail.engine import CALL_SHARE
 from cloudfail.errors import CloudfailError, Refused
+from cloudfail.secrecy import redacted, redacted_all
 
 if TYPE_CHECKING:
     from cloudfail.app import App

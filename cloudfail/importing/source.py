@@ -16,8 +16,8 @@ from pathlib import Path
 from cloudfail.config.document import Document, Items, Keys, Node, Place, Scalar
 from cloudfail.config.mistakes import Mistake, Mistakes
 from cloudfail.config.reading import BYTES_MAX, parse
-from cloudfail.config.secrecy import concealed
 from cloudfail.errors import ConfigError
+from cloudfail.secrecy import concealed
 
 FILL_IN = "fill-in-"
 """What a value begins with that stands for an expression: easily searched for, and no identifier that any cloud has."""

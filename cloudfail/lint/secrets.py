@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from cloudfail.config.document import scalars
 from cloudfail.config.loaded import Loaded
-from cloudfail.config.secrecy import secret
 from cloudfail.lint.finding import Finding, Severity
+from cloudfail.secrecy import secret
 
 OPTION = re.compile(r"--?[A-Za-z][\w-]*$")
 OPTION_WITH_VALUE = re.compile(r"--?([A-Za-z][\w-]*)=(.+)$")

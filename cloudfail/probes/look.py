@@ -23,9 +23,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from cloudfail.clock import SystemClock
-from cloudfail.config.secrecy import redacted
 from cloudfail.model.observation import Health
 from cloudfail.probes.reach import because
+from cloudfail.secrecy import redacted
 
 boot = SystemClock().boot
 Address = tuple[socket.AddressFamily, tuple[object, ...]]

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cloudfail.config import durations
-from cloudfail.config.secrecy import HIDDEN, SECRET_KEY, redacted
 from cloudfail.model.plan import Plan
 from cloudfail.model.runbook import Mode
 from cloudfail.model.states import LossBound
+from cloudfail.secrecy import HIDDEN, SECRET_KEY, redacted
 
 UNKNOWN = "unknown"
 NONE = "–"

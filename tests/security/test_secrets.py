@@ -17,7 +17,6 @@ import pytest
 from cloudfail import config
 from cloudfail.actions.catalog import ACTIONS
 from cloudfail.app import App, Review
-from cloudfail.config.secrecy import redacted, redacted_all, remember
 from cloudfail.errors import CloudfailError, ConfigError, OutcomeUnknown, Permanent, Transient
 from cloudfail.execution.lifecycle import Phase
 from cloudfail.journal import Journal, told
@@ -33,6 +32,7 @@ from cloudfail.report import plan as plan_report
 from cloudfail.report.progress import told_once
 from cloudfail.report.run import as_json, as_markdown, as_text, runs_text, status_text
 from cloudfail.report.wording import plain
+from cloudfail.secrecy import redacted, redacted_all, remember
 from cloudfail.stores.sqlite import SQLiteStore
 from cloudfail_local.options import secret_value
 from tests.kit import ROOT, Stage, load_local

@@ -182,7 +182,7 @@ def test_no_switch_is_reached_by_environment_or_configuration() -> None:
     for path in files:
         assert not re.search(r"environ|getenv|sys\.argv|open\(|read_text|yaml", path.read_text()), path
     built = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
-    assert built["only-include"] == ["cloudfail", "providers"]
+    assert built["targets"]["wheel"]["only-include"] == ["cloudfail", "providers"]
 
 
 # ---- what the search for them found in whole code: rule 3 after an undo, and after a resume

@@ -19,6 +19,7 @@ PROVIDERS = ROOT / "providers"
 LAYERS: dict[str, int] = {
     "cloudfail.errors": 0,
     "cloudfail.clock": 0,
+    "cloudfail.secrecy": 0,
     "cloudfail.model": 1,
     "cloudfail.signers": 1,
     "cloudfail.signing": 1,
@@ -210,7 +211,7 @@ def test_the_core_imports_no_provider() -> None:
 def test_a_provider_knows_the_core_only_by_its_public_doors() -> None:
     doors = (
         "cloudfail.ports", "cloudfail.model", "cloudfail.errors", "cloudfail.clock", "cloudfail.retry",
-        "cloudfail.config.fields", "cloudfail.config.durations", "cloudfail.config.secrecy",
+        "cloudfail.config.fields", "cloudfail.config.durations", "cloudfail.secrecy",
         "cloudfail.stores.object_names",
     )  # fmt: skip
     found = [

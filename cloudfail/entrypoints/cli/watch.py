@@ -58,7 +58,7 @@ def tell(moment: Moment) -> None:
     """A changed decision, with the last reason and what a person can do."""
     import time
 
-    from cloudfail.config.secrecy import redacted
+    from cloudfail.secrecy import redacted
 
     stamp = time.strftime("%H:%M:%S", time.gmtime(moment.at))
     decision = moment.decision
