@@ -76,7 +76,8 @@ class Site:
 
     def argv(self, *words: str, by: str = "alice", config: Path | None = None, journal: str = "") -> list[str]:
         """`journal`: what the terminal has in CLOUDFAIL_JOURNAL."""
-        tail = ["--config", str(config or self.config), "--as", by] if words[0] not in {"lab", "drill"} else []
+        tail = ["--config", str(config or self.config)] if words[0] not in {"lab", "drill"} else []
+        tail += ["--as", by] if words[0] not in {"lab", "drill", "audit"} else []
         head = ["env", f"CLOUDFAIL_JOURNAL={journal}"] if journal else []
         line = [*head, sys.executable, "-P", "-m", "cloudfail", *words, *tail]
         return visit.command(self.lab.directory, "control", line)
