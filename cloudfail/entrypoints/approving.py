@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cloudfail.entrypoints.serving import CONFIG, said_of_error
+from cloudfail.entrypoints.serving import CONFIG, said_of_error, telling
 from cloudfail.errors import CloudfailError, ConfigError, Refused, StoreUnavailable
 
 BODY_BYTES_MAX = 1 << 17
@@ -28,11 +28,12 @@ def answer(method: str, query: Mapping[str, str], body: bytes) -> Answer:
     for a signature that does not hold; 409 for an approval that does not count, or where nothing waits for one; 503
     where nothing could be looked at."""
     try:
-        match method.upper():
-            case "GET":
-                return _to_sign(query)
-            case "POST":
-                return _approve(body)
+        with telling():
+            match method.upper():
+                case "GET":
+                    return _to_sign(query)
+                case "POST":
+                    return _approve(body)
         return {"happened": "Ask with GET for the text, and POST it signed.", "true_now": "Nothing was approved."}, 405
     except _NotARequest as error:
         return said_of_error(error), 400

@@ -13,8 +13,7 @@ import os
 import uuid
 from typing import Any
 
-from cloudfail.entrypoints.serving import limit_seconds, said_of_error, telling, tick, write_line
-from cloudfail.errors import CloudfailError
+from cloudfail.entrypoints.serving import limit_seconds, telling, tick, ticked_by_http, write_line
 
 EVERY_MINUTE = "0 * * * * *"
 """NCRONTAB: its first field is the second."""
@@ -78,14 +77,7 @@ def tick_timer() -> None:
 
 
 def tick_http(method: str) -> tuple[dict[str, Any], int]:
-    """One tick, for a POST: what stands then. 503 where nothing could be looked at."""
-    if method.upper() != "POST":
-        return {"happened": "A tick is asked for with POST.", "true_now": "Nothing was looked at."}, 405
-    try:
-        with telling():
-            return _tick(), 200
-    except CloudfailError as error:
-        return said_of_error(error), 503
+    return ticked_by_http(method, _tick)
 
 
 def _tick() -> dict[str, Any]:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from cloudfail.entrypoints.serving import limit_seconds, said_of_error, telling, tick, write_line
-from cloudfail.errors import CloudfailError
+from cloudfail.entrypoints.serving import limit_seconds, telling, tick, ticked_by_http, write_line
 
 LIMIT_SECONDS = 60.0
 """Cloud Functions' own default."""
@@ -20,14 +19,7 @@ TICK_SECONDS_MAX = 55.0
 
 
 def tick_http(request: Any) -> tuple[dict[str, Any], int]:
-    """One tick, for a POST. 503 where nothing could be looked at: the scheduler retries, and its alert hears of it."""
-    if request.method != "POST":
-        return {"happened": "A tick is asked for with POST.", "true_now": "Nothing was looked at."}, 405
-    try:
-        with telling():
-            return _tick(), 200
-    except CloudfailError as error:
-        return said_of_error(error), 503
+    return ticked_by_http(request.method, _tick)
 
 
 def approve_http(request: Any) -> tuple[dict[str, Any], int]:

@@ -146,6 +146,18 @@ def said_of_error(error: CloudfailError) -> dict[str, Any]:
     return {name: redacted(text) for name, text in said.items()}
 
 
+def ticked_by_http(method: str, one_tick: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], int]:
+    """One tick, for a POST: what stands then. 503 where nothing could be looked at: the scheduler retries, and its
+    alert hears of it."""
+    if method.upper() != "POST":
+        return {"happened": "A tick is asked for with POST.", "true_now": "Nothing was looked at."}, 405
+    try:
+        with telling():
+            return one_tick(), 200
+    except CloudfailError as error:
+        return said_of_error(error), 503
+
+
 @contextlib.contextmanager
 def telling() -> Iterator[None]:
     """What is raised inside leaves without secrets: the platform logs it, and answers with it. An error of ours is told
