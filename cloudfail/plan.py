@@ -171,8 +171,13 @@ def _resources(topology: Topology, action: Action | None, arguments: Mapping[str
 
 
 def _identifiers(topology: Topology, name: str) -> dict[str, Any]:
+    """What is acted on, word for word, and as whom where that was written."""
     resource = topology.resources[name]
-    return {"kind": resource.kind, "id": resource.id, "members": resource.members, "options": resource.options}
+    written = {"kind": resource.kind, "id": resource.id, "members": resource.members, "options": resource.options}
+    roles = {region: topology.roles_of(resource, region) for region in topology.regions}
+    if any(one.watch or one.execute for one in roles.values()):
+        written["roles"] = {region: [one.watch, one.execute] for region, one in roles.items()}
+    return written
 
 
 def _facts(action: Action | None, kinds: list[Kind]) -> StepFacts:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import (
@@ -250,3 +250,11 @@ class Provider(Protocol):
 
     def identity(self) -> Known[str] | Unknown:
         """Who we are to this provider, for guards and the audit."""
+
+
+@runtime_checkable
+class TakesRoles(Protocol):
+    """A provider that can be asked as somebody else than the process's own identity (`roles:` in cloudfail.yaml)."""
+
+    def role_mistake(self, role: str) -> tuple[str, str] | None:
+        """What is wrong with this role as it is written, and what to write instead; None if nothing is. No call."""

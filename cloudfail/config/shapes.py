@@ -95,11 +95,19 @@ class ObjectivesShape(Shape):
     rpo: Duration = Field(description="Acknowledged writes that may be lost, in time.")
 
 
+class RolesShape(Shape):
+    """As whom the provider is asked, in its own words. What is left out is asked as the process itself."""
+
+    watch: Text | None = Field(default=None, description="For reads, at any time.")
+    execute: Text | None = Field(default=None, description="For changes: taken on only while a run is open.")
+
+
 class RegionShape(Shape):
     """One place that can fail as a whole."""
 
     provider: Name
     account: Text | None = None
+    roles: RolesShape | None = None
     variables: dict[Name, Text] = Field(default={}, description="What ${name} stands for in the targets of checks.")
 
 
@@ -117,6 +125,7 @@ class ResourceShape(Shape):
     consumers: Name | None = None
     change: Name | None = None
     provider: Name | None = None
+    roles: RolesShape | None = None
     id: Text | None = None
     members: dict[Name, Any] = Field(default={}, description="Region → literal identifier, or the kind's own keys.")
 

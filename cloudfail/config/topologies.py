@@ -11,12 +11,20 @@ from cloudfail import registry
 from cloudfail.config.checking import loose_models, validated
 from cloudfail.config.document import Document, Keys, Path, Scalar, plain, scalars
 from cloudfail.config.mistakes import Mistakes, did_you_mean, shown
-from cloudfail.config.shapes import AuditShape, CheckShape, RegionShape, ResourceShape, TopologyShape, VantageShape
+from cloudfail.config.shapes import (
+    AuditShape,
+    CheckShape,
+    RegionShape,
+    ResourceShape,
+    RolesShape,
+    TopologyShape,
+    VantageShape,
+)
 from cloudfail.config.substitution import CHECK_NAMES, references, unescape
 from cloudfail.errors import Refused
 from cloudfail.model.policy import Automation, Policy, Scope
-from cloudfail.model.topology import Audit, Check, Objectives, PortName, Region, Resource, Topology, Vantage
-from cloudfail.ports import Kind, Provider
+from cloudfail.model.topology import Audit, Check, Objectives, PortName, Region, Resource, Roles, Topology, Vantage
+from cloudfail.ports import Kind, Provider, TakesRoles
 
 COMMON_KEYS = frozenset(ResourceShape.model_fields)
 PORTS = frozenset(port.value for port in PortName)
@@ -147,13 +155,29 @@ class TopologyReader:
                 self._note(path, problem, f"write the value itself, or $${reference.written[1:]} for that very text")
 
     def _region(self, name: str, shape: RegionShape) -> Region:
-        self._provider(shape.provider, ("regions", name, "provider"))
+        provider = self._provider(shape.provider, ("regions", name, "provider"))
         for variable in shape.variables:
             if variable in CHECK_NAMES:
                 problem = f'"{variable}" already stands for something'
                 self._note(("regions", name, "variables", variable), problem, "choose another name", key=True)
         variables = {key: unescape(value) for key, value in shape.variables.items()}
-        return Region(name, shape.provider, shape.account, variables)
+        roles = self._roles(("regions", name, "roles"), shape.roles, provider) or Roles()
+        return Region(name, shape.provider, shape.account, variables, roles)
+
+    def _roles(self, path: Path, shape: RolesShape | None, provider: Provider | None) -> Roles | None:
+        """What the provider takes for a role is a mistake found now, not on the bad day."""
+        if shape is None:
+            return None
+        roles = Roles(unescape(shape.watch or ""), unescape(shape.execute or ""))
+        for key, role in (("watch", roles.watch), ("execute", roles.execute)):
+            if provider is None or not role:
+                continue
+            if not isinstance(provider, TakesRoles):
+                problem = f'the provider "{provider.name}" acts as whoever runs it, and takes no role'
+                self._note((*path, key), problem, f"remove {key}")
+            elif (said := provider.role_mistake(role)) is not None:
+                self._note((*path, key), *said)
+        return roles
 
     def _provider(self, name: str, path: Path) -> Provider | None:
         if name not in self.found:
@@ -188,11 +212,12 @@ class TopologyReader:
             return None
         self.kinds[name] = kind
         options = self._options(path, kind, body.model_extra or {})
+        roles = self._roles((*path, "roles"), body.roles, provider)
         members = {region: self._member(path, kind, region) for region in body.members}
         if len(self.mistakes.found) > before:
             return None
         identity = unescape(body.id) if body.id is not None else None
-        return Resource(name, port, kind.name, provider_name, identity, members, options)
+        return Resource(name, port, kind.name, provider_name, identity, members, options, roles)
 
     def _provider_of(self, path: Path, body: ResourceShape, regions: Mapping[str, RegionShape]) -> str | None:
         if body.provider is not None:

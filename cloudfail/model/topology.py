@@ -23,19 +23,32 @@ class PortName(StrEnum):
 
 
 @dataclass(frozen=True)
+class Roles:
+    """As whom a provider is asked; "" is the process's own identity. watch: reads, at any time. execute: changes, and
+    only for a run that is open. What a role is, is the provider's word: the ARN of an IAM role, the address of a
+    service account."""
+
+    watch: str = ""
+    execute: str = ""
+
+
+@dataclass(frozen=True)
 class Region:
-    """One place that can fail as a whole. `variables` are the names that `${name}` may stand for in its checks."""
+    """One place that can fail as a whole. `variables` are the names that `${name}` may stand for in its checks. roles:
+    for the resources there that have none of their own."""
 
     name: str
     provider: str
     account: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    roles: Roles = Roles()
 
 
 @dataclass(frozen=True)
 class Resource:
     """One thing that a step acts on. `kind` names the provider's adapter for `port`; `members` holds the literal
-    identifier (a string) or options (a mapping) of each region; `options` is what the kind's own schema accepted."""
+    identifier (a string) or options (a mapping) of each region; `options` is what the kind's own schema accepted.
+    `roles`: None for those of the region that is asked."""
 
     name: str
     port: PortName
@@ -44,6 +57,7 @@ class Resource:
     id: str | None
     members: Mapping[str, Any]
     options: Mapping[str, Any] = field(default_factory=dict)
+    roles: Roles | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +123,15 @@ class Topology:
     vantages: Mapping[str, Vantage] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
     audit: Audit | None = None
+
+    def roles_of(self, resource: Resource, region: str) -> Roles:
+        """As whom `resource` is asked in `region`. A region that is none of the topology's (where a global service's
+        control plane stands, say) is asked as the regions of the same provider are, which then all say the same."""
+        if resource.roles is not None:
+            return resource.roles
+        if region in self.regions:
+            return self.regions[region].roles
+        return next((one.roles for one in self.regions.values() if one.provider == resource.provider), Roles())
 
     def standbys(self, of: str) -> tuple[str, ...]:
         """The regions that may take over from `of`, in the order of the file."""

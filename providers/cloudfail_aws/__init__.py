@@ -1,4 +1,40 @@
-"""AWS: what a run needs of Amazon Web Services. So far its stores, DynamoDB and S3.
+"""AWS: what a run needs of Amazon Web Services. Its stores, and the ports behind which its resources stand.
 
-Importing this package imports no vendor library.
+One package per port; each says in its `KINDS` what it serves. Importing this package imports no vendor library: boto3
+comes with `Kind.build`.
 """
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.topology import PortName
+from cloudfail.ports import Kind
+
+_KINDS: tuple[Kind, ...] = ()
+
+
+class AwsProvider:
+    """What the entry point names."""
+
+    name = "aws"
+
+    def kinds(self) -> Mapping[tuple[PortName, str], Kind]:
+        return {(kind.port, kind.name): kind for kind in _KINDS}
+
+    def identity(self) -> Known[str] | Unknown:
+        """The ARN that this process has by itself, before any role is taken on."""
+        from cloudfail_aws.identity import whoami
+
+        return whoami(time.time())
+
+    def role_mistake(self, role: str) -> tuple[str, str] | None:
+        """ports.TakesRoles."""
+        from cloudfail_aws.roles import role_mistake
+
+        return role_mistake(role)
+
+
+provider = AwsProvider()

@@ -1,4 +1,4 @@
-"""One client per (account role, region, service), made when it is first asked for.
+"""One client per (role, session, region, service), made when it is first asked for.
 
 The SDK's own retries are off: what may be tried again, and for how long, is decided in `attempts`, by class and within
 a bound. Timeouts are short, since an SDK that waits a minute for a region that is gone has spent the lease of its
@@ -8,17 +8,27 @@ AWS_ENDPOINT_URL_DYNAMODB, _S3, _STS.
 
 from __future__ import annotations
 
+import contextlib
+import re
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.exceptions import ConnectionError as NotConnected
+from botocore.exceptions import HTTPClientError
 
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 3.0
 POOL = 16
+WATCHING = "cloudfail"
+"""The name of every session that only reads, and of those that keep the log."""
+SESSION_SECONDS = 900
+"""The least that STS gives. They are renewed while they are used, and no longer."""
 
 _CONFIG = Config(
     connect_timeout=CONNECT_SECONDS,
@@ -33,34 +43,75 @@ _CONFIG = Config(
 
 
 class Clients:
-    """Safe to share between threads: sessions are not, so clients are made under a lock; clients themselves are."""
+    """Safe to share between threads: sessions are not, so clients are made under a lock; clients themselves are.
 
-    def __init__(self) -> None:
+    sts_regions: where else a role may be taken on, if the region of the call has no STS that answers. A region that is
+    half gone is changed from outside of it, as long as it takes calls at all.
+    """
+
+    def __init__(self, sts_regions: Sequence[str] = ()) -> None:
         self._lock = threading.Lock()
-        self._sessions: dict[tuple[str, str], Any] = {}
-        self._made: dict[tuple[str, str, str], Any] = {}
+        self._sts_regions = tuple(sts_regions)
+        self._sessions: dict[_Who, Any] = {}
+        self._made: dict[tuple[_Who, str, str, str], Any] = {}
 
-    def get(self, service: str, region: str, role: str = "") -> Any:
-        """The client; `role`, if any, is the ARN of the role that is assumed for it."""
-        key = (role, region, service)
+    def get(self, service: str, region: str, role: str = "", session: str = WATCHING, endpoint: str = "") -> Any:
+        """The client; `role`, if any, is the ARN of the role that is assumed for it, under that session's name.
+        endpoint: its URL, where a service has one for each cluster."""
+        # A session per region where a role is assumed: its credentials come from that region's STS first.
+        who = _Who(role, session, region) if role else _Who()
+        key = (who, service, region, endpoint)
         made = self._made.get(key)
         if made is not None:
             return made
         with self._lock:
             if key not in self._made:
-                self._made[key] = _client(self._session(region, role), service, region)
+                self._made[key] = _client(self._session(who), service, region, endpoint)
             return self._made[key]
 
-    def _session(self, region: str, role: str) -> Any:
-        # A session per region where a role is assumed: its credentials come from that region's STS and no other.
-        key = (role, region if role else "")
-        if key not in self._sessions:
+    def drop(self, role: str, session: str) -> None:
+        """Forget what was made of that role for other sessions than this one and those that watch: credentials of a run
+        that ended, or of a lease that was lost, are used for nothing any more."""
+        with self._lock:
+            stale = {who for who in self._sessions if who.role == role and who.session not in {session, WATCHING}}
+            for who in stale:
+                del self._sessions[who]
+            self._made = {key: client for key, client in self._made.items() if key[0] not in stale}
+
+    def _session(self, who: _Who) -> Any:
+        if who not in self._sessions:
             session = _session()
-            if role:
+            if who.role:
+                regions = (who.region, *(region for region in self._sts_regions if region != who.region))
                 chain = session.get_component("credential_provider")
-                chain.insert_before("env", _AssumedRole(_session(), role, region))
-            self._sessions[key] = session
-        return self._sessions[key]
+                chain.insert_before("env", _AssumedRole(_session(), who.role, who.session, regions))
+            self._sessions[who] = session
+        return self._sessions[who]
+
+
+@dataclass(frozen=True)
+class _Who:
+    """As whom; the process itself where there is no role."""
+
+    role: str = ""
+    session: str = ""
+    region: str = ""
+
+
+def session_name(run: str, epoch: int) -> str:
+    """`cloudfail-<run>-<epoch>`, as CloudTrail shows who changed what: in the letters that STS takes, at most 64 (API
+    reference, AssumeRole, RoleSessionName). A longer run is cut in its middle: its end tells runs of one plan apart."""
+    end = f"-{epoch}"
+    room = 64 - len("cloudfail-") - len(end)
+    plain = re.sub(r"[^\w+=,.@-]", "-", run, flags=re.ASCII)
+    if len(plain) > room:
+        plain = plain[: room - 14] + ".." + plain[-12:]
+    return f"cloudfail-{plain}{end}"
+
+
+def default_region() -> str:
+    """Where this process is told to be, for what is not asked of a certain region."""
+    return str(_session().get_config_variable("region") or "us-east-1")
 
 
 def _session() -> Any:
@@ -70,36 +121,47 @@ def _session() -> Any:
     return session
 
 
-def _client(session: Any, service: str, region: str) -> Any:
-    made = session.create_client(service, region_name=region, config=_CONFIG)
+def _client(session: Any, service: str, region: str, endpoint: str) -> Any:
+    made = session.create_client(service, region_name=region, config=_CONFIG, endpoint_url=endpoint or None)
     host = urlsplit(made.meta.endpoint_url).hostname or ""
     if service == "s3" and f".{region}." not in host:
         # An endpoint of somebody's own has no name for each bucket.
         by_path = _CONFIG.merge(Config(s3={"addressing_style": "path"}))
-        made = session.create_client(service, region_name=region, config=by_path)
+        made = session.create_client(service, region_name=region, config=by_path, endpoint_url=endpoint or None)
     return made
 
 
 class _AssumedRole:
     """What botocore asks for credentials, first of its chain. They are fetched with the first call, and again before
-    they expire."""
+    they expire, from the first of `regions` whose STS answers."""
 
     METHOD = "cloudfail-assume-role"
     CANONICAL_NAME = METHOD
 
-    def __init__(self, source: Any, role: str, region: str) -> None:
+    def __init__(self, source: Any, role: str, session: str, regions: Sequence[str]) -> None:
         self._source = source
         self._role = role
-        self._region = region
+        self._session = session
+        self._regions = regions
 
     def load(self) -> Any:
-        fetcher = AssumeRoleCredentialFetcher(
-            client_creator=self._sts,
+        return DeferredRefreshableCredentials(method=self.METHOD, refresh_using=self._fetch)
+
+    def _fetch(self) -> Any:
+        for region in self._regions[:-1]:
+            with contextlib.suppress(
+                NotConnected, HTTPClientError
+            ):  # no answer; what STS refuses, it refuses in each region
+                return self._fetcher(region).fetch_credentials()
+        return self._fetcher(self._regions[-1]).fetch_credentials()
+
+    def _fetcher(self, region: str) -> Any:
+        def sts(service: str, **credentials: Any) -> Any:
+            return self._source.create_client(service, **{**credentials, "region_name": region, "config": _CONFIG})
+
+        return AssumeRoleCredentialFetcher(
+            client_creator=sts,
             source_credentials=self._source.get_credentials(),
             role_arn=self._role,
-            extra_args={"RoleSessionName": "cloudfail"},
+            extra_args={"RoleSessionName": self._session, "DurationSeconds": SESSION_SECONDS},
         )
-        return DeferredRefreshableCredentials(method=self.METHOD, refresh_using=fetcher.fetch_credentials)
-
-    def _sts(self, service: str, **credentials: Any) -> Any:
-        return self._source.create_client(service, **{**credentials, "region_name": self._region, "config": _CONFIG})

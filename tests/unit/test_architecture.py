@@ -37,6 +37,7 @@ LAYERS: dict[str, int] = {
     "cloudfail.schemas": 6,
     "cloudfail.lease": 6,
     "cloudfail.calls": 6,
+    "cloudfail.retry": 2,
     "cloudfail.journal": 6,
     "cloudfail.stores": 6,
     "cloudfail.probes": 6,
