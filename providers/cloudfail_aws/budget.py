@@ -21,6 +21,8 @@ from typing import Any
 from cloudfail.clock import Clock
 
 READ_SHARE = 0.5
+_SHORTEST_SECONDS = 1e-3
+"""What is missing after a shorter wait is a rounding of the clock's, and is owed."""
 _CHANGE_COST = {"CREATE": 1, "DELETE": 1, "UPSERT": 2}
 
 
@@ -59,7 +61,8 @@ class _Bucket:
         """Seconds until `cost` may be taken with (1 - share) of the burst left. What is more than the bucket ever holds
         waits for a full one."""
         floor = self.rate.burst * (1 - share)
-        return max(0.0, (min(cost + floor, self.rate.burst) - self.tokens) / self.rate.per_second)
+        seconds = (min(cost + floor, self.rate.burst) - self.tokens) / self.rate.per_second
+        return seconds if seconds >= _SHORTEST_SECONDS else 0.0
 
 
 class Budget:
