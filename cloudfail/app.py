@@ -33,6 +33,7 @@ from cloudfail.lint.rto import estimate_of
 from cloudfail.lint.view import View, traits_of
 from cloudfail.live import Live
 from cloudfail.model.anchor import head_line
+from cloudfail.model.capacity import typed
 from cloudfail.model.codec import plan_document
 from cloudfail.model.journal import Entry, Kind
 from cloudfail.model.observation import Known, Unknown
@@ -299,16 +300,27 @@ class App:
 
     # ---- what is agreed to, as a text to sign
 
-    def to_sign(self, *, plan: str = "", run: str | None = None, seconds: float, **bounds: Any) -> Approval:
+    def to_sign(
+        self, *, plan: str = "", run: str | None = None, seconds: float, capacity: str = "", **bounds: Any
+    ) -> Approval:
         """The approval of a run, or of a plan that was reviewed (given with the start, or `standing`), good for so
-        long. `bounds`: gate, accept_owed_fence, loss_seconds, standing, own_run."""
-        if plan:
-            checksum, name = self.reviewed(plan).checksum, ""
-        else:
-            state = self.run(run)
-            checksum, name = state.plan.checksum, state.id
+        long. `capacity`: as a person typed it. `bounds`: gate, accept_owed_fence, loss_seconds, standing, own_run.
+        Raises Refused for a capacity that the plan cannot have."""
+        state = None if plan else self.run(run)
+        reviewed, name = (self.reviewed(plan), "") if state is None else (state.plan, state.id)
+        least = typed(capacity, reviewed.bounds.capacity_min) if capacity else ()
+        if least and bounds.get("standing"):
+            raise Refused(
+                "Automation keeps to the plan's own capacity, and takes no other.",
+                "Nothing was approved.",
+                "Leave --capacity out, or let a person approve the run when it stands at its gate.",
+            )
         until = int(self.clock.wall() + seconds)
-        return Approval(self.topology.application, checksum, until, run=name, **bounds)
+        return Approval(self.topology.application, reviewed.checksum, until, run=name, capacity=least, **bounds)
+
+    def least_capacity(self, run: str | None, said: str) -> dict[str, int]:
+        """What a person typed, as healthy workers of the run's groups. Raises Refused as above."""
+        return dict(typed(said, self.run(run).plan.bounds.capacity_min))
 
     def _must_count(self, data: Mapping[str, Any], run: str, plan: str, opened_by: str) -> None:
         """Raises Refused where the approval would not count for that run."""

@@ -17,18 +17,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudfail.errors import Refused
+from cloudfail.model.capacity import Capacity, from_words, in_words
 from cloudfail.signing import AllowedSigners, BadSignature, Namespace, verify
 
 OWN_SECONDS = 120.0
 """How long a run that its own opener approved waits for somebody to decline."""
-TITLE = "cloudfail approval, version 1"
+TITLE = "cloudfail approval, version "
+VERSION = 2
 ANY = "any"
 
 
 @dataclass(frozen=True)
 class Approval:
     """run, gate: "" for any of that plan. loss_seconds: None accepts no loss beyond the bounds of the plan. until: wall
-    seconds. standing: automation may act on this plan; for no gate of a person's run. own_run: see above."""
+    seconds. standing: automation may act on this plan; for no gate of a person's run. own_run: see above. capacity: the
+    least with which a gate passes. version: of the text; the first had no line for capacity, and still counts."""
 
     application: str
     plan: str
@@ -39,18 +42,22 @@ class Approval:
     loss_seconds: float | None = None
     standing: bool = False
     own_run: bool = False
+    capacity: Capacity = ()
+    version: int = VERSION
 
     def text(self) -> str:
         """The bytes that are signed, one line for each thing that is agreed to."""
         loss = "none beyond the plan's bounds" if self.loss_seconds is None else f"{self.loss_seconds:.3f} s"
+        capacity = [f"capacity: {in_words(self.capacity)}"] if self.version > 1 else []
         lines = (
-            TITLE,
+            f"{TITLE}{self.version}",
             f"application: {self.application}",
             f"plan: {self.plan}",
             f"run: {self.run or ANY}",
             f"gate: {self.gate or ANY}",
             f"owed fence: {'accepted' if self.accept_owed_fence else 'not accepted'}",
             f"loss: {loss}",
+            *capacity,
             f"standing, for automation: {'yes' if self.standing else 'no'}",
             f"own run: {'yes' if self.own_run else 'no'}",
             f"until: {self.until} (seconds since 1970)",
@@ -64,6 +71,7 @@ class Approval:
             title, *lines = text.removesuffix("\n").split("\n")
             said = dict(line.split(": ", 1) for line in lines)
             loss = said["loss"]
+            version = int(title.removeprefix(TITLE))
             found = cls(
                 application=said["application"],
                 plan=said["plan"],
@@ -74,10 +82,12 @@ class Approval:
                 loss_seconds=float(loss.removesuffix(" s")) if loss.endswith(" s") else None,
                 standing=said["standing, for automation"] == "yes",
                 own_run=said["own run"] == "yes",
+                capacity=from_words(said["capacity"]) if version > 1 else (),
+                version=version,
             )
         except (ValueError, KeyError) as error:
             raise _not_one(str(error)) from error
-        if title != TITLE or found.text() != text:
+        if not 1 <= version <= VERSION or found.text() != text:
             raise _not_one("its lines are not those of an approval")
         return found
 
@@ -158,6 +168,8 @@ class Approvers:
         given = self.given(data, at)
         if not given.approval.standing or given.approval.plan != data["checksum"]:
             raise _other(f"{given.by} did not sign plan {data['checksum'][:8]} as standing")
+        if given.approval.capacity:
+            raise _other(f"{given.by} stated a capacity, and automation keeps to the plan's own")
         return given
 
 

@@ -22,7 +22,7 @@ class Todo:
     """The world is not as the step wants it. `effect` is the one effect to make, in an operator's words; `before` and
     `after` what it changes. `memory` is what the compensation will need (journaled with the first intent). `expect`
     is handed back to the port. `fence` and `loss` are set where the effect may lose data: what fence stands at this
-    very look, and the seconds that it would lose (None: unknown)."""
+    very look, and the seconds that it would lose (None: unknown). `facts`: figures that were seen, as those of Done."""
 
     effect: str
     before: str = ""
@@ -34,6 +34,7 @@ class Todo:
     loss_if_dead_seconds: float | None = None
     loss_if_alive_seconds: float | None = None
     loss_parts: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Moving:
     """The world is on its way; order nothing, look again."""
 
     detail: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

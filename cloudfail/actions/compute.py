@@ -24,7 +24,7 @@ class Scale:
         read = world.compute(group).read(region)
         if isinstance(read, Unknown):
             return NotKnown(f"{group} in {region}: {read.reason}")
-        state = read.value
+        state, facts = read.value, {"healthy": read.value.healthy}
         enough = state.wanted == count if context.undoing else state.wanted >= count
         if not enough:
             return Todo(
@@ -33,12 +33,11 @@ class Scale:
                 f"{count} wanted",
                 expect=state,
                 memory={"wanted": state.wanted},
+                facts=facts,
             )
         if state.healthy < min(count, state.wanted):
-            return Moving(f"{state.healthy} of {count} healthy in {group} in {region}")
-        return Done(
-            f"{state.healthy} healthy of {state.wanted} in {group} in {region}", facts={"healthy": state.healthy}
-        )
+            return Moving(f"{state.healthy} of {count} healthy in {group} in {region}", facts=facts)
+        return Done(f"{state.healthy} healthy of {state.wanted} in {group} in {region}", facts=facts)
 
     def act(self, world: World, context: StepContext, seen: Todo, call: Call) -> None:
         group, region = context.step.arguments["group"], context.step.arguments["where"]

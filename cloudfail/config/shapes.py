@@ -70,6 +70,13 @@ def _approver(value: str) -> str:
     return value
 
 
+def _https(value: str) -> str:
+    """Over plain HTTP whoever stands between could read what is asked for, and answer in the function's place."""
+    if not re.match(r"https://[^/]", value):
+        raise mistake("this is no https:// address", "write the function's URL: https://…")
+    return value
+
+
 def _anchor_place(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -186,6 +193,25 @@ class VantageShape(Shape):
     region: Name | None = None
 
 
+class ApprovalPathShape(Shape):
+    """A way in which an approval reaches the log. Exactly one of terminal and function says what stands there."""
+
+    terminal: Text | None = Field(default=None, description="A machine that reaches the log: cloudfail approve.")
+    function: Annotated[Text, AfterValidator(_https)] | None = Field(
+        default=None, description="URL of the approvals' own function."
+    )
+    region: Name | None = Field(default=None, description="Where it stands. A function always stands in one.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.terminal is None) == (self.function is None):
+            problem = "this path is two at once" if self.terminal else "this path does not say how an approval comes in"
+            raise mistake(problem, 'write one of terminal: "any laptop of ours", function: "https://…"')
+        if self.function is not None and self.region is None:
+            raise mistake("this does not say where the function stands", "write region: eu-west-3, say")
+        return self
+
+
 class PolicyShape(Shape):
     """What automation may do, and how sure it must be first."""
 
@@ -198,6 +224,9 @@ class PolicyShape(Shape):
     watch_after: Duration = Field(default=600.0)
     runbook: Name = "evacuate"
     approvers: Annotated[list[Annotated[Text, AfterValidator(_approver)]], Field(max_length=200)] = Field(default=[])
+    approval_paths: Annotated[dict[Name, ApprovalPathShape], Field(max_length=20)] = Field(
+        default={}, description="Name → a way in which an approval reaches the log."
+    )
 
 
 class AuditShape(Shape):

@@ -12,6 +12,7 @@ from cloudfail.config.checking import loose_models, validated
 from cloudfail.config.document import Document, Keys, Path, Scalar, plain, scalars
 from cloudfail.config.mistakes import Mistakes, did_you_mean, shown
 from cloudfail.config.shapes import (
+    ApprovalPathShape,
     AuditShape,
     CheckShape,
     RegionShape,
@@ -22,7 +23,7 @@ from cloudfail.config.shapes import (
 )
 from cloudfail.config.substitution import CHECK_NAMES, references, unescape
 from cloudfail.errors import Refused
-from cloudfail.model.policy import Automation, Policy, Scope
+from cloudfail.model.policy import ApprovalPath, Automation, Policy, Scope
 from cloudfail.model.topology import Audit, Check, Objectives, PortName, Region, Resource, Roles, Topology, Vantage
 from cloudfail.ports import Kind, Provider, TakesRoles
 
@@ -109,6 +110,7 @@ class TopologyReader:
             watch_after_seconds=float(written.watch_after),
             runbook=written.runbook,
             approvers=tuple(written.approvers),
+            approval_paths=tuple(_approval_path(name, path) for name, path in written.approval_paths.items()),
         )
         return Topology(
             application=shape.application,
@@ -306,6 +308,11 @@ class TopologyReader:
             advice = did_you_mean(shape.region, regions)
             self._note(("vantages", name, "region"), problem, f"{advice}; outside of all of them, leave it out")
         return Vantage(name, tuple(unescape(word) for word in shape.command), shape.region)
+
+
+def _approval_path(name: str, shape: ApprovalPathShape) -> ApprovalPath:
+    by = "function" if shape.function is not None else "terminal"
+    return ApprovalPath(name, by, unescape(shape.function or shape.terminal or ""), shape.region)
 
 
 def _audit(shape: AuditShape | None) -> Audit | None:

@@ -23,10 +23,10 @@ Answer = tuple[dict[str, Any], int]
 
 
 def answer(method: str, query: Mapping[str, str], body: bytes) -> Answer:
-    """GET ?run=&gate=&loss_seconds=&accept_owed_fence=yes&own_run=yes&for=15m: the text to sign, and where the run
-    stands. POST {"document", "signature", "reason"}: the approval. Status: 200; 400 for what is no such request; 403
-    for a signature that does not hold; 409 for an approval that does not count, or where nothing waits for one; 503
-    where nothing could be looked at."""
+    """GET ?run=&gate=&loss_seconds=&capacity=80%25&accept_owed_fence=yes&own_run=yes&for=15m: the text to sign, and
+    where the run stands. POST {"document", "signature", "reason"}: the approval. Status: 200; 400 for what is no such
+    request; 403 for a signature that does not hold; 409 for an approval that does not count, or where nothing waits for
+    one; 503 where nothing could be looked at."""
     try:
         with telling():
             match method.upper():
@@ -83,6 +83,7 @@ def _to_sign(query: Mapping[str, str]) -> Answer:
         gate=query.get("gate", ""),
         accept_owed_fence=query.get("accept_owed_fence") == "yes",
         loss_seconds=loss,
+        capacity=query.get("capacity", ""),
         own_run=query.get("own_run") == "yes",
     )
     return {

@@ -56,4 +56,5 @@ def _said(given: Given) -> dict[str, Any]:
         "gate": approval.gate,
         "accept_owed_fence": approval.accept_owed_fence,
         "loss_seconds": approval.loss_seconds,
+        "capacity": dict(approval.capacity),
     }

@@ -9,20 +9,23 @@ settle time, to be as before the first.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cloudfail.actions import Done, Moving, NotKnown, Owed, Todo
 from cloudfail.actions import Look as Seen
 from cloudfail.execution.lifecycle import Event, Phase
-from cloudfail.execution.state import RunState, StepRecord, Track, accepts
+from cloudfail.execution.state import Agreed, RunState, StepRecord, Track, accepts
+from cloudfail.model.capacity import Capacity, allows, in_words
 from cloudfail.model.journal import Kind
 from cloudfail.model.plan import PlannedStep
 from cloudfail.model.policy import Automation
 
 # What is owed is looked at often at first; a region that stays away for hours is not asked every two seconds.
 OWED_TRIES_SECONDS, OWED_TRIES_SECONDS_MAX, OWED_TRIES = 2.0, 10.0, 15
+# What runs is counted again after so long, and a count counts for so long.
+COUNT_SECONDS, COUNT_SECONDS_MAX = 2.0, 30.0
 
 
 @dataclass(frozen=True)
@@ -249,6 +252,10 @@ def _todo(run: RunState, step: PlannedStep, track: Track, todo: Todo, now: Now) 
         return [WaitUntil(now.quiet_until, "an earlier worker's call may still land", track=track)]
     if now.looks[track].t < now.quiet_until:
         return [LookAt(track)]
+    if step.point_of_no_return and track.way == "do":
+        short = _short_of_capacity(run, step, todo, now)
+        if short is not None:
+            return short
     if todo.loses_data and track.way == "do":
         loss = _loss_seconds(run, step, todo, now.looks[track].t)
         asks = _asks(run, step, todo, loss)
@@ -360,7 +367,7 @@ def _gate(run: RunState, step: PlannedStep, now: Now) -> list[Command]:
     if record.gate_opened_t is None:
         detail = f"{step.name}: {step.gate}, expires in {step.expires_seconds:.0f} s."
         return [_gate_entry(run, step, Event.GATE_OPENED, detail)]
-    approver = _approved(run, step)
+    approver = _approved(run, step, lambda capacity: allows(capacity, _healthy(run, capacity, now)))
     if approver and now.t < run.own_until_t:
         return [WaitUntil(run.own_until_t, f"{approver} approved their own run, and anybody may decline until then")]
     if approver:
@@ -371,17 +378,29 @@ def _gate(run: RunState, step: PlannedStep, now: Now) -> list[Command]:
         return [
             _gate_entry(run, step, Event.GATE_EXPIRED, f"{step.name}: no approval within {step.expires_seconds:.0f} s.")
         ]
-    return [WaitUntil(expires, f"{step.name} waits for a person", stay=False)]
+    waits = WaitUntil(expires, f"{step.name} waits for a person", stay=False)
+    return [*_counts(run, [agreed.capacity for agreed in _agreeing(run, step)], now), waits]
 
 
-def _approved(run: RunState, gate: PlannedStep) -> str:
-    """Who let this gate pass, or "". An owed fence needs a named person who says so (invariant I1); without one,
-    the standing plan's signer or an approval given with the start is enough."""
+def _agreeing(run: RunState, gate: PlannedStep) -> list[Agreed]:
+    """The approvals on which this gate may pass. With an owed fence those since somebody accepted it: what was said
+    before was said of another world."""
+    approvals = list(run.approvals)
     if _owed_fence_before(run, gate):
-        return run.accepted.owed_fence
-    for name, by in run.approvals:
-        if name in {"", gate.name}:
-            return by
+        first = next((place for place, agreed in enumerate(approvals) if agreed.owed_fence), len(approvals))
+        return [agreed for agreed in approvals[first:] if agreed.owed_fence or agreed.gate in {"", gate.name}]
+    return [agreed for agreed in approvals if agreed.gate in {"", gate.name}]
+
+
+def _approved(run: RunState, gate: PlannedStep, holds: Callable[[Capacity], bool] = lambda _: True) -> str:
+    """Who let this gate pass, or "". An owed fence needs a named person who says so (invariant I1); without one,
+    the standing plan's signer or an approval given with the start is enough. holds: whether that capacity is there;
+    without it, who would let it pass if it were."""
+    agreeing = [agreed for agreed in _agreeing(run, gate) if holds(agreed.capacity)]
+    if _owed_fence_before(run, gate):
+        return run.accepted.owed_fence if agreeing else ""
+    if agreeing:
+        return agreeing[0].by
     if any(run.did(name).ended == "owed" for name in _fences_before(run, gate)):
         # It could be fenced since the source answers again: what was agreed to before speaks of a source that is lost,
         # and undo comes first (rule 11).
@@ -403,8 +422,11 @@ def still_missing(run: RunState) -> str:
             f"somebody declines: cloudfail decline {run.id}"
         )
     for gate in run.open_gates:
-        if _approved(run, gate):
+        if _approved(run, gate, lambda capacity: not capacity):
             continue
+        if _approved(run, gate):
+            wanted = " or ".join(in_words(agreed.capacity) for agreed in _agreeing(run, gate))
+            return f"{gate.name} waits until this is counted: {wanted}. See: cloudfail status {run.id}"
         if _owed_fence_before(run, gate):
             return (
                 "The gate still waits: the fence is owed, and a named person must say that the old side takes no "
@@ -412,6 +434,59 @@ def still_missing(run: RunState) -> str:
             )
         return f"{gate.name} still waits: cloudfail approve {run.id} --gate {gate.name} --reason TEXT"
     return ""
+
+
+def _short_of_capacity(run: RunState, step: PlannedStep, todo: Todo, now: Now) -> list[Command] | None:
+    """What a person agreed to at a gate is read again before the step behind which there is no way back (invariant
+    I10): count, or halt where too few are healthy. None: there are enough, or nobody stated a figure."""
+    before = _before(run, step)
+    for gate in (other for other in run.plan.steps if other.gate and other.name in before):
+        stated = [agreed.capacity for agreed in _agreeing(run, gate)]
+        healthy = {group: count for one in stated for group, count in _healthy(run, one, now).items()}
+        if not stated or any(allows(one, healthy) for one in stated):
+            continue
+        if None in healthy.values():
+            return _counts(run, stated, now)
+        short = {group: have for one in stated for group, least in one if (have := healthy[group] or 0) < least}
+        counted = ", ".join(f"{group} has {have} healthy" for group, have in sorted(short.items()))
+        wanted = " or ".join(in_words(one) for one in stated)
+        reason = f"{step.name} would {todo.effect}, and {counted}; what was agreed to is {wanted}."
+        to_do = (
+            f"When they are healthy: cloudfail resume {run.id}; to accept that by name: cloudfail approve {run.id} "
+            f"--reason TEXT; to undo: cloudfail abort {run.id}"
+        )
+        return [_halt(run, reason, to_do, {"capacity": short})]
+    return None
+
+
+def _counting(run: RunState, group: str) -> Track | None:
+    """The look that counts this group's workers. "watch": the step's own track may have ended, or not begun."""
+    named = [step for step in run.plan.steps if step.action == "compute.scale" and step.arguments.get("group") == group]
+    return Track(named[-1].name, "watch") if named else None
+
+
+def _healthy(run: RunState, capacity: Capacity, now: Now) -> dict[str, int | None]:
+    """So many were counted a moment ago; None is unknown. Of a group that the plan does not know there are none."""
+    found: dict[str, int | None] = {}
+    for group, _ in capacity:
+        track = _counting(run, group)
+        observed = now.looks.get(track) if track else None
+        facts = getattr(observed.seen, "facts", {}) if observed and now.t - observed.t <= COUNT_SECONDS_MAX else {}
+        found[group] = facts.get("healthy") if track else 0
+    return found
+
+
+def _counts(run: RunState, capacities: list[Capacity], now: Now) -> list[Command]:
+    """Count the workers of these groups, and again after a moment. A worker stays for it: the person has spoken."""
+    commands: list[Command] = []
+    for track in dict.fromkeys(_counting(run, group) for capacity in capacities for group, _ in capacity):
+        if track is None or track in now.busy:
+            continue
+        observed = now.looks.get(track)
+        due = now.t if observed is None else observed.t + COUNT_SECONDS
+        again = WaitUntil(due, f"{track.step} is counted again", track=track)
+        commands.append(LookAt(track) if now.t >= due else again)
+    return commands
 
 
 def _fences_before(run: RunState, step: PlannedStep) -> list[str]:

@@ -19,6 +19,7 @@ from cloudfail.execution import origin as beginnings
 from cloudfail.execution.approving import counted, counted_standing
 from cloudfail.execution.lifecycle import PEOPLES, Event, Phase, When, transition
 from cloudfail.execution.samples import sampled
+from cloudfail.model.capacity import Capacity, allows, from_entry, in_words
 from cloudfail.model.codec import checksum_of_document, plan_from_document
 from cloudfail.model.journal import BrokenChain, Entry, Kind
 from cloudfail.model.plan import Plan, PlannedStep
@@ -107,6 +108,16 @@ class Accepted:
     by: str = ""
 
 
+class Agreed(NamedTuple):
+    """One approval that counts: of this gate ("" for any), by whom, from which capacity on, and whether it accepts an
+    owed fence."""
+
+    gate: str
+    by: str
+    capacity: Capacity = ()
+    owed_fence: bool = False
+
+
 @dataclass(frozen=True)
 class Sentence:
     """One line of a run's story, for people: seconds since it opened, wall time, phase, sentence, who."""
@@ -135,7 +146,7 @@ class RunState:
     resumed_t: float = 0.0
     tracks: Mapping[Track, StepRecord] = field(default_factory=dict)
     accepted: Accepted = field(default_factory=Accepted)
-    approvals: tuple[tuple[str, str], ...] = ()
+    approvals: tuple[Agreed, ...] = ()
     own_until_t: float = 0.0
     preapproved: str = ""
     standing: bool = False
@@ -497,18 +508,22 @@ def _approve(state: LogState, run: RunState, entry: Entry) -> tuple[LogState, Ru
         return state, replace(run, story=(*run.story, Sentence(run.t, entry.at, run.phase, own, entry.by)))
     if state.approvers is not None:
         state = replace(state, spent={**state.spent, mark_of(own.data["signature"]): run.id})
-    return state, _event(_approved(run, own), Event.APPROVE, own, own.data.get("reason", ""))
+    run = _approved(run, own)
+    reason, capacity = own.data.get("reason", ""), run.approvals[-1].capacity
+    only = f"only with {in_words(capacity)}" if capacity else ""
+    return state, _event(run, Event.APPROVE, own, "; ".join(part for part in (only, reason) if part))
 
 
 def _approved(run: RunState, entry: Entry) -> RunState:
     given = entry.data
+    capacity, owed_fence = from_entry(given.get("capacity")), bool(given.get("accept_owed_fence"))
     loss = given.get("loss_seconds")
     return replace(
         run,
-        approvals=(*run.approvals, (given.get("gate", ""), entry.by)),
+        approvals=(*run.approvals, Agreed(given.get("gate", ""), entry.by, capacity, owed_fence)),
         own_until_t=given.get("own_until_t", 0.0),
         accepted=Accepted(
-            owed_fence=entry.by if given.get("accept_owed_fence") else run.accepted.owed_fence,
+            owed_fence=entry.by if owed_fence else run.accepted.owed_fence,
             loss_seconds=loss if loss is not None else run.accepted.loss_seconds,
             by=entry.by,
         ),
@@ -549,7 +564,7 @@ def _holds(run: RunState) -> frozenset[When]:
         holds.add(When.GATE_OPEN)
     if run.owed:
         holds.add(When.OWED)
-    if run.asks and accepts(run.accepted, run.asks):
+    if run.asks and accepts(run.accepted, run.asks) and _accepts_capacity(run):
         holds.add(When.ACCEPTS)
         if run.open_gates:
             holds.add(When.ACCEPTS_AT_GATE)
@@ -567,6 +582,14 @@ def accepts(accepted: Accepted, asks: Mapping[str, Any]) -> bool:
         return True
     stated = accepted.loss_seconds or 0.0
     return stated > 0.0 and stated >= needed
+
+
+def _accepts_capacity(run: RunState) -> bool:
+    """Whether somebody let it pass with what was counted when it halted: those who had agreed until then had not."""
+    counted = run.asks.get("capacity")
+    if counted is None:
+        return True
+    return any(allows(tuple(one for one in agreed.capacity if one[0] in counted), counted) for agreed in run.approvals)
 
 
 def _event(run: RunState, event: Event, entry: Entry, detail: str = "") -> RunState:

@@ -13,7 +13,7 @@ from typing import Any
 from cloudfail.config.loaded import Loaded
 from cloudfail.config.mistakes import Mistake
 from cloudfail.errors import ConfigError
-from cloudfail.lint import compensation, edges, identities, order, policies, regions, secrets
+from cloudfail.lint import approvals, compensation, edges, identities, order, policies, regions, secrets
 from cloudfail.lint.finding import Finding, Severity
 from cloudfail.lint.rto import bar, estimate_of
 from cloudfail.lint.view import View, traits_of
@@ -31,7 +31,12 @@ def lint(
     """Every finding, by file and place. `actions` are cloudfail's Action objects by name (only `verb`, `undo` and
     `waits_for_source` are read); without them, what their argument models say. `source` and `target`, where they are
     known, make literal regions and control-plane homes exact; without them every region counts as one that may go."""
-    findings = [*policies.findings(loaded), *identities.findings(loaded), *secrets.findings(loaded)]
+    findings = [
+        *policies.findings(loaded),
+        *approvals.findings(loaded),
+        *identities.findings(loaded),
+        *secrets.findings(loaded),
+    ]
     traits = traits_of(actions)
     for runbook in loaded.runbooks.values():
         view = View(loaded, runbook, traits, source, target)

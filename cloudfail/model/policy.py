@@ -24,11 +24,24 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True)
+class ApprovalPath:
+    """A way in which an approval reaches the log. by: "terminal" (a machine that reaches the log, on which a person
+    types it or gives what was signed elsewhere) or "function" (the approvals' own). at: what the file says of it; a
+    function's URL. region: where it stands, if in one."""
+
+    name: str
+    by: str
+    at: str
+    region: str | None = None
+
+
+@dataclass(frozen=True)
 class Policy:
     """hold_down_seconds: the least time that a loss must last. cool_down_seconds: automation stays off for so long
     after a failover, and after one that a person took back. plan_expires_seconds: a reviewed plan is good for so long.
     watch_after_seconds: how long the run keeps observing what it changed after its end (design.md §4 rule 10).
-    approvers: lines of an allowed_signers file; with any, only signed approvals count (cloudfail/approval.py)."""
+    approvers: lines of an allowed_signers file; with any, only signed approvals count (cloudfail/approval.py).
+    approval_paths: how an approval reaches the log when a region is away."""
 
     automation: Automation = Automation.OFF
     scope: Scope = Scope.REGION
@@ -39,3 +52,4 @@ class Policy:
     watch_after_seconds: float = 600.0
     runbook: str = "evacuate"
     approvers: tuple[str, ...] = ()
+    approval_paths: tuple[ApprovalPath, ...] = ()

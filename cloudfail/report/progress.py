@@ -12,6 +12,7 @@ from typing import Any
 from cloudfail.config import durations
 from cloudfail.execution.lifecycle import Event
 from cloudfail.execution.state import LogState, RunState, Track
+from cloudfail.model.capacity import from_entry, in_words
 from cloudfail.model.journal import Entry, Kind
 from cloudfail.report.situation import headline, moves
 from cloudfail.report.wording import clock, offset, plain, short
@@ -104,5 +105,7 @@ def _command(data: Mapping[str, Any], by: str, run: RunState | None) -> str:
             accepted.append("accepts the owed fence")
         if data.get("loss_seconds") is not None:
             accepted.append(f"accepts the loss of {float(data['loss_seconds']):g} s of writes")
+        if data.get("capacity"):
+            accepted.append(f"only with {in_words(from_entry(data['capacity']))}")
         said = ", ".join([f"says {event}", *accepted])
     return f"{by} {said}" + (f": {reason}" if reason else "")

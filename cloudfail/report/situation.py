@@ -173,6 +173,8 @@ def _approvals(run: RunState) -> list[Way]:
         if not run.asks:
             return []
         said, means = _accepting(bool(run.asks.get("owed_fence")), run.asks.get("loss_seconds"))
+        counted = run.asks.get("capacity", {})
+        means = means or ", ".join(f"{count} healthy in {plain(group)} are enough" for group, count in counted.items())
         return [Way(command("cloudfail", "approve", run.id, *said, "--reason", "TEXT"), f"It goes on: {means}.")]
     ways = []
     for gate in run.open_gates:

@@ -24,6 +24,7 @@ from cloudfail.app import App
 from cloudfail.entrypoints.approving import BODY_BYTES_MAX, answer
 from cloudfail.entrypoints.aws_lambda import approve_handler
 from cloudfail.execution.lifecycle import Phase
+from cloudfail.execution.state import Agreed
 from cloudfail.signing import Namespace, public_line, sign
 from tests.entrypoints.site import Site
 from tests.security.test_signed_approvals import KEYS
@@ -152,7 +153,7 @@ def test_the_text_goes_out_and_passes_the_gate_when_it_comes_back_signed(waiting
     assert (status, said["run"], said["still_missing"]) == (200, waiting.run, "")
     waiting.app.drive()
     assert waiting.phase is Phase.DONE
-    assert waiting.app.run(waiting.run).approvals == (("", "bob"),)
+    assert waiting.app.run(waiting.run).approvals == (Agreed("", "bob"),)
 
 
 @pytest.mark.parametrize(
@@ -162,6 +163,7 @@ def test_the_text_goes_out_and_passes_the_gate_when_it_comes_back_signed(waiting
         ("GET", {"loss_seconds": "some"}, b"", 400),
         ("GET", {"loss_seconds": "-1"}, b"", 400),
         ("GET", {"for": "ever"}, b"", 400),
+        ("GET", {"capacity": "80%"}, b"", 409),
         ("GET", {"run": "no such run"}, b"", 409),
         ("POST", {}, b"", 400),
         ("POST", {}, b"[]", 400),

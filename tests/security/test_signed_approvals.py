@@ -19,7 +19,7 @@ from cloudfail.entrypoints.cli import signatures
 from cloudfail.errors import Refused
 from cloudfail.execution.lifecycle import Event, Phase
 from cloudfail.execution.next import still_missing
-from cloudfail.execution.state import LogState, fold
+from cloudfail.execution.state import Agreed, LogState, fold
 from cloudfail.journal import Journal
 from cloudfail.model.codec import checksum_of, plan_document
 from cloudfail.model.journal import Kind
@@ -82,7 +82,7 @@ def test_what_another_person_signed_counts_in_their_name() -> None:
     stage = at_the_gate()
     give(stage, agreed(stage))
     assert passed(stage)
-    assert stage.run("r1").approvals == (("", "bob"),)
+    assert stage.run("r1").approvals == (Agreed("", "bob"),)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_it_may_be_given_with_the_start() -> None:
     run = made.open("evacuate-local", "east", "west", preapproved="", approval=signed)
     made.drive()
     assert made.run(run).phase.final
-    assert made.run(run).approvals == (("", "bob"),)
+    assert made.run(run).approvals == (Agreed("", "bob"),)
     assert any(effect.verb == "failover" for effect in made.cloud.effects)
 
 

@@ -14,7 +14,7 @@ from paper import EVACUATE, HERE, PROVIDERS, RUNBOOKS, TOPOLOGY, changed, load
 
 from cloudfail import config
 from cloudfail.lint import lint
-from cloudfail.model.policy import Automation, Policy
+from cloudfail.model.policy import ApprovalPath, Automation, Policy
 from cloudfail.model.runbook import Condition, Mode
 from cloudfail.model.topology import PortName
 from cloudfail.testing.provider import FakeProvider
@@ -35,7 +35,13 @@ def test_the_example_is_read_as_it_is_meant(tmp_path: Path) -> None:
     check = topology.checks["checkout"]
     assert (check.kind, check.every_seconds, check.fall, check.rise) == ("http", 10.0, 3, 2)
     assert (check.vantages_needed, check.vantages_total) == (2, 3)
-    assert topology.policy == Policy(Automation.STAGE_1, hold_down_seconds=120.0, cool_down_seconds=3600.0)
+    paths = (
+        ApprovalPath("laptop", "terminal", "any of the team's"),
+        ApprovalPath("jump", "terminal", "jump.shop.example", "eu-west-3"),
+    )
+    assert topology.policy == Policy(
+        Automation.STAGE_1, hold_down_seconds=120.0, cool_down_seconds=3600.0, approval_paths=paths
+    )
 
 
 def test_the_example_runbook_is_read_as_it_is_meant(tmp_path: Path) -> None:

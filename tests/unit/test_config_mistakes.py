@@ -17,6 +17,8 @@ from cloudfail import config
 from cloudfail.config import Mistake
 from cloudfail.errors import ConfigError
 
+PATHS = """         approval_paths: {laptop: {terminal: "any of the team's"}, jump: {terminal: jump.shop.example, region: eu-west-3}}}"""
+
 TOPOLOGY_MISTAKES = [
     # old, new, place, problem, instead
     ("regions:\n", "rgions:\n", "c.yaml:4:1", 'unknown key "rgions"', "did you mean regions?"),
@@ -79,7 +81,12 @@ TOPOLOGY_MISTAKES = [
     ("automation: stage-1", "automation: stage1", "c.yaml:16:22", 'cannot be "stage1"', "did you mean stage-1?"),
     ("automation: stage-1", "automation: true", "c.yaml:16:22", '"automation" cannot be', "one of: off, stage-1, automatic"),
     ("hold_down: 2m", "holddown: 2m", "c.yaml:16:31", 'unknown key "holddown"', "did you mean hold_down?"),
-    ("policy: {automation: stage-1, hold_down: 2m, cool_down: 1h}", "policy: strict", "c.yaml:16:9", "must be a mapping", "key"),
+    ("policy: {automation: stage-1, hold_down: 2m, cool_down: 1h,\n" + PATHS, "policy: strict", "c.yaml:16:9", "must be a mapping", "key"),
+    ('{terminal: "any of the team\'s"}', "{}", "c.yaml:17:35", "does not say how an approval comes in", "write one of terminal"),
+    ('{terminal: "any of the team\'s"}', "{terminal: t, function: 'https://a.example'}", "c.yaml:17:35", "two at once", "write one of terminal"),
+    ('{terminal: "any of the team\'s"}', "{function: 'https://a.example'}", "c.yaml:17:35", "where the function stands", "write region"),
+    ('{terminal: "any of the team\'s"}', "{function: 'http://a.example', region: eu-west-3}", "c.yaml:17:46", "no https://", "https://…"),
+    ("{terminal: jump", "{terminl: jump", "c.yaml:17:75", 'unknown key "terminl"', "did you mean terminal?"),
     ("policy:", "vantages: {w: {region: us-esat-1}}\npolicy:", "c.yaml:16:24", "no region", "did you mean us-east-1?"),
     ("policy:", "vantages: {w: {command: ssh w}}\npolicy:", "c.yaml:16:25", "must be a list", "write [ssh w]"),
 ]  # fmt: skip

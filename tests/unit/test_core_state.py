@@ -10,6 +10,7 @@ import pytest
 from cloudfail.execution.lifecycle import Event, Phase, When, transition
 from cloudfail.execution.state import (
     Accepted,
+    Agreed,
     Intent,
     LogState,
     Result,
@@ -457,9 +458,12 @@ def test_a_step_that_is_no_gate_is_never_an_open_gate() -> None:
 
 def test_an_approval_is_kept_with_its_gate_and_what_it_accepts() -> None:
     run = run_after(told("approve", gate="approve", accept_owed_fence=True, loss_seconds=60.0))
-    assert run.approvals == (("approve", "bob"),)
+    assert run.approvals == (Agreed("approve", "bob", owed_fence=True),)
     assert run.accepted == Accepted("bob", 60.0, "bob")
-    assert run_after(told("approve")).approvals == (("", "bob"),)
+    assert run_after(told("approve")).approvals == (Agreed("", "bob"),)
+    bounded = run_after(told("approve", capacity={"web": 4, "api": 2}, reason="I looked"))
+    assert bounded.approvals == (Agreed("", "bob", (("api", 2), ("web", 4))),)
+    assert "only with api at least 2 healthy, web at least 4 healthy; I looked" in bounded.story[-1].text
     assert run_after(told("approve")).accepted == Accepted("", None, "bob")
     assert run_after(told("pause", loss_seconds=60.0)).accepted == Accepted()
 

@@ -207,7 +207,7 @@ def test_the_defaults_of_the_policy_are_those_of_the_schema() -> None:
     section = CONFIGURATION.split("### policy")[1].split("## A runbook")[0]
     for shape, part in (("PolicyShape", section), ("CheckShape", CONFIGURATION.split("### checks.NAME")[1])):
         for key, value in document["$defs"][shape]["properties"].items():
-            if "default" in value and value["default"] != []:
+            if "default" in value and value["default"] not in ([], {}):
                 assert re.search(
                     rf"^\| `{key}` \| [`\"]*{re.escape(str(value['default']))}[`\"]* \|", part, re.MULTILINE
                 ), key

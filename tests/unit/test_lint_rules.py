@@ -87,6 +87,16 @@ TOPOLOGY_RULES = [
      ("state: dynamodb://cloudfail?region=eu-central-1", "state: sqlite:/srv/cloudfail/state.db")), 16, "anchors are kept where the state is", "another account"),
     ("anchor-place", "error", changed(TOPOLOGY, ("policy:", "audit: {anchors: ['s3://acme'], key: env:KEY, signers: s}\npolicy:")), 16,
      "does not say which region the bucket is in", "s3://BUCKET/PREFIX?region=REGION"),
+    ("approval-paths", "warning", changed(TOPOLOGY, (", jump: {terminal: jump.shop.example, region: eu-west-3}", "")), 17,
+     "one path is written", "with two"),
+    ("approval-paths", "warning", changed(TOPOLOGY, ("terminal: jump.shop.example", "terminal: any of the team's")), 17,
+     "one path is written", "with two"),
+    ("approval-paths", "warning", changed(TOPOLOGY, ("{terminal: jump.shop.example", "{function: 'https://a.example'")), 17,
+     "one path is written", "with two"),
+    ("approval-path-unsigned", "warning", changed(TOPOLOGY, ("{terminal: jump.shop.example", "{function: 'https://a.example'")), 17,
+     "jump lets nothing pass: a function takes signed approvals only", "policy.approvers"),
+    ("approval-path-region", "error", changed(TOPOLOGY, ("region: eu-west-3", "region: us-west-2")), 17,
+     "approvals by jump come from us-west-2, which may be the region that is lost", "a region that is not in this file"),
     ("rto", "warning", changed(TOPOLOGY, ("rto: 15m", "rto: 10m")), 2, "keeps the RTO unless steps need their limits", "shorter limits"),
     ("rto", "warning", changed(TOPOLOGY, ("rto: 15m", "rto: 5m")), 2, "cannot keep the RTO", "shorten the path freeze → scale → traffic → users → unfreeze"),
 ]  # fmt: skip
@@ -147,7 +157,31 @@ def test_switchover_failover_and_restore_are_different_things(
 def test_one_site_may_hold_down_as_shortly_as_it_likes(tmp_path: Path) -> None:
     assert [one.rule for one in findings(tmp_path, LOCAL, SITE)] == []
     found = findings(tmp_path, LOCAL, changed(SITE, ("scope: site", "scope: region")))
-    assert [(one.rule, one.severity) for one in found] == [("hold-down", "error")]
+    assert [(one.rule, one.severity) for one in found] == [("approval-paths", "warning"), ("hold-down", "error")]
+
+
+SIGNER = "alice ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4"
+PATHS = """approval_paths: {laptop: {terminal: "any of the team's"}, jump: {terminal: jump.shop.example, region: eu-west-3}}"""
+
+
+def test_two_paths_are_asked_for_where_a_person_is(tmp_path: Path) -> None:
+    bare = changed(TOPOLOGY, (f",\n         {PATHS}", ""))
+    assert said(findings(tmp_path, EVACUATE, bare)) == [("approval-paths", "warning", 16)]
+    gateless = changed(
+        EVACUATE, ("{gate: approval, ", "{action: verify.users, with: {check: checkout}, "), (",   expires: 10m", "")
+    )
+    assert "approval-paths" not in {one.rule for one in findings(tmp_path, gateless, bare)}
+    signed = changed(bare, ("cool_down: 1h", f"cool_down: 1h, approvers: ['{SIGNER}']"))
+    assert "approval-paths" in {one.rule for one in findings(tmp_path, gateless, signed)}
+
+
+def test_a_function_is_a_path_where_somebodys_key_is_listed(tmp_path: Path) -> None:
+    door = changed(
+        TOPOLOGY,
+        ("{terminal: jump.shop.example", "{function: 'https://door.example'"),
+        ("cool_down: 1h", f"cool_down: 1h, approvers: ['{SIGNER}']"),
+    )
+    assert findings(tmp_path, EVACUATE, door) == []
 
 
 def test_the_rto_is_an_error_where_nobody_is_asked(tmp_path: Path) -> None:

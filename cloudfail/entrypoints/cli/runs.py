@@ -51,6 +51,10 @@ def approve(
     loss_seconds: Annotated[
         float | None, typer.Option("--loss-seconds", help="Accept the loss of so many seconds of acknowledged writes.")
     ] = None,
+    capacity: Annotated[
+        str,
+        typer.Option("--capacity", help="Only with so many healthy workers: 80% of the plan's, or web=4,workers=2."),
+    ] = "",
     write: Annotated[
         Path | None, typer.Option("--write", help="Approve nothing: write what is agreed to, to be signed.")
     ] = None,
@@ -83,12 +87,15 @@ def approve(
             gate=gate,
             accept_owed_fence=accept_owed_fence,
             loss_seconds=loss_seconds,
+            capacity=capacity,
             standing=standing,
             own_run=own_run,
         )
         signatures.write(approval, write)
         return
     data: dict[str, object] = {"gate": gate, "accept_owed_fence": accept_owed_fence, "loss_seconds": loss_seconds}
+    if capacity:
+        data["capacity"] = open_app(config, runbooks, by).least_capacity(run, capacity)
     if signed is not None:
         from cloudfail.entrypoints.cli import signatures
 

@@ -318,7 +318,7 @@ class Play:
                     return (Event.DECLINE if answer == "decline" else Event.ABORT), {}
                 if run.approvals and not still_missing(run):
                     return None  # said already; nobody carries the run just now
-                said = {name for name, _ in run.approvals}
+                said = {agreed.gate for agreed in run.approvals}
                 if said and count % 3:
                     return None  # one gate at a time, and not in a hurry
                 gate = next((step.name for step in run.open_gates if step.name not in said), "")
