@@ -23,20 +23,9 @@ from cloudfail.actions.conditions import unmet
 from cloudfail.calls import Calls
 from cloudfail.clock import Clock
 from cloudfail.errors import Conflict, Halted, LeaseLost, Permanent, StoreUnavailable, Transient
+from cloudfail.execution.commands import ActOn, AppendEntry, Command, LookAt, Now, Observed, WaitUntil
 from cloudfail.execution.lifecycle import Phase
-from cloudfail.execution.next import (
-    ActOn,
-    AppendEntry,
-    Command,
-    LookAt,
-    Now,
-    Observed,
-    WaitUntil,
-    next_commands,
-    obligation_commands,
-    watch_commands,
-    watched,
-)
+from cloudfail.execution.next import next_commands, obligation_commands, watch_commands, watched
 from cloudfail.execution.state import LogState, RunState, Track, fold
 from cloudfail.journal import Journal, TailMoved
 from cloudfail.lease import Lease, Silence

@@ -97,8 +97,8 @@ def _to_sign(query: Mapping[str, str]) -> Answer:
 
 def _approve(body: bytes) -> Answer:
     from cloudfail.approval import Approval, BadSignature
+    from cloudfail.execution.gates import still_missing
     from cloudfail.execution.lifecycle import Event
-    from cloudfail.execution.next import still_missing
 
     try:
         if len(body) > BODY_BYTES_MAX:

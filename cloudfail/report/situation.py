@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from cloudfail.execution.fences import fence_outcome
 from cloudfail.execution.lifecycle import Event, Phase, When, transition, ways_out
-from cloudfail.execution.next import fence_outcome, loss_to_accept
+from cloudfail.execution.loss import loss_to_accept
 from cloudfail.execution.state import RunState, StepRecord, Track
 from cloudfail.model.plan import Plan, PlannedStep
 from cloudfail.model.runbook import Mode

@@ -17,8 +17,8 @@ from cloudfail.app import App
 from cloudfail.approval import OWN_SECONDS, Approval, Approvers
 from cloudfail.entrypoints.cli import signatures
 from cloudfail.errors import Refused
+from cloudfail.execution.gates import still_missing
 from cloudfail.execution.lifecycle import Event, Phase
-from cloudfail.execution.next import still_missing
 from cloudfail.execution.state import Agreed, LogState, fold
 from cloudfail.journal import Journal
 from cloudfail.model.codec import checksum_of, plan_document

@@ -13,7 +13,7 @@ from cloudfail.actions import Done, Look, Moving, NotKnown, StepContext, Todo, W
 from cloudfail.actions.database import Failover
 from cloudfail.engine import Engine, _Guard
 from cloudfail.execution import next as next_module
-from cloudfail.execution.next import ActOn, Command, Now
+from cloudfail.execution.commands import ActOn, Command, Now
 from cloudfail.execution.state import RunState, Track
 from cloudfail.journal import Journal
 from cloudfail.lease import Lease, Mark

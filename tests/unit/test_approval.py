@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from cloudfail.execution.gates import still_missing
 from cloudfail.execution.lifecycle import Phase
-from cloudfail.execution.next import still_missing
 from cloudfail.testing.simulation.setups import shipped_setups
 from tests.kit import Stage, load_local
 

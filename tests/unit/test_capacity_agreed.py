@@ -12,20 +12,10 @@ from cloudfail.actions import Done, Moving, NotKnown, Todo
 from cloudfail.actions import Look as Seen
 from cloudfail.approval import Approval, Approvers
 from cloudfail.errors import Refused
+from cloudfail.execution.commands import ActOn, AppendEntry, Command, LookAt, Now, Observed, WaitUntil
+from cloudfail.execution.gates import COUNT_SECONDS, COUNT_SECONDS_MAX, still_missing
 from cloudfail.execution.lifecycle import Event, Phase
-from cloudfail.execution.next import (
-    COUNT_SECONDS,
-    COUNT_SECONDS_MAX,
-    ActOn,
-    AppendEntry,
-    Command,
-    LookAt,
-    Now,
-    Observed,
-    WaitUntil,
-    next_commands,
-    still_missing,
-)
+from cloudfail.execution.next import next_commands
 from cloudfail.execution.state import RunState, Track
 from cloudfail.model.capacity import AS_PLANNED, allows, from_words, in_words, typed
 from cloudfail.model.journal import Kind

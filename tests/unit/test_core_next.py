@@ -10,23 +10,12 @@ import pytest
 
 from cloudfail.actions import Done, Moving, NotKnown, Owed, Todo
 from cloudfail.actions import Look as Seen
+from cloudfail.execution.commands import ActOn, AppendEntry, Command, LookAt, Now, Observed, WaitUntil
+from cloudfail.execution.fences import fence_outcome
+from cloudfail.execution.gates import still_missing
 from cloudfail.execution.lifecycle import Event, Phase
-from cloudfail.execution.next import (
-    ActOn,
-    AppendEntry,
-    Command,
-    LookAt,
-    Now,
-    Observed,
-    WaitUntil,
-    fence_outcome,
-    loss_to_accept,
-    next_commands,
-    obligation_commands,
-    still_missing,
-    watch_commands,
-    watched,
-)
+from cloudfail.execution.loss import loss_to_accept
+from cloudfail.execution.next import next_commands, obligation_commands, watch_commands, watched
 from cloudfail.execution.state import RunState, Track
 from cloudfail.model.journal import Kind
 from cloudfail.model.plan import Plan, StepFacts

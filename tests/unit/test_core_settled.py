@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from cloudfail.actions import Owed
+from cloudfail.execution.commands import ActOn, LookAt, WaitUntil
 from cloudfail.execution.lifecycle import Event
-from cloudfail.execution.next import ActOn, LookAt, WaitUntil, next_commands, obligation_commands, watch_commands
+from cloudfail.execution.next import next_commands, obligation_commands, watch_commands
 from cloudfail.execution.state import Track
 from tests.unit.test_core_next import (
     FENCE,

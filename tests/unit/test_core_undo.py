@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cloudfail.actions import Moving
-from cloudfail.execution.next import AppendEntry, next_commands
+from cloudfail.execution.commands import AppendEntry
+from cloudfail.execution.next import next_commands
 from cloudfail.model.journal import Kind
 from tests.unit.test_core_next import UNFREEZE, at
 from tests.unit.test_core_state import intent, run_after, told

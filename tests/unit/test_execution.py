@@ -16,18 +16,9 @@ from cloudfail.calls import ThreadCalls
 from cloudfail.clock import SystemClock
 from cloudfail.engine import Engine
 from cloudfail.errors import OutcomeUnknown, Transient
+from cloudfail.execution.commands import ActOn, AppendEntry, LookAt, Now, Observed, WaitUntil
 from cloudfail.execution.lifecycle import PEOPLES, Event, Phase
-from cloudfail.execution.next import (
-    ActOn,
-    AppendEntry,
-    LookAt,
-    Now,
-    Observed,
-    WaitUntil,
-    next_commands,
-    obligation_commands,
-    watch_commands,
-)
+from cloudfail.execution.next import next_commands, obligation_commands, watch_commands
 from cloudfail.execution.state import LogState, RunState, Track, fold
 from cloudfail.model.codec import checksum_of, plan_document
 from cloudfail.model.journal import Entry, Kind

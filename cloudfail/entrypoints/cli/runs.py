@@ -173,8 +173,8 @@ def resume(
 def _command(
     command: str, run: Run, config: Config, runbooks: Runbooks, by: By, reason: Reason, **data: object
 ) -> None:
+    from cloudfail.execution.gates import still_missing
     from cloudfail.execution.lifecycle import Event
-    from cloudfail.execution.next import still_missing
     from cloudfail.report.wording import plain
 
     state = open_app(config, runbooks, by).command(run, Event(command), reason, **data)

@@ -14,8 +14,9 @@ from typing import Any
 
 from cloudfail.detect import vantages_of
 from cloudfail.errors import CloudfailError, LeaseLost
+from cloudfail.execution.gates import still_missing
 from cloudfail.execution.lifecycle import Event, Phase
-from cloudfail.execution.next import loss_to_accept, still_missing
+from cloudfail.execution.loss import loss_to_accept
 from cloudfail.execution.state import LogState, RunState, fold
 from cloudfail.journal import Journal, TailMoved
 from cloudfail.model.journal import GENESIS, Entry, Kind, decode

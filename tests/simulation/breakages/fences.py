@@ -8,6 +8,8 @@ from typing import Any
 from unittest.mock import patch
 
 from cloudfail.actions import Todo
+from cloudfail.execution import commands as commands_module
+from cloudfail.execution import fences as fences_module
 from cloudfail.execution import next as next_module
 from cloudfail.execution import state as state_module
 from cloudfail.execution.lifecycle import When
@@ -42,7 +44,7 @@ def the_undo_skips_the_fence(acted: Acted) -> Iterator[None]:
     def broken(run: Any, step: Any, track: Any, now: Any) -> Any:
         if track.way == "undo" and step.facts.verb == "fence" and run.ordered(step.name):
             acted()
-            return [next_module._ended(run, track, "skipped", "It can stay.")]
+            return [commands_module.ended(run, track, "skipped", "It can stay.")]
         return advance(run, step, track, now)
 
     with patch.object(next_module, "_advance", broken):
@@ -87,7 +89,7 @@ def the_undo_forgets_what_was_owed(acted: Acted) -> Iterator[None]:
 @breaks("I1", only=lambda s: not s.synchronous)
 def an_owed_fence_passes_the_gate(acted: Acted) -> Iterator[None]:
     """A fence that is only owed is as good as a proven one: at the gate, and at the promotion."""
-    outcome = next_module.fence_outcome
+    outcome = fences_module.fence_outcome
     todo = next_module._todo
 
     def broken(run: RunState, step: str) -> str:
@@ -99,5 +101,5 @@ def an_owed_fence_passes_the_gate(acted: Acted) -> Iterator[None]:
     def broken_todo(run: Any, step: Any, track: Any, seen: Todo, now: Any) -> Any:
         return todo(run, step, track, replace(seen, fence="proven") if seen.loses_data else seen, now)
 
-    with patch.object(next_module, "fence_outcome", broken), patch.object(next_module, "_todo", broken_todo):
+    with patch.object(fences_module, "fence_outcome", broken), patch.object(next_module, "_todo", broken_todo):
         yield

@@ -13,7 +13,7 @@ from cloudfail import journal as journal_module
 from cloudfail.actions import Todo
 from cloudfail.engine import Engine, _ActBack
 from cloudfail.execution import next as next_module
-from cloudfail.execution.next import ActOn
+from cloudfail.execution.commands import ActOn
 from cloudfail.execution.state import RunState
 from cloudfail.journal import Journal
 from cloudfail.model.journal import GENESIS, Kind

@@ -13,6 +13,7 @@ from cloudfail.actions.compute import Scale
 from cloudfail.actions.database import Failover
 from cloudfail.actions.verify import Write
 from cloudfail.engine import Engine, _ActBack
+from cloudfail.execution import commands as commands_module
 from cloudfail.execution import next as next_module
 from cloudfail.model.observation import Known
 from tests.simulation.breakages.breakage import Acted, breaks, having
@@ -118,7 +119,7 @@ def the_api_said_ok(acted: Acted) -> Iterator[None]:
         if isinstance(back, _ActBack) and back.outcome == "ok":
             acted()
             run = self.state.runs[back.run]
-            said = next_module._ended(run, back.track, "done", "the API said so", outcome="proven")
+            said = commands_module.ended(run, back.track, "done", "the API said so", outcome="proven")
             self._append(said.kind, said.data)
 
     with patch.object(Engine, "_take", broken):

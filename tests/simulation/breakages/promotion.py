@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from cloudfail.actions import Done
 from cloudfail.actions.database import Fence
-from cloudfail.execution import next as next_module
+from cloudfail.execution import loss as loss_module
 from cloudfail.model.states import FenceOutcome
 from cloudfail.testing.fakecloud import FakeCloud, Order
 from cloudfail.testing.fakeworld import FakeDatabase
@@ -24,7 +24,7 @@ from tests.simulation.breakages.made_by_hand import back_from_out_of_sight, evac
 @breaks("I3", only=lambda s: not s.synchronous)
 def the_loss_bound_is_ignored(acted: Acted) -> Iterator[None]:
     """A promotion is ordered whatever it would lose."""
-    asks = next_module._asks
+    asks = loss_module.asks_of
 
     def broken(run: Any, step: Any, todo: Any, loss: Any) -> dict[str, Any]:
         asked = asks(run, step, todo, loss)
@@ -32,14 +32,14 @@ def the_loss_bound_is_ignored(acted: Acted) -> Iterator[None]:
             acted()
         return {name: value for name, value in asked.items() if name != "loss_seconds"}
 
-    with patch.object(next_module, "_asks", broken):
+    with patch.object(loss_module, "asks_of", broken):
         yield
 
 
 @breaks("I3", only=lambda s: not s.synchronous)
 def the_loss_is_counted_as_if_fenced(acted: Acted) -> Iterator[None]:
     """`loss_if_dead` is held against the bound although the fence is only owed, and the old side goes on."""
-    bound = next_module._loss_seconds
+    bound = loss_module.loss_seconds
 
     def broken(run: Any, step: Any, todo: Any, seen_t: float) -> Any:
         if bound(run, step, todo, seen_t) == todo.loss_if_alive_seconds:
@@ -47,7 +47,7 @@ def the_loss_is_counted_as_if_fenced(acted: Acted) -> Iterator[None]:
             return todo.loss_if_dead_seconds
         return bound(run, step, todo, seen_t)
 
-    with patch.object(next_module, "_loss_seconds", broken):
+    with patch.object(loss_module, "loss_seconds", broken):
         yield
 
 
@@ -55,7 +55,7 @@ def the_loss_is_counted_as_if_fenced(acted: Acted) -> Iterator[None]:
 def a_fenced_source_counts_as_dead_all_along(acted: Acted) -> Iterator[None]:
     """`loss_if_dead` is held against the bound although the source could be fenced: so it was alive, and clients next
     to it wrote to it, seen by nobody outside."""
-    bound = next_module._loss_seconds
+    bound = loss_module.loss_seconds
 
     def broken(run: Any, step: Any, todo: Any, seen_t: float) -> Any:
         real = bound(run, step, todo, seen_t)
@@ -64,7 +64,7 @@ def a_fenced_source_counts_as_dead_all_along(acted: Acted) -> Iterator[None]:
         acted()
         return todo.loss_if_dead_seconds
 
-    with patch.object(next_module, "_loss_seconds", broken):
+    with patch.object(loss_module, "loss_seconds", broken):
         yield
 
 

@@ -11,6 +11,7 @@ from cloudfail import engine as engine_module
 from cloudfail.actions import Todo
 from cloudfail.engine import Engine
 from cloudfail.errors import Transient
+from cloudfail.execution import commands as commands_module
 from cloudfail.execution import next as next_module
 from cloudfail.execution import state as state_module
 from cloudfail.execution.state import RunState
@@ -99,7 +100,7 @@ def what_is_owed_is_never_retried(acted: Acted) -> Iterator[None]:
 @breaks("L1")
 def a_halt_names_no_command(acted: Acted) -> Iterator[None]:
     """A run that cannot go on says why, and not what helps."""
-    halt, event = next_module._halt, next_module._halt_event
+    halt, event = commands_module.halt, commands_module.halt_event
 
     def broken_halt(run: Any, reason: str, _to_do: str, asks: Any) -> Any:
         acted()
@@ -109,7 +110,7 @@ def a_halt_names_no_command(acted: Acted) -> Iterator[None]:
         acted()
         return event(run, what, reason, "")
 
-    with patch.object(next_module, "_halt", broken_halt), patch.object(next_module, "_halt_event", broken_event):
+    with patch.object(commands_module, "halt", broken_halt), patch.object(commands_module, "halt_event", broken_event):
         yield
 
 
