@@ -21,6 +21,7 @@ from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 from botocore.exceptions import ConnectionError as NotConnected
 from botocore.exceptions import HTTPClientError
+from botocore.parsers import ResponseParserError
 
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 3.0
@@ -118,7 +119,21 @@ def _session() -> Any:
     session = botocore.session.Session()
     # The global STS endpoint lives in us-east-1.
     session.set_config_variable("sts_regional_endpoints", "regional")
+    session.register("before-parse", _refuse_part)
     return session
+
+
+def _refuse_part(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
+    """Raises ResponseParserError where an answer broke off. botocore does not compare what came with Content-Length
+    (`enforce_content_length=False` in its httpsession), and takes JSON that it cannot read for an answer without
+    members: a list that broke off would be an empty one, and its last page."""
+    body, headers = response_dict["body"], response_dict["headers"]
+    said = headers.get("Content-Length", "")
+    # Streams see to it themselves. HEAD tells the length of what it leaves out.
+    if not isinstance(body, bytes) or not said.isdigit() or operation_model.http["method"] == "HEAD":
+        return
+    if len(body) < int(said):
+        raise ResponseParserError(f"The answer broke off after {len(body)} of {said} bytes.")
 
 
 def _client(session: Any, service: str, region: str, endpoint: str) -> Any:

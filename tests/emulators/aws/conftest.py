@@ -1,14 +1,18 @@
-"""Fixtures for the tests against ministack."""
+"""Fixtures for the tests against AWS's emulators."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import botocore.session
 import pytest
 
 from tests.emulators.aws import emulator
+from tests.emulators.aws import front as all_of_aws
+from tests.emulators.aws import moto as moto_server
+from tests.emulators.aws.standin import StandIn
+from tests.emulators.aws.standins.routing_controls import Cluster, Panel
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +39,63 @@ def sdk(aws: emulator.Emulator) -> Any:
     """What an operator has at hand: a client by service and region."""
     session = botocore.session.Session()
     return lambda service, region: session.create_client(service, region_name=region)
+
+
+@pytest.fixture(scope="session")
+def moto_process() -> Iterator[emulator.Emulator]:
+    if not moto_server.is_installed():
+        pytest.skip(f"moto is not installed ({moto_server.PYTHON}): run script/setup dev.")
+    with moto_server.running() as one:
+        yield one
+
+
+@pytest.fixture
+def moto(moto_process: emulator.Emulator) -> emulator.Emulator:
+    """moto's server, in which nothing is yet. Ask it by `endpoint_url=moto.url`, or through the front."""
+    moto_process.reset()
+    return moto_process
+
+
+@pytest.fixture
+def front(
+    ministack: emulator.Emulator, moto: emulator.Emulator, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[all_of_aws.Front]:
+    """All of AWS at one address, in which nothing is yet, and which the SDK finds by its own variables."""
+    ministack.reset()
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    with all_of_aws.front({"ministack": ministack.port, "moto": moto.port}) as made:
+        for name, value in made.environment().items():
+            monkeypatch.setenv(name, value)
+        yield made
+
+
+@pytest.fixture
+def stand_ins() -> Iterator[list[StandIn]]:
+    """Those of this test. Whatever a stand-in finds wrong with a request or an answer fails the test."""
+    made: list[StandIn] = []
+    yield made
+    for one in made:
+        one.close()
+    mistakes = [mistake for one in made for mistake in one.mistakes]
+    assert not mistakes, "What AWS's own model says is otherwise:\n" + "\n".join(mistakes)
+
+
+@pytest.fixture
+def stand_in(stand_ins: list[StandIn]) -> Callable[[str, Any], StandIn]:
+    """Serves a state machine as that service of AWS."""
+
+    def make(service: str, machine: Any) -> StandIn:
+        stand_ins.append(StandIn(service, machine))
+        return stand_ins[-1]
+
+    return make
+
+
+@pytest.fixture
+def routing_controls(stand_ins: list[StandIn]) -> Iterator[Cluster]:
+    """ARC's data plane: a panel without controls yet, at five endpoints."""
+    cluster = Cluster(Panel())
+    stand_ins += cluster.stand_ins
+    yield cluster
+    cluster.close()

@@ -1,0 +1,181 @@
+"""The stand-ins whose changes take their time: Global Accelerator, global datastores, global clusters. In virtual time,
+asked by boto3."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from cloudfail.testing.clock import VirtualClock
+from tests.emulators.aws.standin import RealHours, StandIn
+from tests.emulators.aws.standins.accelerators import Accelerators
+from tests.emulators.aws.standins.global_clusters import GlobalClusters
+from tests.emulators.aws.standins.global_datastores import GlobalDatastores
+from tests.emulators.aws.test_standin import client
+
+Serve = Callable[[str, Any], StandIn]
+EAST, WEST = "us-east-1", "us-west-2"
+
+
+def test_an_endpoint_group_is_replaced_at_once_and_reaches_the_edge_when_deployed(stand_in: Serve) -> None:
+    clock = VirtualClock()
+    machine = Accelerators(clock)
+    machine.deploy_seconds = 60
+    accelerator = machine.accelerator()
+    group = machine.group(accelerator, EAST, {"alb-1": 128, "alb-2": 64})
+    asking = client("globalaccelerator", stand_in("globalaccelerator", machine).door().url)
+
+    def status() -> str:
+        return str(asking.describe_accelerator(AcceleratorArn=accelerator)["Accelerator"]["Status"])
+
+    changed = asking.update_endpoint_group(
+        EndpointGroupArn=group,
+        TrafficDialPercentage=0,
+        EndpointConfigurations=[{"EndpointId": "alb-1", "Weight": 255}],
+    )["EndpointGroup"]
+    # What was not named again is gone, and settings that were not named stay.
+    assert [one["EndpointId"] for one in changed["EndpointDescriptions"]] == ["alb-1"]
+    assert (changed["TrafficDialPercentage"], changed["HealthCheckPort"]) == (0.0, 443)
+    assert (status(), machine.at_edge(group)["TrafficDialPercentage"]) == ("IN_PROGRESS", 100.0)
+    clock.sleep(59)
+    asking.update_endpoint_group(EndpointGroupArn=group, TrafficDialPercentage=10)
+    clock.sleep(59)
+    assert (status(), machine.at_edge(group)["TrafficDialPercentage"]) == ("IN_PROGRESS", 100.0)
+    clock.sleep(1)
+    assert (status(), machine.at_edge(group)["TrafficDialPercentage"]) == ("DEPLOYED", 10.0)
+    listener = asking.list_listeners(AcceleratorArn=accelerator)["Listeners"][0]["ListenerArn"]
+    (listed,) = asking.list_endpoint_groups(ListenerArn=listener)["EndpointGroups"]
+    assert listed["EndpointDescriptions"] == [{"EndpointId": "alb-1", "Weight": 255, "HealthState": "HEALTHY"}]
+
+
+def test_the_accelerator_is_asked_in_its_home_region_and_nowhere_else(stand_in: Serve) -> None:
+    machine = Accelerators()
+    url = stand_in("globalaccelerator", machine).door().url
+    group = machine.group(machine.accelerator(), EAST, {"alb": 128})
+    with pytest.raises(ClientError) as refused:
+        client("globalaccelerator", url, EAST).update_endpoint_group(EndpointGroupArn=group, TrafficDialPercentage=0)
+    assert refused.value.response["Error"]["Code"] == "AccessDeniedException"
+    assert machine.updates == []
+
+
+def test_a_datastore_fails_over_after_a_while_and_takes_no_second_order_until_then(stand_in: Serve) -> None:
+    clock, moved = VirtualClock(), []
+    machine = GlobalDatastores(clock, lambda name, region: moved.append((name, region)))
+    machine.failover_seconds = 30
+    machine.datastore("cache", {EAST: "cache-e", WEST: "cache-w"}, EAST)
+    asking = client("elasticache", stand_in("elasticache", machine).door().url)
+    order = {
+        "GlobalReplicationGroupId": "cache",
+        "PrimaryRegion": WEST,
+        "PrimaryReplicationGroupId": "cache-w",
+    }
+
+    def seen() -> tuple[str, str]:
+        (one,) = asking.describe_global_replication_groups(GlobalReplicationGroupId="cache", ShowMemberInfo=True)[
+            "GlobalReplicationGroups"
+        ]
+        primary = [m["ReplicationGroupRegion"] for m in one["Members"] if m["Role"] == "PRIMARY"]
+        return one["Status"], ",".join(primary)
+
+    asking.failover_global_replication_group(**order)
+    assert (seen(), moved) == (("modifying", EAST), [])
+    with pytest.raises(asking.exceptions.InvalidGlobalReplicationGroupStateFault):
+        asking.failover_global_replication_group(**order)
+    clock.sleep(30)
+    assert (seen(), moved) == (("available", WEST), [("cache", WEST)])
+    with pytest.raises(asking.exceptions.InvalidParameterValueException):
+        asking.failover_global_replication_group(**order)
+    (here,) = asking.describe_replication_groups(ReplicationGroupId="cache-w")["ReplicationGroups"]
+    assert here["GlobalReplicationGroupInfo"]["GlobalReplicationGroupMemberRole"] == "PRIMARY"
+
+
+@pytest.mark.parametrize(
+    ("service", "engine"), [("rds", "aurora-postgresql"), ("docdb", "docdb"), ("neptune", "neptune")]
+)
+def test_a_global_cluster_says_that_it_is_failing_over_and_then_who_writes(
+    stand_in: Serve, service: str, engine: str
+) -> None:
+    clock, promoted = VirtualClock(), []
+    machine = GlobalClusters(clock, lambda member: promoted.append(member.name), engine=engine)
+    machine.pending_seconds, machine.api_seconds, machine.promote_seconds = 5, 60, 40
+    machine.cluster("orders", {EAST: ("orders-e", ""), WEST: ("orders-w", "127.0.0.1:6543")}, EAST)
+    asking = client(service, stand_in(service, machine).door().url)
+
+    def seen() -> tuple[str, str]:
+        (one,) = asking.describe_global_clusters(GlobalClusterIdentifier="orders")["GlobalClusters"]
+        writer = [m["DBClusterArn"] for m in one["GlobalClusterMembers"] if m["IsWriter"]]
+        return one.get("FailoverState", {}).get("Status", ""), writer[0].rpartition(":")[2]
+
+    (west,) = asking.describe_db_clusters(DBClusterIdentifier="orders-w")["DBClusters"]
+    assert (west["Endpoint"], west["Port"], west["Status"]) == ("127.0.0.1", 6543, "available")
+    order = {"GlobalClusterIdentifier": "orders", "TargetDbClusterIdentifier": west["DBClusterArn"]}
+    asking.failover_global_cluster(AllowDataLoss=True, **order)
+    assert seen() == ("pending", "orders-e")
+    with pytest.raises(asking.exceptions.InvalidGlobalClusterStateFault):
+        asking.failover_global_cluster(AllowDataLoss=True, **order)
+    clock.sleep(39)
+    assert (seen(), promoted) == (("failing-over", "orders-e"), [])
+    clock.sleep(1)
+    assert (seen(), promoted) == (("failing-over", "orders-e"), ["orders-w"])
+    clock.sleep(20)
+    assert seen() == ("", "orders-w")
+    assert machine.accepted == [("FailoverGlobalCluster", "orders-w", True)]
+    # The old writer is out of sync, and cannot be switched to.
+    east = asking.describe_global_clusters()["GlobalClusters"][0]["GlobalClusterMembers"][0]["DBClusterArn"]
+    back = {"GlobalClusterIdentifier": "orders", "TargetDbClusterIdentifier": east}
+    with pytest.raises(asking.exceptions.InvalidDBClusterStateFault):
+        asking.switchover_global_cluster(**back)
+    machine.resynchronise("orders")
+    asking.switchover_global_cluster(**back)
+    clock.sleep(60)
+    assert (seen(), promoted) == (("", "orders-e"), ["orders-w", "orders-e"])
+
+
+def test_the_api_says_available_while_no_database_was_promoted(stand_in: Serve) -> None:
+    clock, promoted = VirtualClock(), []
+    machine = GlobalClusters(clock, lambda member: promoted.append(member.name))
+    machine.promote_seconds = None
+    machine.cluster("orders", {EAST: ("orders-e", ""), WEST: ("orders-w", "")}, EAST)
+    asking = client("rds", stand_in("rds", machine).door().url)
+    west = machine.cluster("orders", {EAST: ("orders-e", ""), WEST: ("orders-w", "")}, EAST).members[WEST]
+    asking.failover_global_cluster(
+        GlobalClusterIdentifier="orders", TargetDbClusterIdentifier=west.arn, AllowDataLoss=True
+    )
+    assert west.writer
+    clock.sleep(86_400)
+    assert promoted == []
+
+
+def test_leaving_out_the_loss_makes_it_a_switchover_and_both_at_once_are_refused(stand_in: Serve) -> None:
+    machine = GlobalClusters(VirtualClock())
+    members = machine.cluster("orders", {EAST: ("orders-e", ""), WEST: ("orders-w", "")}, EAST).members
+    asking = client("rds", stand_in("rds", machine).door().url)
+    order = {"GlobalClusterIdentifier": "orders", "TargetDbClusterIdentifier": members[WEST].arn}
+    with pytest.raises(ClientError) as refused:
+        asking.failover_global_cluster(AllowDataLoss=True, Switchover=True, **order)
+    assert refused.value.response["Error"]["Code"] == "InvalidParameterCombination"
+    members[EAST].status = "stopped"
+    with pytest.raises(asking.exceptions.InvalidDBClusterStateFault):
+        asking.failover_global_cluster(**order)
+    members[EAST].status = "available"
+    asking.failover_global_cluster(**order)
+    assert machine.accepted == [("FailoverGlobalCluster", "orders-w", False)]
+    with pytest.raises(asking.exceptions.DBClusterNotFoundFault):
+        asking.failover_global_cluster(
+            GlobalClusterIdentifier="orders", TargetDbClusterIdentifier="orders-e", AllowDataLoss=True
+        )
+
+
+def test_in_real_time_the_databases_are_promoted_on_a_thread_of_their_own(stand_in: Serve) -> None:
+    promoted = threading.Event()
+    machine = GlobalClusters(RealHours(), lambda member: promoted.set())
+    machine.promote_seconds = 0.01
+    west = machine.cluster("orders", {EAST: ("orders-e", ""), WEST: ("orders-w", "")}, EAST).members[WEST]
+    client("rds", stand_in("rds", machine).door().url).failover_global_cluster(
+        GlobalClusterIdentifier="orders", TargetDbClusterIdentifier=west.arn, AllowDataLoss=True
+    )
+    assert promoted.wait(60)
