@@ -305,9 +305,16 @@ class App:
     ) -> Approval:
         """The approval of a run, or of a plan that was reviewed (given with the start, or `standing`), good for so
         long. `capacity`: as a person typed it. `bounds`: gate, accept_owed_fence, loss_seconds, standing, own_run.
-        Raises Refused for a capacity that the plan cannot have."""
+        Raises Refused for a gate that the plan has not, and for a capacity that it cannot have."""
         state = None if plan else self.run(run)
         reviewed, name = (self.reviewed(plan), "") if state is None else (state.plan, state.id)
+        gates = [step.name for step in reviewed.steps if step.gate]
+        if bounds.get("gate") and bounds["gate"] not in gates:
+            raise Refused(
+                f"Plan {reviewed.checksum[:8]} has no gate {bounds['gate']!r}.",
+                "Nothing was approved.",
+                f"Its gates are: {', '.join(gates) or 'none'}. Without --gate it is for whichever is open.",
+            )
         least = typed(capacity, reviewed.bounds.capacity_min) if capacity else ()
         if least and bounds.get("standing"):
             raise Refused(

@@ -33,9 +33,12 @@ from cloudfail.report.progress import told_once
 from cloudfail.report.run import as_json, as_markdown, as_text, runs_text, status_text
 from cloudfail.report.wording import plain
 from cloudfail.secrecy import redacted, redacted_all, remember
+from cloudfail.signing import Namespace, sign
 from cloudfail.stores.sqlite import SQLiteStore
 from cloudfail_local.options import secret_value
+from tests.entrypoints.test_approvals import Waiting
 from tests.kit import ROOT, Stage, load_local
+from tests.security.test_signed_approvals import KEYS
 
 PASSWORD = "hunter2-Correct-Horse"
 TOKEN = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
@@ -242,7 +245,7 @@ class Installed:
         state = state or f"sqlite:{root}/state.db"
         (root / "cloudfail.yaml").write_text(CONFIG.format(root=root, state=state, check=check, more=more))
 
-    def python(self, *argv: str) -> str:
+    def python(self, *argv: str, given: str = "") -> str:
         """Everything that it said."""
         environment = {
             **os.environ, "CLOUDFAIL_CONFIG": str(self.root / "cloudfail.yaml"), "CLOUDFAIL_AS": "alice",
@@ -251,12 +254,19 @@ class Installed:
         }  # fmt: skip
         ran = subprocess.run(
             [sys.executable, *argv], env=environment, cwd=self.root, capture_output=True, text=True, timeout=120,
-            check=False,
+            check=False, input=given,
         )  # fmt: skip
         return ran.stdout + ran.stderr
 
     def cli(self, *argv: str) -> str:
         return self.python("-m", "cloudfail", *argv)
+
+
+class Placed(Installed):
+    """The same environment, around files that are there already."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
 
 
 def test_a_store_that_does_not_answer_is_named_without_its_password(tmp_path: Path) -> None:
@@ -298,6 +308,70 @@ def test_a_function_that_fails_tells_its_platform_no_password(tmp_path: Path) ->
     said = site.python("-c", UNFORESEEN % PASSWORD)
     assert "in deep" in said and "ValueError: host=db password=…" in said
     assert found(said.replace(f'"host=db password={PASSWORD} refused"', "")) == [], "only its own source line may"
+
+
+APPROVALS = """
+import json, sys, traceback
+from collections.abc import Mapping
+from cloudfail.entrypoints.approving import answer
+from cloudfail.entrypoints.aws_lambda import approve_handler
+class Broken(Mapping):
+    def __init__(self, said):
+        self.said = said
+    def __getitem__(self, name):
+        raise LookupError(self.said)
+    def __iter__(self):
+        raise LookupError(self.said)
+    def __len__(self):
+        return 1
+for method, query, body in json.load(sys.stdin):
+    event = {"requestContext": {"http": {"method": method}}, "queryStringParameters": query, "body": body}
+    print(approve_handler(event, None))
+    try:
+        print(answer(method, Broken(json.dumps([query, body])), body.encode()))
+    except Exception:
+        traceback.print_exc()
+"""
+
+
+def test_the_approvals_door_repeats_no_secret_whatever_it_is_asked(tmp_path: Path) -> None:
+    """Neither in what it answers, nor in what it tells its platform, nor in the log: of what it reads, of what fails
+    below it, and of what it never thought of."""
+    waiting = Waiting(tmp_path)
+    try:
+        site = Placed(tmp_path)
+        text = waiting.app.to_sign(run=waiting.run, seconds=900).text()
+        asked: list[tuple[str, dict[str, str], str]] = []
+        for said in SAYING:
+            asked += [("GET", {name: said}, "") for name in ("run", "gate", "for", "loss_seconds", "capacity")]
+            asked += [("POST", {}, said), ("POST", {}, json.dumps({"document": said, "signature": "", "reason": ""}))]
+            torn = text.replace("until: ", f"until: {said.splitlines()[0]}")
+            asked += [("POST", {}, json.dumps({"document": torn, "signature": said, "reason": said}))]
+        signature = sign(text.encode(), Namespace.APPROVAL, KEYS["bob"])
+        told = {"document": text, "signature": signature, "reason": " and ".join(SAYING)}
+        asked.append(("POST", {}, json.dumps(told)))
+        said = site.python("-c", APPROVALS, given=json.dumps(asked))
+        assert said.count("'statusCode': 409") > len(SAYING) and said.count("'statusCode': 400") > len(SAYING)
+        assert said.count("'statusCode': 200") == 1 and "bob approved: " in said
+        assert "RuntimeError: LookupError" in said
+        assert found(said) == [], [line for line in said.splitlines() if found(line)][:3]
+        kept = b"".join(file.read_bytes() for file in tmp_path.glob("state.db*"))
+        assert b"cloudfail approval, version" in kept
+        assert found(kept) == []
+    finally:
+        waiting.site.close()
+
+
+def test_the_approvals_door_tells_nobody_the_password_of_a_store_that_is_away(tmp_path: Path) -> None:
+    pytest.importorskip("psycopg")
+    waiting = Waiting(tmp_path)
+    waiting.site.close()
+    file = tmp_path / "cloudfail.yaml"
+    away = f'"postgresql://cloudfail:{PASSWORD}@127.0.0.1:1/state?lives_in=witness"'
+    file.write_text(file.read_text().replace(f"sqlite:{tmp_path}/state.db", away))
+    said = Placed(tmp_path).python("-c", APPROVALS, given=json.dumps([("GET", {}, "")]))
+    assert "'statusCode': 503" in said and "StoreUnavailable" in said
+    assert found(said) == [], said
 
 
 class Talkative(http.server.BaseHTTPRequestHandler):

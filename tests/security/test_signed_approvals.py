@@ -301,6 +301,9 @@ def test_what_would_not_count_is_refused_before_it_is_written() -> None:
     with pytest.raises(Refused, match="alice opened this run"):
         app.command("r1", Event.APPROVE, "it is gone", **own)
     assert not stage.run("r1").approvals
+    with pytest.raises(Refused, match="has no gate 'aprove'"):
+        app.to_sign(run="r1", seconds=900, gate="aprove")
+    assert "gate: approve\n" in app.to_sign(run="r1", seconds=900, gate="approve").text()
     others = own | {"signature": sign(approval.text().encode(), Namespace.APPROVAL, KEYS["bob"])}
     app.command("r1", Event.APPROVE, "it is gone", **others)
     assert passed(stage)
