@@ -99,7 +99,6 @@ class AutoScaling(ScaledGroup):
                 f"If nobody needs that any more: aws autoscaling resume-processes --region {region} "
                 f"--auto-scaling-group-name {group.name} --scaling-processes {' '.join(HELD)}",
             )
-        # The note of what is ours stays until it is resumed, so that a half can be carried on.
         self.tag(region, group, tags, call=call.rest())
         self._processes(region, group, "resume_processes", ours, call)
 

@@ -121,7 +121,6 @@ class Ecs(ScaledGroup):
         ours = group.marks.held & switches(group.more) & set(SUSPENDED)
         if not ours:
             raise scalable.not_ours(group.name, region)
-        # The note of what is ours stays until it is resumed, so that a half can be carried on.
         self.tag(region, group, tags, call=call.rest())
         scalable.resume(region, group.more, ours, call=call)
 

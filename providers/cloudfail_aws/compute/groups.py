@@ -151,8 +151,16 @@ class ScaledGroup(ABC):
         if group.held == held:
             return
         self._may(group, expect, call)
-        act = self.suspend if held else self.resume
-        act(region, group, call=time_left, tags=marks.epoch_tag(call.epoch))
+        if held:
+            self.suspend(region, group, call=time_left, tags=marks.epoch_tag(call.epoch))
+            return
+        # The note of what is ours stays until that is resumed, so that a half can be carried on; then it goes, so that
+        # what somebody suspends another day is not taken for ours.
+        self.resume(region, group, call=time_left, tags=marks.epoch_tag(call.epoch))
+        try:
+            self.tag(region, group, marks.held_tag(()), call=time_left.rest())
+        except CloudfailError as error:
+            call.log(f"{group.name} in {region}: the tag {marks.HELD} still says what was suspended: {error}")
 
     def _look(self, region: str, time_left: Within) -> Group:
         """As it is immediately before the change. Nothing was changed yet, so whatever came of the look is no doubt
