@@ -26,6 +26,7 @@ from cloudfail.engine import Engine
 from cloudfail.errors import CloudfailError, Refused
 from cloudfail.execution.lifecycle import Event, ways_out
 from cloudfail.execution.state import LogState, RunState, fold, promotes_without_a_gate
+from cloudfail.execution.workers import most, noted
 from cloudfail.journal import Journal, TailMoved, moved
 from cloudfail.lease import Silence
 from cloudfail.lint import Finding, Severity, lint
@@ -184,16 +185,16 @@ class App:
         return found
 
     def record(self, counted: Mapping[str, Mapping[str, int]] | None = None) -> None:
-        """Journal what was counted (or count now), where that changed since it was last recorded."""
+        """Journal what was counted (or count now), where that changes what was recorded."""
         counted = self.count() if counted is None else counted
-        before = self.log().samples.get("workers", {})
-        now = {name: {**before.get(name, {}), **counted.get(name, {})} for name in {**before, **counted}}
-        if now != before:
-            self._append(Kind.SAMPLE, {"workers": now})
+        before = self.log().samples
+        now = noted(before, counted, self.clock.wall())
+        if any(before.get(word, {}) != value for word, value in now.items()):
+            self._append(Kind.SAMPLE, now)
 
     def recorded(self) -> Mapping[str, Mapping[str, int]]:
-        workers: Mapping[str, Mapping[str, int]] = self.log().samples.get("workers", {})
-        return workers
+        """Group -> region -> the most workers that it ran in 24 hours."""
+        return most(self.log().samples)
 
     # ---- planning
 

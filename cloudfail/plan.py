@@ -33,8 +33,8 @@ def bind(
     recorded: Mapping[str, Mapping[str, int]],
     actions: Mapping[str, Action],
 ) -> Plan:
-    """Bind `runbook` to a move from `source` to `target`. `recorded`: compute group -> region -> workers wanted, as
-    last seen. Raises Refused where something literal cannot be said."""
+    """Bind `runbook` to a move from `source` to `target`. `recorded`: compute group -> region -> workers wanted,
+    the most of 24 hours. Raises Refused where something literal cannot be said."""
     topology = loaded.topology
     for region in (source, target):
         if region not in topology.regions:
@@ -139,7 +139,7 @@ def _condition(condition: Condition, names: Mapping[str, str]) -> Condition:
 
 
 def _counted(step: Step, arguments: Mapping[str, Any], recorded: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
-    """`like: recorded REGION` as a number: what that region was last seen to run (safety rule 8)."""
+    """`like: recorded REGION` as a number: the most that region was seen to run in 24 hours (safety rule 8)."""
     counted = {key: value for key, value in arguments.items() if key != "like"}
     like = arguments.get("like")
     if like is None:

@@ -30,6 +30,19 @@ def _workers(value: Any) -> bool:
     )
 
 
+def _former(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, list) and len(one) == 2 and _number(one[0]) and _number(one[1]) and isinstance(one[1], int)
+        for one in value
+    )
+
+
+def _workers_before(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(one, Mapping) and all(_former(ended) for ended in one.values()) for one in value.values()
+    )
+
+
 def _bundle(value: Any) -> bool:
     return isinstance(value, Mapping) and _number(value.get("serial")) and isinstance(value.get("digest"), str)
 
@@ -37,6 +50,7 @@ def _bundle(value: Any) -> bool:
 SHAPES: Mapping[str, Callable[[Any], bool]] = {
     "down": _down,
     "workers": _workers,
+    "workers_before": _workers_before,
     "acknowledged": _numbers,
     "detected": _numbers,
     "bundle": _bundle,

@@ -42,8 +42,8 @@ def _scale_remarks(on: Translation, block: Block, config: Part) -> list[str]:
         on.lost(
             block, f"the least of {said(least)} %", "compute.scale is done when all are healthy, and fails otherwise"
         )
-    if config.text_of("capacityMonitoringApproach") is not None:
-        on.differs(block, "Region switch takes the maximum of 24 hours; `recorded` is what was last seen")
+    if config.text_of("capacityMonitoringApproach") not in (None, "sampledMaxInLast24Hours"):
+        on.differs(block, "the most of 24 hours is what cloudfail saw at its looks, not what the scaler reports")
     return remarks
 
 

@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName
 from cloudfail.ports import Kind
+from cloudfail_aws.compute import KINDS as COMPUTE
+from cloudfail_aws.consumers import KINDS as CONSUMERS
 
-_KINDS: tuple[Kind, ...] = ()
+_KINDS: tuple[Kind, ...] = (*COMPUTE, *CONSUMERS)
 
 
 class AwsProvider:

@@ -45,10 +45,22 @@ CODE: Mapping[str, _Class] = {
     "RequestTimeout": Transient,  # S3 gave up waiting for the request's body
     "TableInUseException": Transient,
     "ResourceInUseException": Transient,
+    # Something else is under way on the same object: its next change is refused until that is over.
+    "ConcurrentModificationException": Transient,  # EventBridge
+    "ConcurrentUpdateException": Transient,  # Application Auto Scaling
+    "ResourceConflictException": Transient,  # Lambda
+    "ResourceContention": Transient,  # Auto Scaling; its status is 500, and it was not done
+    "ResourceInUse": Transient,  # Auto Scaling
+    "ScalingActivityInProgress": Transient,
     # The server's own trouble: a write may have been made.
     "InternalServerError": OutcomeUnknown,
     "InternalError": OutcomeUnknown,
     "InternalFailure": OutcomeUnknown,
+    "InternalException": OutcomeUnknown,  # EventBridge
+    "InternalServerException": OutcomeUnknown,  # EventBridge Scheduler
+    "InternalServiceException": OutcomeUnknown,  # Application Auto Scaling
+    "ServerException": OutcomeUnknown,  # ECS, EKS
+    "ServiceException": OutcomeUnknown,  # Lambda
     "ServiceUnavailable": OutcomeUnknown,
     # Who we are, and what we may.
     "AccessDenied": Permanent,
@@ -78,7 +90,23 @@ CODE: Mapping[str, _Class] = {
     "301": Permanent,
     "PermanentRedirect": Permanent,
     "AuthorizationHeaderMalformed": Permanent,  # signed for another region
+    "ClusterNotFoundException": Permanent,
+    "NotFoundException": Permanent,
+    "ProvisionedConcurrencyConfigNotFoundException": Permanent,
+    "ServiceNotActiveException": Permanent,  # ECS: it is being deleted
+    "ServiceNotFoundException": Permanent,
+    "TargetGroupNotFound": Permanent,
     # What was asked.
+    "ClientException": Permanent,  # ECS, EKS
+    "InvalidParameterException": Permanent,
+    "InvalidParameterValueException": Permanent,
+    "InvalidRequestException": Permanent,
+    "LimitExceeded": Permanent,  # a quota of the account, which waiting does not raise
+    "LimitExceededException": Permanent,
+    "ManagedRuleException": Permanent,
+    "ServiceQuotaExceededException": Permanent,
+    "UnsupportedFeatureException": Permanent,
+    "ValidationError": Permanent,
     "ValidationException": Permanent,
     "SerializationException": Permanent,
     "ItemCollectionSizeLimitExceededException": Permanent,

@@ -217,6 +217,10 @@ def entry(seq: int, data: Any) -> Entry:
         {"workers": {"web": {"east": "many"}}},
         {"workers": {"web": {"east": 4.5}}},
         {"workers": {"web": 4}},
+        {"workers_before": {"web": {"east": [5.0, 8]}}},
+        {"workers_before": {"web": {"east": [[5.0, 8.5]]}}},
+        {"workers_before": {"web": {"east": [[float("inf"), 8]]}}},
+        {"workers_before": {"web": [[5.0, 8]]}},
         {"detected": {"east": None}},
         {"bundle": {"serial": "9", "digest": ""}},
         {"bundle": None},
@@ -226,7 +230,8 @@ def test_a_note_in_the_log_without_its_words_shape_is_left_out(forged: dict[str,
     """What an honest watcher noted before stays."""
     honest = {
         "down": {"at": 5.0, "seconds": {"east": 3.0}}, "acknowledged": {"orders/east": 5.0}, "detected": {"east": 5.0},
-        "workers": {"web": {"east": 4}}, "bundle": {"serial": 3, "digest": "ab"},
+        "workers": {"web": {"east": 4}}, "workers_before": {"web": {"east": [[5.0, 8]]}},
+        "bundle": {"serial": 3, "digest": "ab"},
     }  # fmt: skip
     assert sampled(honest, forged) == honest
     assert fold(LogState(), [entry(1, honest), entry(2, forged)]).samples == honest

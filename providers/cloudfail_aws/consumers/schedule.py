@@ -1,0 +1,83 @@
+"""consumers: schedule. One schedule of EventBridge Scheduler.
+
+UpdateSchedule replaces the whole schedule, and what a request leaves out falls back to its default: a schedule that
+kept its name and lost its time zone would still look well. So all that GetSchedule says goes back as it came, and only
+the state is another. The one field that carries words, the description, carries the epoch at its end, in the same
+request as the state.
+
+There is no condition: what somebody else changed between our look and our request would be put back. The look stands
+immediately before, and the run goes on watching.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from cloudfail.errors import Permanent
+from cloudfail.model.topology import Resource, Topology
+from cloudfail.ports import Call
+from cloudfail_aws.asking import Asking
+from cloudfail_aws.consumers.options import ScheduleMember
+from cloudfail_aws.consumers.switches import Switch, Switched
+
+_STANDS = {"ENABLED": True, "DISABLED": False}
+# What GetSchedule says and UpdateSchedule does not take.
+_READ_ONLY = frozenset({"Arn", "CreationDate", "LastModificationDate", "ResponseMetadata"})
+DESCRIPTION_MAX = 512
+_MARK = re.compile(r" ?\[cloudfail epoch (\d{1,18})\]$")
+
+
+class Schedule(Switched):
+    """One schedule in each region."""
+
+    def describe(self, region: str, *, within: float) -> Switch:
+        member: ScheduleMember = self.member(region)
+        raw = self._asking.read(
+            "scheduler", region, "get_schedule", within=within, Name=member.schedule, GroupName=member.group
+        )
+        state = str(raw.get("State", "in no state"))
+        mark = _MARK.search(str(raw.get("Description", "")))
+        kept = {key: value for key, value in raw.items() if key != "ResponseMetadata"}
+        return Switch(
+            name=f"the schedule {member.group}/{member.schedule}",
+            enabled=_STANDS.get(state),
+            version=f"{state} {hashlib.sha256(repr(sorted(kept.items())).encode()).hexdigest()[:16]}",
+            said=state,
+            epoch=int(mark[1]) if mark else None,
+            raw=raw,
+        )
+
+    def turn(self, region: str, seen: Switch, enabled: bool, *, call: Call) -> None:
+        token = hashlib.sha256(f"{call.key}/{call.epoch}/{seen.version}/{enabled}".encode()).hexdigest()
+        self._asking.change(
+            "scheduler",
+            region,
+            "update_schedule",
+            call=call,
+            ClientToken=token,
+            **replaced(seen.raw, enabled, call.epoch),
+        )
+
+
+def replaced(raw: Mapping[str, Any], enabled: bool, epoch: int) -> dict[str, Any]:
+    """All of a schedule as it was read, with another state and the epoch in its description."""
+    whole = {key: value for key, value in raw.items() if key not in _READ_ONLY}
+    mark = f"[cloudfail epoch {epoch}]"
+    words = _MARK.sub("", str(raw.get("Description", "")))
+    described = f"{words} {mark}".strip()
+    if len(described) > DESCRIPTION_MAX:
+        raise Permanent(
+            f"The description of {raw.get('Name')} leaves no room for the mark {mark!r}, which needs {len(mark) + 1}.",
+            "The schedule was not changed.",
+            f"Shorten it to {DESCRIPTION_MAX - len(mark) - 1} characters.",
+        )
+    return {**whole, "State": "ENABLED" if enabled else "DISABLED", "Description": described}
+
+
+def build(resource: Resource, topology: Topology) -> Schedule:
+    """Kind.build."""
+    members = {region: ScheduleMember.model_validate(member) for region, member in resource.members.items()}
+    return Schedule(Asking.of(resource, topology), members)
