@@ -64,7 +64,7 @@ class Asking:
         return cls(resource, topology, clients if clients is not None else _clients_of(topology))
 
     def read(
-        self, service: str, region: str, operation: str, *, within: float, endpoint: str = "", **parameters: Any
+        self, service: str, region: str, operation: str, /, *, within: float, endpoint: str = "", **parameters: Any
     ) -> dict[str, Any]:
         """The reply. Raises Transient, Permanent or OutcomeUnknown, none of which says anything of the world."""
         watch = self._roles(region).watch
@@ -77,7 +77,7 @@ class Asking:
         return again(once, within=within, clock=self._clock, also=READS)
 
     def pages(
-        self, service: str, region: str, operation: str, key: str, *, within: float, **parameters: Any
+        self, service: str, region: str, operation: str, key: str, /, *, within: float, **parameters: Any
     ) -> list[Any]:
         """All of `key`, over all pages, within one bound. Raises as `read`, and where the pages do not end: what was
         read so far is not taken for all of it."""
@@ -101,7 +101,7 @@ class Asking:
         raise OutcomeUnknown(f"{service} has more than {PAGES_MAX} pages of {operation}.")
 
     def change(
-        self, service: str, region: str, operation: str, *, call: Call, endpoint: str = "", **parameters: Any
+        self, service: str, region: str, operation: str, /, *, call: Call, endpoint: str = "", **parameters: Any
     ) -> dict[str, Any]:
         """The reply to one request that changes something, made for that run and epoch. Raises Transient, Permanent,
         Conflict, OutcomeUnknown, or what `call.check` raises."""
