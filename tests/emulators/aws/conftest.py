@@ -99,3 +99,22 @@ def routing_controls(stand_ins: list[StandIn]) -> Iterator[Cluster]:
     stand_ins += cluster.stand_ins
     yield cluster
     cluster.close()
+
+
+@pytest.fixture(scope="session")
+def shared_front(ministack: emulator.Emulator, moto_process: emulator.Emulator) -> Iterator[all_of_aws.Front]:
+    with all_of_aws.front({"ministack": ministack.port, "moto": moto_process.port}) as made:
+        yield made
+
+
+@pytest.fixture
+def cloud(shared_front: all_of_aws.Front, monkeypatch: pytest.MonkeyPatch) -> Iterator[all_of_aws.Front]:
+    """All of AWS without faults, in which other tests may have left things of other names: an emulator that has to
+    forget everything between two tests costs more than most of them."""
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    for name, value in shared_front.environment().items():
+        monkeypatch.setenv(name, value)
+    shared_front.forget()
+    yield shared_front
+    shared_front.outages.forget()

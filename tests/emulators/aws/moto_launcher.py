@@ -1,8 +1,9 @@
-"""moto's server with two of its mistakes mended, run by moto's own Python: `moto_launcher.py -H 127.0.0.1 -p PORT`.
+"""moto's server with three of its mistakes mended, run by moto's own Python: `moto_launcher.py -H 127.0.0.1 -p PORT`.
 
 - moto's PromoteReadReplica answers with success, and leaves the promoted instance listed as its source's replica, with
   the source as its own: whoever waits for the promotion to show waits for ever. On AWS both links are gone.
 - It lets an instance be promoted that is no replica. AWS answers InvalidDBInstanceState.
+- EKS's TagResource knows clusters alone, and says of a node group that it was not found.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from moto.eks.models import EKSBackend
 from moto.rds import exceptions, models
 from moto.server import main
 
 _promote = models.RDSBackend.promote_read_replica
+_tag = EKSBackend.tag_resource
 
 
 def promote_read_replica(self: Any, db_kwargs: dict[str, Any]) -> Any:
@@ -28,7 +31,17 @@ def promote_read_replica(self: Any, db_kwargs: dict[str, Any]) -> Any:
     return promoted
 
 
+def tag_resource(self: Any, resource_arn: str, tags: dict[str, str]) -> None:
+    for cluster in self.clusters.values():
+        for nodegroup in cluster.nodegroups.values():
+            if nodegroup.arn == resource_arn:
+                nodegroup.tags = {**(nodegroup.tags or {}), **tags}
+                return
+    _tag(self, resource_arn, tags)
+
+
 models.RDSBackend.promote_read_replica = promote_read_replica
+EKSBackend.tag_resource = tag_resource
 
 if __name__ == "__main__":
     main(sys.argv[1:])
