@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -27,15 +28,26 @@ TIMING = ("seconds", "failovers_per_minute")
 
 
 def verdict_of(found: Trial) -> str:
-    """YES, NO, or that there is no answer; an invariant that did not hold comes first. One miss alone, of so few that
-    it already is more than may miss, says nothing either way."""
+    """YES, NO, or that these seeds cannot tell; an invariant that did not hold comes first."""
     if found.violations:
         return "VIOLATION"
     if not found.judged:
         return "NO ANSWER"
-    if found.exit_code != 3:
-        return "YES"
-    return "NOT SURE" if len(found.missed) == 1 and len(found.judged) * found.missed_share_max < 1 else "NO"
+    return {True: "YES", False: "NO", None: "CANNOT TELL YET"}[found.kept]
+
+
+def _to_tell(found: Trial) -> str:
+    """Why there is neither a yes nor a no, and the command that would answer."""
+    low, high = found.missed_between
+    line = f"{found.missed_share_max * 100:g}%"
+    why = (
+        f"{found.met:,} of {len(found.judged):,} cannot tell yet: in the long run between {low:.1%} and {high:.1%} "
+        f"miss them (nine chances in ten), and the line is {line}."
+    )
+    if found.seeds_to_tell is None:
+        return f"{why} It is so near that more seeds would hardly tell: change something, or draw another --missed-max."
+    more = re.sub(r"--seeds \d+", f"--seeds {found.seeds_to_tell}", plain(found.replay))
+    return f"{why} Run more seeds: {more}"
 
 
 def headline(found: Trial) -> str:
@@ -64,9 +76,10 @@ def _objectives(found: Trial) -> str:
 def _counts(found: Trial) -> list[str]:
     """Who had to act, and which seeds are not held against the objectives."""
     judged = found.judged
+    unsure = [_to_tell(found)] if judged and found.kept is None else []
     alone = [felt for felt in judged if not felt.asked]
     alone_met = [felt for felt in alone if not felt.misses(found.objectives)]
-    said = []
+    said = unsure
     if judged:
         asked = len(judged) - len(alone)
         said.append(
@@ -76,7 +89,7 @@ def _counts(found: Trial) -> list[str]:
     if found.unjudged:
         parts = ", ".join(f"{count:,} {why}" for why, count in sorted(found.unjudged.items(), key=lambda one: -one[1]))
         said.append(f"Of {counted(len(found.felts), 'seed')}, these have no recovery time: {parts}.")
-    if 0 < len(judged) < FEW:
+    if 0 < len(judged) < FEW and not unsure:
         said.append(
             f"{len(judged)} {moves(found)} are few: what comes once in a hundred may be missing. More: --seeds 1000"
         )
@@ -287,6 +300,8 @@ def as_json(found: Trial) -> dict[str, Any]:
             "missed": len(found.missed),
             "missed_share": round(found.missed_share, 6),
             "missed_share_max": found.missed_share_max,
+            "missed_share_between": [round(share, 6) for share in found.missed_between] if found.judged else None,
+            "seeds_to_tell": found.seeds_to_tell if found.judged and found.kept is None else None,
             "asked": sum(felt.asked for felt in found.judged),
             "not_judged": dict(found.unjudged),
             "outage_seconds": spread(found.outage, found.objectives.rto_seconds),

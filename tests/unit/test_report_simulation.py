@@ -121,17 +121,35 @@ def test_percentiles_are_values_that_were_seen() -> None:
     [
         (GOOD, 0, "YES"),
         (BAD, 3, "NO"),
-        (replace(BAD, missed_share_max=0.1), 0, "YES"),
+        (replace(BAD, missed_share_max=0.2), 0, "YES"),
+        (replace(BAD, missed_share_max=0.1), 4, "CANNOT TELL YET"),
         (replace(GOOD, violations=(Found(3, "I1", "two writers", "cloudfail simulate --seed 3"),)), 1, "VIOLATION"),
-        (made(()), 0, "NO ANSWER"),
-        (made((felt(0), felt(1), felt(2, 500.0))), 3, "NOT SURE"),
+        (made(()), 4, "NO ANSWER"),
+        (made((felt(0), felt(1), felt(2, 500.0))), 4, "CANNOT TELL YET"),
         (made((felt(0), felt(1, 500.0), felt(2, 500.0))), 3, "NO"),
-        (made((felt(0), felt(1, 500.0)), missed_share_max=0.5), 0, "YES"),
+        (made((felt(0), felt(1, 500.0)), missed_share_max=0.5), 4, "CANNOT TELL YET"),
+        (made((felt(0), felt(1, 500.0)), missed_share_max=1.0), 0, "YES"),
+        (made((felt(0),), missed_share_max=0.0), 0, "YES"),
+        (made((felt(0), felt(1, 500.0)), missed_share_max=0.0), 3, "NO"),
     ],
 )
 def test_the_exit_code_and_the_answer_go_together(found: Trial, code: int, verdict: str) -> None:
     assert (found.exit_code, report.verdict_of(found)) == (code, verdict)
     assert report.as_text(found).startswith(f"Will evacuate meet its objectives? {verdict}\n")
+
+
+def test_a_share_near_the_line_says_between_what_it_lies_and_how_many_seeds_would_tell() -> None:
+    found = made(tuple(felt(seed, 500.0 if seed < 2 else 60.0) for seed in range(50)))
+    text = " ".join(report.as_text(found, 2000).split())
+    assert "48 of 50 cannot tell yet: in the long run between 0.7% and 12.1% miss them" in text
+    assert "Run more seeds: cloudfail simulate --seeds 2000" in text
+    assert report.as_json(found)["seeds_to_tell"] == 2000
+    assert report.as_json(found)["missed_share_between"] == pytest.approx([0.00715, 0.12062], abs=1e-4)
+    assert "CANNOT TELL YET" in report.as_html(found)
+    on_the_line = made(tuple(felt(seed, 500.0 if seed < 5 else 60.0) for seed in range(100)))
+    assert "It is so near that more seeds would hardly tell" in " ".join(report.as_text(on_the_line).split())
+    assert report.as_json(on_the_line)["seeds_to_tell"] is None
+    assert report.as_json(GOOD)["seeds_to_tell"] is None
 
 
 # ---- as text

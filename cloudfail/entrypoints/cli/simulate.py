@@ -80,7 +80,8 @@ def simulate(
 ) -> None:
     """Play many failovers in a simulated world: will this runbook meet its objectives? Touches no cloud.
 
-    Exit code 0: at most 5 of 100 missed them (--missed-max). 3: more did. 1: an invariant did not hold, or a mistake.
+    Exit code 0: at most 5 of 100 miss them (--missed-max). 3: more do. 4: too few seeds to tell. 1: an invariant did
+    not hold, or a mistake.
     """
     began = time.monotonic()
     _need_greenlet()

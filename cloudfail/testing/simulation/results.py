@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cloudfail.model.topology import Objectives
+from cloudfail.testing.simulation import confidence
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,22 @@ class Trial:
         return len(self.missed) / len(self.judged) if self.judged else 0.0
 
     @property
+    def kept(self) -> bool | None:
+        """Whether the objectives are met in all but the share that may miss, as far as these seeds can say: None where
+        another such trial might well say the opposite."""
+        return confidence.kept(len(self.missed), len(self.judged), self.missed_share_max) if self.judged else None
+
+    @property
+    def missed_between(self) -> tuple[float, float]:
+        """Where the share that misses lies in the long run."""
+        return confidence.between(len(self.missed), len(self.judged))
+
+    @property
+    def seeds_to_tell(self) -> int | None:
+        """How many seeds would probably answer; None if none that can be played would."""
+        return confidence.seeds_to_tell(len(self.missed), len(self.judged), len(self.felts), self.missed_share_max)
+
+    @property
     def outage(self) -> Spread:
         return Spread.of(felt.outage_seconds if felt.moved else None for felt in self.judged)
 
@@ -176,10 +193,11 @@ class Trial:
 
     @property
     def exit_code(self) -> int:
-        """0: met, in all but the share that may miss; 1: an invariant did not hold; 3: more than that share missed."""
+        """0: met, in all but the share that may miss; 1: an invariant did not hold; 3: more than that share missed; 4:
+        so few were played that it cannot be told."""
         if self.violations:
             return 1
-        return 3 if self.missed_share > self.missed_share_max else 0
+        return {True: 0, False: 3, None: 4}[self.kept]
 
 
 def _why(felt: Felt) -> str:
