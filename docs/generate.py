@@ -9,6 +9,10 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloudfail.ports import Kind, VerbFacts
 
 DOCS = Path(__file__).resolve().parent
 FENCED = {"condition": "fenced by condition", "mark": "fenced by mark", "watching": "repaired by watching"}
@@ -65,6 +69,32 @@ def local_verbs() -> str:
     return table(("kind", "verb", "a late call is", "data loss", "can be undone", "typical / longest"), rows())
 
 
+def aws_verbs() -> str:
+    """Every verb of every kind of the AWS provider, and where what it calls stands."""
+    from cloudfail_aws import provider
+
+    def home(kind: Kind, facts: VerbFacts) -> str:
+        if kind.verbs_of is not None:
+            return "the resource's own region"
+        return {None: "no region", "member": "the member's region"}.get(facts.home) or str(facts.home)
+
+    def rows() -> Iterable[tuple[str, ...]]:
+        for (port, name), kind in provider.kinds().items():
+            for verb, facts in kind.verbs.items():
+                yield (
+                    f"`{port}: {name}`",
+                    f"`{verb}`",
+                    f"{facts.plane}, {home(kind, facts)}",
+                    FENCED[facts.fencing],
+                    "can lose data" if facts.loses_data else "no",
+                    "yes" if facts.reversible else "no",
+                    f"{facts.typical_seconds:g} s / {facts.longest_seconds:g} s",
+                )
+
+    titles = ("kind", "verb", "plane, and what it needs", "a late call is", "data loss", "can be undone")
+    return table((*titles, "typical / longest"), rows())
+
+
 def actions() -> str:
     """Every action that a runbook may name."""
     from cloudfail.actions.arguments import ARGUMENTS
@@ -93,6 +123,7 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     "ways-out": ways_out,
     "rules": rules,
     "local-verbs": local_verbs,
+    "aws-verbs": aws_verbs,
     "actions": actions,
     "faults": faults,
 }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from cloudfail.actions import Done, Look, Moving, NotKnown, StepContext, Todo, World
 from cloudfail.model.observation import Unknown
+from cloudfail.model.states import DnsState, LoadBalancerState
 from cloudfail.model.topology import PortName
 from cloudfail.ports import Call
 
@@ -102,8 +103,8 @@ def _look(world: World, context: StepContext, wanted: Mapping[str, int] | None) 
             expect=state,
             memory={"weights": dict(state.weights)},
         )
-    if not is_dns:
-        return Done(f"{name} sends new requests to {_say(wanted)}")
+    if not isinstance(state, DnsState):
+        return Moving(f"{name}: {state.moving}") if state.moving else Done(_sends(name, wanted, state))
     dns = world.dns(name)
     resolved = dns.resolve()
     if isinstance(resolved, Unknown):
@@ -121,6 +122,13 @@ def _shift(world: World, context: StepContext, weights: Mapping[str, int], seen:
         world.dns(name).shift(weights, expect=seen.expect, call=call)
     else:
         world.loadbalancer(name).shift(weights, expect=seen.expect, call=call)
+
+
+def _sends(name: str, weights: Mapping[str, int], state: LoadBalancerState) -> str:
+    said = f"{name} sends new requests to {_say(weights)}"
+    if state.lingering_seconds:
+        said += f"; clients that it keeps where they were stay for up to {state.lingering_seconds:.0f} s"
+    return said
 
 
 def _say(weights: Mapping[str, int]) -> str:

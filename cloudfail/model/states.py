@@ -87,13 +87,17 @@ class DnsState:
 
 @dataclass(frozen=True)
 class LoadBalancerState:
-    """weights: region -> share of new requests (0 is drained). healthy: region -> healthy targets, as the load
-    balancer itself counts them; a region that is missing is unknown."""
+    """weights: region -> share of new requests (0 is drained). healthy: region -> healthy targets, as the load balancer
+    itself counts them; a region that is missing is unknown. `moving`: what is under way by itself (weights that were
+    accepted and have not reached every edge), "" if nothing is. lingering_seconds: how long a client may be kept with
+    its region after that lost its weight (stickiness), 0 if none is kept, None where the balancer does not say."""
 
     weights: Mapping[str, int]
     healthy: Mapping[str, int] = field(default_factory=dict)
     version: str = ""
     epoch: int | None = None
+    moving: str = ""
+    lingering_seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,8 @@ class FakeCloud:
         self.cut: set[str] = set()
         self.unhealthy: set[str] = set()
         self.targets_down: set[str] = set()
+        self.deploying: set[str] = set()
+        self.lingering: dict[str, float] = {}
         self.before_call: Callable[[str], None] = lambda _name: None
         self.before_effect: Callable[[str], None] = lambda _name: None
         self.after_effect: Callable[[str], None] = lambda _name: None

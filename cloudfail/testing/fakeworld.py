@@ -309,7 +309,14 @@ class FakeLoadBalancer(_FakeTraffic):
             return Unknown(f"{self.name} does not answer", self.cloud.clock.wall())
         weights = self.cloud.weights[self.name]
         healthy = {region: int(region not in self.cloud.down | self.cloud.targets_down) for region in weights}
-        state = LoadBalancerState(dict(weights), healthy, self._version(), self.cloud.mark(self.name))
+        state = LoadBalancerState(
+            dict(weights),
+            healthy,
+            self._version(),
+            self.cloud.mark(self.name),
+            "a change has not reached every edge" if self.name in self.cloud.deploying else "",
+            self.cloud.lingering.get(self.name),
+        )
         return Known(state, self.cloud.clock.wall())
 
     def shift(self, weights: Mapping[str, int], *, expect: LoadBalancerState, call: Call) -> None:

@@ -28,6 +28,7 @@ CODE: Mapping[str, _Class] = {
     # The condition did not hold: somebody was first.
     "ConditionalCheckFailedException": Conflict,
     "PreconditionFailed": Conflict,
+    "InvalidIfMatchVersion": Conflict,  # CloudFront: the ETag is none of this object's any more
     "412": Conflict,  # HeadObject has no body, so its code is the status
     # Nobody knows which of two uploads at one moment was first.
     "ConditionalRequestConflict": OutcomeUnknown,

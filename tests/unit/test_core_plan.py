@@ -13,6 +13,7 @@ from cloudfail.errors import Refused
 from cloudfail.execution.state import LogState
 from cloudfail.model.plan import Bounds, Plan, PlannedStep, Preview, StepFacts
 from cloudfail.model.runbook import Condition, Mode, Runbook, Step
+from cloudfail.model.topology import Resource
 from cloudfail.plan import PLAN_STEPS_MAX, bind, in_order, refusals, warnings
 from cloudfail.ports import VerbFacts
 from tests.crash.moves import LOADED
@@ -240,6 +241,14 @@ def test_of_a_verb_that_a_provider_says_nothing_of_the_cautious_facts_are_taken(
     kinds = {**LOADED.kinds, "deploys": replace(LOADED.kinds["deploys"], verbs={})}
     facts = planned(action("change.freeze"), replace(LOADED, kinds=kinds)).facts
     assert (facts.verb, facts.fencing, facts.home) == ("freeze", "watching", "member")
+
+
+def test_what_a_kind_says_of_one_resource_is_what_counts_for_it() -> None:
+    def own(resource: Resource) -> dict[str, VerbFacts]:
+        return {"freeze": VerbFacts("control", f"{resource.name}-1")}
+
+    kinds = {**LOADED.kinds, "deploys": replace(LOADED.kinds["deploys"], verbs_of=own)}
+    assert planned(action("change.freeze"), replace(LOADED, kinds=kinds)).facts.home == "deploys-1"
 
 
 def test_a_freeze_that_touches_no_tool_has_a_verb_and_takes_a_moment() -> None:

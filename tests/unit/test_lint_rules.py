@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,20 @@ def test_a_control_plane_in_the_region_that_is_left_is_refused(
     )
     if refused:
         assert "needs the control plane in us-east-1" in found[0].message
+
+
+@pytest.mark.parametrize(("stands", "refused"), [("us-east-1", True), ("us-west-2", False)])
+def test_a_balancer_that_stands_in_the_region_that_is_left_is_refused(
+    tmp_path: Path, stands: str, refused: bool
+) -> None:
+    loaded = load(tmp_path, TOPOLOGY, EVACUATE)
+    _, dns = made(PortName.DNS, "route53")
+    own = replace(dns, verbs_of=lambda resource: {"shift": VerbFacts("control", {"www": stands}[resource.name])})
+    loaded = config.Loaded(
+        loaded.topology, loaded.runbooks, {**loaded.kinds, "www": own}, loaded.topology_file, loaded.runbook_files
+    )
+    found = lint(loaded, source="us-east-1")
+    assert [(one.rule, one.step) for one in found] == ([("control-plane-home", "traffic")] if refused else [])
 
 
 def test_what_cannot_be_taken_back_before_the_promotion_is_told(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Transient
 from cloudfail_aws import errors
 
 CODES = {
-    "ConditionalCheckFailedException": Conflict, "PreconditionFailed": Conflict, "412": Conflict,
+    "ConditionalCheckFailedException": Conflict, "PreconditionFailed": Conflict, "InvalidIfMatchVersion": Conflict,
+    "412": Conflict,
     "ConditionalRequestConflict": OutcomeUnknown,
     "ReplicatedWriteConflictException": Transient, "TransactionConflictException": Transient,
     "ThrottlingException": Transient, "Throttling": Transient, "ProvisionedThroughputExceededException": Transient,

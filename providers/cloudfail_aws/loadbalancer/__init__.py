@@ -1,0 +1,97 @@
+"""Balancers: weighted target groups, Global Accelerator's dials, CloudFront's origins, S3's routes.
+
+A zonal shift (ARC) is none of them: it moves traffic between zones of one region and ends by itself, and a weight for
+each region can say neither.
+
+Importing this package imports no vendor library.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from cloudfail.model.topology import PortName, Resource, Topology
+from cloudfail.ports import Kind, VerbFacts
+from cloudfail_aws.loadbalancer.options import (
+    AcceleratorOptions,
+    AlbOptions,
+    CloudFrontOptions,
+    MrapOptions,
+    listener_or_rule,
+    region_of,
+)
+
+
+def _alb(resource: Resource, topology: Topology) -> Any:
+    from cloudfail_aws.loadbalancer import alb
+
+    return alb.build(resource, topology)
+
+
+_ALB = VerbFacts("control", "member", False, True, 5.0, 60.0, "watching")
+
+
+def _alb_verbs(resource: Resource) -> dict[str, VerbFacts]:
+    """Its control plane stands in the balancer's own region: while that is lost, nothing is shifted."""
+    return {"shift": replace(_ALB, home=region_of(listener_or_rule(resource.options)))}
+
+
+def _accelerator(resource: Resource, topology: Topology) -> Any:
+    from cloudfail_aws.loadbalancer import accelerator
+
+    return accelerator.build(resource, topology)
+
+
+def _cloudfront(resource: Resource, topology: Topology) -> Any:
+    from cloudfail_aws.loadbalancer import cloudfront
+
+    return cloudfront.build(resource, topology)
+
+
+def _mrap(resource: Resource, topology: Topology) -> Any:
+    from cloudfail_aws.loadbalancer import mrap
+
+    return mrap.build(resource, topology)
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        port=PortName.LOADBALANCER,
+        name="alb",
+        build=_alb,
+        options=AlbOptions,
+        settle_seconds=2.0,
+        call_timeout_seconds=15.0,
+        verbs={"shift": _ALB},
+        verbs_of=_alb_verbs,
+    ),
+    Kind(
+        port=PortName.LOADBALANCER,
+        name="global-accelerator",
+        build=_accelerator,
+        options=AcceleratorOptions,
+        settle_seconds=5.0,
+        call_timeout_seconds=20.0,
+        verbs={"shift": VerbFacts("control", "us-west-2", False, True, 60.0, 600.0, "watching")},
+    ),
+    Kind(
+        port=PortName.LOADBALANCER,
+        name="cloudfront",
+        build=_cloudfront,
+        options=CloudFrontOptions,
+        settle_seconds=5.0,
+        call_timeout_seconds=15.0,
+        verbs={"shift": VerbFacts("control", "us-east-1", False, True, 240.0, 900.0, "condition")},
+    ),
+    Kind(
+        port=PortName.LOADBALANCER,
+        name="s3-mrap",
+        build=_mrap,
+        options=MrapOptions,
+        settle_seconds=5.0,
+        call_timeout_seconds=25.0,
+        # Any of five regions' endpoints is enough; two minutes is S3's own bound.
+        verbs={"shift": VerbFacts("control", None, False, True, 60.0, 120.0, "watching")},
+    ),
+)

@@ -1,0 +1,115 @@
+"""What the tests of balancers share: a topology of two regions, a port that asks the front, and listeners that are
+healthy because something listens."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from cloudfail.clock import SystemClock
+from cloudfail.model.topology import Objectives, PortName, Region, Resource, Topology
+from cloudfail.ports import Call, Kind
+from cloudfail_aws.asking import Asking
+from cloudfail_aws.budget import Budget
+from cloudfail_aws.clients import Clients
+from cloudfail_aws.loadbalancer import KINDS
+from tests.emulators.aws.front import ACCOUNT, Front
+
+EAST, WEST = "us-east-1", "us-west-2"
+BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
+P = TypeVar("P")
+
+
+def topology(kind: str, members: Mapping[str, str], **options: Any) -> tuple[Resource, Topology]:
+    """An application `shop` whose balancer is `edge`, with the options as `load` would leave them."""
+    model = BY_NAME[kind].options
+    assert model is not None
+    written = model(**options).model_dump()
+    resource = Resource("edge", PortName.LOADBALANCER, kind, "aws", None, dict(members), written)
+    regions = {name: Region(name, "aws", ACCOUNT) for name in (EAST, WEST)}
+    whole = Topology("shop", Objectives(900, 30), regions, EAST, "memory:", {"edge": resource})
+    return resource, whole
+
+
+class ControlClients(Clients):
+    """s3control puts the account before the host's name, which an address of loopback has no room for. `asked`: which
+    service was asked in which region."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[tuple[str, str]] = set()
+
+    def get(self, service: str, region: str, *more: Any, **named: Any) -> Any:
+        self.asked.add((service, region))
+        made = super().get(service, region, *more, **named)
+        if service == "s3control":
+            made.meta.events.register("before-sign.s3-control", _without_account, unique_id="cloudfail-tests")
+        return made
+
+
+def _without_account(request: Any, **_event: Any) -> None:
+    request.url = request.url.replace(f"://{ACCOUNT}.", "://")
+
+
+def port_of(adapter: Callable[[Asking], P], resource: Resource, whole: Topology, clients: Clients | None = None) -> P:
+    """A new port, with a budget and clients of its own."""
+    return adapter(Asking(resource, whole, clients or ControlClients(), Budget(SystemClock())))
+
+
+class World:
+    """cloudfail.testing.conformance.Harness for one balancer behind the front."""
+
+    source, target = EAST, WEST
+
+    def __init__(self, front: Front, kind: str, service: str, port: Callable[[], Any]) -> None:
+        self.front, self.kind, self.service = front, BY_NAME[kind], service
+        self._port = port
+
+    def port(self) -> Any:
+        return self._port()
+
+    def make_unreachable(self, region: str) -> None:
+        assert not region
+        self.front.outages.refuse(service=self.service)
+
+    def restore(self, region: str) -> None:
+        self.front.outages.heal()
+
+    def wait(self, seconds: float) -> None:
+        time.sleep(min(seconds, 0.1))
+
+    def fencing(self, verb: str) -> str:
+        return self.kind.verbs[verb].fencing
+
+
+def call(epoch: int = 10, *, seconds: float = 30.0, log: Callable[[str], None] = lambda _line: None) -> Call:
+    return Call("r1", "traffic", epoch, "r1/traffic", seconds, lambda: None, log)
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[int]:
+    """A port on which connections are taken, until the end of the block."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_take, args=(listener,), daemon=True).start()
+        yield int(listener.getsockname()[1])
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+def _take(listener: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            listener.accept()[0].close()
+
+
+def answers(port: int) -> bool:
+    """Whether something listens there now."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,147 @@
+"""What is written in cloudfail.yaml for balancers on AWS, and what plan and lint are told of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudfail import config
+from cloudfail.errors import ConfigError, Permanent
+from cloudfail.lint import lint
+from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.topology import PortName
+from cloudfail.ports import Kind
+from cloudfail_aws.loadbalancer import KINDS
+from tests.emulators.aws.balancing import BY_NAME, EAST, WEST
+
+ELB = "arn:aws:elasticloadbalancing:us-west-2:111111111111"
+ID = "0123456789abcdef"
+LISTENER = f"{ELB}:listener/app/web/{ID}/{ID}"
+RULE = f"{ELB}:listener-rule/app/web/{ID}/{ID}/{ID}"
+MRAP = "arn:aws:s3::111111111111:accesspoint/mfzwi23gnjvgw.mrap"
+FILE = """\
+application: shop
+objectives: {{rto: 15m, rpo: 30s}}
+regions:
+  us-east-1: {{provider: aws}}
+  us-west-2: {{provider: aws}}
+primary: us-east-1
+state: "sqlite:state.db"
+resources:
+  edge: {{loadbalancer: {written}, members: {{us-east-1: e, us-west-2: w}}}}
+"""
+RUNBOOK = """\
+name: move
+mode: failover
+steps:
+  traffic: {action: traffic.switch, with: {name: edge}, limit: 5m}
+"""
+
+
+class Aws:
+    """The provider, with these kinds alone."""
+
+    name = "aws"
+
+    def kinds(self) -> Mapping[tuple[PortName, str], Kind]:
+        return {(kind.port, kind.name): kind for kind in KINDS}
+
+    def identity(self) -> Known[str] | Unknown:
+        return Unknown("nobody")
+
+
+def load(tmp_path: Path, written: str) -> config.Loaded:
+    (tmp_path / "cloudfail.yaml").write_text(FILE.format(written=written))
+    (tmp_path / "move.yaml").write_text(RUNBOOK)
+    return config.load(tmp_path / "cloudfail.yaml", [tmp_path / "move.yaml"], {"aws": Aws()})
+
+
+@pytest.mark.parametrize(
+    ("written", "options"),
+    [
+        (f'alb, listener: "{LISTENER}"', {"listener": LISTENER, "rule": None}),
+        (f'alb, rule: "{RULE}"', {"listener": None, "rule": RULE}),
+        ("global-accelerator", {}),
+        ("cloudfront, distribution: E1EXAMPLE12345", {"distribution": "E1EXAMPLE12345"}),
+        (f'"s3-mrap", access_point: "{MRAP}"', {"access_point": MRAP}),
+    ],
+)
+def test_what_is_written_is_what_the_adapter_gets(tmp_path: Path, written: str, options: dict[str, Any]) -> None:
+    assert dict(load(tmp_path, written).topology.resources["edge"].options) == options
+
+
+@pytest.mark.parametrize(
+    ("written", "said", "instead"),
+    [
+        ("alb", "on a listener's default action or on a rule", "one of `listener:` and `rule:`"),
+        (f'alb, listener: "{LISTENER}", rule: "{RULE}"', "on a listener's default action or on a rule", "one of"),
+        (f'alb, listener: "{RULE}"', "no listener's ARN", ":listener/app/web/"),
+        (f'alb, rule: "{LISTENER}"', "no rule's ARN", ":listener-rule/app/web/"),
+        ("cloudfront, distribution: d111111abcdef8.cloudfront.net", "no distribution's id", "E1EXAMPLE12345"),
+        ('"s3-mrap", access_point: shop', "no ARN of a Multi-Region Access Point", "mfzwi23gnjvgw.mrap"),
+        ("global-accelerator, listener: x", "listener", ""),
+    ],
+)
+def test_a_mistake_is_found_while_the_file_is_read(tmp_path: Path, written: str, said: str, instead: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path, written)
+    assert said in str(raised.value)
+    assert instead in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "source", "refused"),
+    [
+        (f'alb, listener: "{LISTENER}"', WEST, True),
+        (f'alb, listener: "{LISTENER}"', EAST, False),
+        (f'alb, rule: "{RULE}"', WEST, True),
+        ("global-accelerator", WEST, True),
+        ("global-accelerator", EAST, False),
+        ("cloudfront, distribution: E1EXAMPLE12345", EAST, True),
+        ("cloudfront, distribution: E1EXAMPLE12345", WEST, False),
+        (f'"s3-mrap", access_point: "{MRAP}"', EAST, False),
+        (f'"s3-mrap", access_point: "{MRAP}"', WEST, False),
+    ],
+)
+def test_lint_knows_where_each_control_plane_stands(tmp_path: Path, written: str, source: str, refused: bool) -> None:
+    found = [one.rule for one in lint(load(tmp_path, written), source=source)]
+    assert ("control-plane-home" in found) is refused
+
+
+def test_each_says_how_it_is_fenced() -> None:
+    assert {name: kind.verbs["shift"].fencing for name, kind in BY_NAME.items()} == {
+        "alb": "watching",
+        "global-accelerator": "watching",
+        "cloudfront": "condition",
+        "s3-mrap": "watching",
+    }
+    assert all(kind.port is PortName.LOADBALANCER for kind in KINDS)
+
+
+@pytest.mark.parametrize("kind", list(BY_NAME))
+def test_each_is_built_without_a_call(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    written = {
+        "alb": f'alb, listener: "{LISTENER}"',
+        "global-accelerator": "global-accelerator",
+        "cloudfront": "cloudfront, distribution: E1EXAMPLE12345",
+        "s3-mrap": f'"s3-mrap", access_point: "{MRAP}"',
+    }[kind]
+    loaded = load(tmp_path, written)
+    resource = loaded.topology.resources["edge"]
+    if kind == "global-accelerator":
+        with pytest.raises(Permanent, match="no ARN of an endpoint group"):
+            BY_NAME[kind].build(resource, loaded.topology)
+    else:
+        assert BY_NAME[kind].build(resource, loaded.topology).shift
+
+
+def test_the_kinds_load_no_vendor() -> None:
+    code = "import sys, cloudfail_aws.loadbalancer; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not {module.split(".")[0] for module in loaded.split()} & {"boto3", "botocore", "urllib3", "yaml"}
