@@ -18,8 +18,8 @@ from cloudfail.execution.state import LogState
 from cloudfail.model.codec import checksum_of
 from cloudfail.model.plan import Bounds, Plan, PlannedStep, Preview, StepFacts
 from cloudfail.model.runbook import Condition, Mode, Runbook, Step
-from cloudfail.model.topology import PortName, Topology
-from cloudfail.ports import Kind, VerbFacts
+from cloudfail.model.topology import PortName, Resource, Topology
+from cloudfail.ports import Kind
 
 PROMOTES = frozenset({"database.failover", "database.switchover"})
 PLAN_STEPS_MAX = 500
@@ -110,7 +110,7 @@ def _step(
         undo = None if name == "none" else (name, {key: _literal(value, names) for key, value in own.items()})
     elif action is not None and action.undo is not None:
         undo = (action.undo, arguments)
-    kinds = [loaded.kinds[name] for name in resources if name in loaded.kinds]
+    kinds = [(loaded.kinds[name], loaded.topology.resources[name]) for name in resources if name in loaded.kinds]
     return PlannedStep(
         name=step.name,
         action=step.action,
@@ -180,11 +180,11 @@ def _identifiers(topology: Topology, name: str) -> dict[str, Any]:
     return written
 
 
-def _facts(action: Action | None, kinds: list[Kind]) -> StepFacts:
+def _facts(action: Action | None, kinds: list[tuple[Kind, Resource]]) -> StepFacts:
     """What the providers say of the verb; where a step touches several resources, the worst of each."""
     if action is None or not action.verb:
         return StepFacts(typical_seconds=1.0)
-    said = [(kind, kind.verbs.get(action.verb, VerbFacts())) for kind in kinds]
+    said = [(kind, kind.facts(action.verb, resource)) for kind, resource in kinds]
     if not said:
         return StepFacts(verb=action.verb, typical_seconds=1.0)
     return StepFacts(

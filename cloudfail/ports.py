@@ -227,7 +227,8 @@ class Kind:
 
     options / member: pydantic models (extra="forbid") for the resource's own keys and for each region's member; member
     None means that a member is a plain string. settle_seconds: how stale a read may be (rule 3). verbs: facts by port
-    verb (fence, failover, switchover, follow, shift, scale, hold, freeze, enable, canary).
+    verb (fence, failover, switchover, follow, shift, scale, hold, freeze, enable, canary). verbs_of: the same for one
+    resource, where its options decide (a name that a switch in the data plane moves, say, and not its zone).
     """
 
     port: PortName
@@ -238,6 +239,12 @@ class Kind:
     settle_seconds: float = 0.0
     call_timeout_seconds: float = 10.0
     verbs: Mapping[str, VerbFacts] = field(default_factory=dict)
+    verbs_of: Callable[[Resource], Mapping[str, VerbFacts]] | None = None
+
+    def facts(self, verb: str, resource: Resource) -> VerbFacts:
+        """What the provider says of `verb` on that resource; the cautious defaults where it says nothing."""
+        said = self.verbs_of(resource) if self.verbs_of is not None else self.verbs
+        return said.get(verb, VerbFacts())
 
 
 class Provider(Protocol):

@@ -99,7 +99,10 @@ class View:
     def facts(self, step: Step) -> list[VerbFacts]:
         """What the providers say of the verb that the step uses, one for each resource that it touches."""
         verb = self.traits[step.action].verb if step.action else ""
-        return [kind.verbs.get(verb, VerbFacts()) for kind in self.kinds(step)] if verb else []
+        if not verb:
+            return []
+        known, resources = self.loaded.kinds, self.loaded.topology.resources
+        return [known[name].facts(verb, resources[name]) for name in self.resources(step) if name in known]
 
     def typical_seconds(self, step: Step) -> float:
         """How long the step takes on a good day: its verb, what its reads need to settle, never more than its limit."""
