@@ -14,8 +14,9 @@ from cloudfail.model.topology import PortName
 from cloudfail.ports import Kind
 from cloudfail_aws.compute import KINDS as COMPUTE
 from cloudfail_aws.consumers import KINDS as CONSUMERS
+from cloudfail_aws.dns import KINDS as DNS
 
-_KINDS: tuple[Kind, ...] = (*COMPUTE, *CONSUMERS)
+_KINDS: tuple[Kind, ...] = (*COMPUTE, *CONSUMERS, *DNS)
 
 
 class AwsProvider:
