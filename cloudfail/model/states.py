@@ -76,13 +76,16 @@ class LossBound:
 @dataclass(frozen=True)
 class DnsState:
     """A name's answers: region -> weight (0 is not answered). `answers` are the literal values in the zone now;
-    `resolved` maps each outside resolver to the answers that it gives (empty where it was not asked)."""
+    one_at_a_time: a resolver is given one region's answers at a time (by weight, nearness or health), so that it cannot
+    be heard to give them all. detail: how far a move of several effects has come, in words; "" where it is but one."""
 
     weights: Mapping[str, int]
     answers: tuple[str, ...]
     ttl_seconds: float
     version: str = ""
     epoch: int | None = None
+    one_at_a_time: bool = False
+    detail: str = ""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ CODE: Mapping[str, _Class] = {
     "PreconditionFailed": Conflict,
     "InvalidIfMatchVersion": Conflict,  # CloudFront: the ETag is none of this object's any more
     "412": Conflict,  # HeadObject has no body, so its code is the status
+    "ConflictException": Conflict,  # a routing control's safety rule, too: how the controls stand tells them apart
     # Nobody knows which of two uploads at one moment was first.
     "ConditionalRequestConflict": OutcomeUnknown,
     # Refused before anything was written, and welcome later.
@@ -44,6 +45,8 @@ CODE: Mapping[str, _Class] = {
     "503 Slow Down": Transient,
     "OperationAborted": Transient,
     "RequestTimeout": Transient,  # S3 gave up waiting for the request's body
+    "PriorRequestNotComplete": Transient,  # Route 53 makes one batch of a zone at a time
+    "EndpointTemporarilyUnavailableException": Transient,  # one of a routing control cluster's five
     "TableInUseException": Transient,
     "ResourceInUseException": Transient,
     # Something else is under way on the same object: its next change is refused until that is over.
@@ -86,6 +89,8 @@ CODE: Mapping[str, _Class] = {
     # What was asked of.
     "ResourceNotFoundException": Permanent,
     "NoSuchBucket": Permanent,
+    "NoSuchHealthCheck": Permanent,
+    "NoSuchHostedZone": Permanent,
     "NoSuchKey": Permanent,
     "404": Permanent,
     "301": Permanent,
@@ -110,6 +115,10 @@ CODE: Mapping[str, _Class] = {
     "ValidationError": Permanent,
     "ValidationException": Permanent,
     "SerializationException": Permanent,
+    "InvalidChangeBatch": Permanent,  # what of it is somebody else's change, the zone tells
+    "InvalidInput": Permanent,
+    "InvalidPaginationToken": Permanent,
+    "ServiceLimitExceededException": Permanent,
     "ItemCollectionSizeLimitExceededException": Permanent,
     "EntityTooLarge": Permanent,
     "KeyTooLongError": Permanent,

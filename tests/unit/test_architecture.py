@@ -110,7 +110,7 @@ VENDORS: dict[str, tuple[str, ...]] = {
     "azure": ("cloudfail_azure", "cloudfail.entrypoints.azure_function"),
     "psycopg": ("cloudfail_local", "cloudfail.lab", "cloudfail.probes.sql", "cloudfail.stores.postgres"),
     "requests": ("cloudfail_gcp",),
-    "dns": ("cloudfail_local", "cloudfail.lab"),
+    "dns": ("cloudfail_local", "cloudfail_aws.dns", "cloudfail.lab"),
     "yaml": ("cloudfail.config", "cloudfail.lab", "cloudfail.testing.simulation"),
     "tenacity": ("cloudfail.retry", "cloudfail_local", "cloudfail_aws", "cloudfail_gcp", "cloudfail_azure"),
     "uv": ("cloudfail.packaging.resolving",),

@@ -14,7 +14,7 @@ from cloudfail_aws import errors
 
 CODES = {
     "ConditionalCheckFailedException": Conflict, "PreconditionFailed": Conflict, "InvalidIfMatchVersion": Conflict,
-    "412": Conflict,
+    "412": Conflict, "ConflictException": Conflict,
     "ConditionalRequestConflict": OutcomeUnknown,
     "ReplicatedWriteConflictException": Transient, "TransactionConflictException": Transient,
     "ThrottlingException": Transient, "Throttling": Transient, "ProvisionedThroughputExceededException": Transient,
@@ -26,6 +26,7 @@ CODES = {
     "ScalingActivityInProgress": Transient,
     "InternalException": OutcomeUnknown, "InternalServerException": OutcomeUnknown,
     "InternalServiceException": OutcomeUnknown, "ServerException": OutcomeUnknown, "ServiceException": OutcomeUnknown,
+    "PriorRequestNotComplete": Transient, "EndpointTemporarilyUnavailableException": Transient,
     "InternalServerError": OutcomeUnknown, "InternalError": OutcomeUnknown, "InternalFailure": OutcomeUnknown,
     "ServiceUnavailable": OutcomeUnknown,
     "AccessDenied": Permanent, "AccessDeniedException": Permanent, "AllAccessDisabled": Permanent,
@@ -36,8 +37,11 @@ CODES = {
     "IncompleteSignature": Permanent, "MissingAuthenticationToken": Permanent, "OptInRequired": Permanent,
     "RequestExpired": Permanent, "RequestTimeTooSkewed": Permanent,
     "ResourceNotFoundException": Permanent, "NoSuchBucket": Permanent, "NoSuchKey": Permanent, "404": Permanent,
+    "NoSuchHealthCheck": Permanent, "NoSuchHostedZone": Permanent,
     "301": Permanent, "PermanentRedirect": Permanent, "AuthorizationHeaderMalformed": Permanent,
     "ValidationException": Permanent, "SerializationException": Permanent,
+    "InvalidChangeBatch": Permanent, "InvalidInput": Permanent, "InvalidPaginationToken": Permanent,
+    "ServiceLimitExceededException": Permanent,
     "ItemCollectionSizeLimitExceededException": Permanent, "EntityTooLarge": Permanent, "KeyTooLongError": Permanent,
     "InvalidRequest": Permanent, "NotImplemented": Permanent,
     "ClusterNotFoundException": Permanent, "NotFoundException": Permanent,

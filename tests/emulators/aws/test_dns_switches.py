@@ -1,0 +1,402 @@
+"""The data plane's switches: an object that an inverted health check looks at, and routing controls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from cloudfail.errors import CloudfailError, Conflict, LeaseLost, OutcomeUnknown, Permanent
+from cloudfail.model.observation import Unknown
+from cloudfail.testing.conformance import DnsSuite
+from cloudfail_aws.asking import Asking
+from cloudfail_aws.dns import routing_control, s3_switch
+from cloudfail_aws.dns.routing_control import RoutingControl
+from cloudfail_aws.dns.s3_switch import S3Switch
+from tests.emulators.aws.dns_world import (
+    ADDRESS,
+    EAST,
+    NAME,
+    WEST,
+    DnsWorld,
+    ZoneFile,
+    asking,
+    call,
+    known,
+    record,
+    resource,
+    topology,
+)
+from tests.emulators.aws.emulator import Emulator, free_port
+from tests.emulators.aws.faults import proxy
+from tests.emulators.aws.names_server import NamesServer, serving
+from tests.emulators.aws.standins.routing_control import PANEL, REGIONS, Cluster, control_arn, running
+
+BUCKET, KEY = "shop-switch-usw2", "us-east-1-out"
+OBJECT = f"s3://{BUCKET}/{KEY}"
+TO_WEST = {EAST: 0, WEST: 100}
+TO_EAST = {EAST: 100, WEST: 0}
+CONTROL_PLANE, DATA_PLANE = "AWS_ENDPOINT_URL_ROUTE_53", "AWS_ENDPOINT_URL_S3"
+
+
+@pytest.fixture
+def zone(aws: Emulator, sdk: Any) -> ZoneFile:
+    """Routed by failover; east's health check is inverted, and looks at the object in west."""
+    sdk("s3", WEST).create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": WEST})
+    made = ZoneFile(sdk("route53", EAST))
+    check = made.health_check(aws.port, f"/{BUCKET}/{KEY}", Inverted=True)
+    made.put(
+        record(ADDRESS[EAST], SetIdentifier=EAST, Failover="PRIMARY", HealthCheckId=check),
+        record(ADDRESS[WEST], SetIdentifier=WEST, Failover="SECONDARY"),
+    )
+    return made
+
+
+@pytest.fixture
+def names(zone: ZoneFile) -> Iterator[NamesServer]:
+    with serving(zone) as one:
+        yield one
+
+
+@pytest.fixture
+def switch(names: NamesServer) -> Callable[..., S3Switch]:
+    """As a kind of its own, which knows no zone."""
+
+    def make(**options: Any) -> S3Switch:
+        written = {"name": NAME, "object": OBJECT, "resolvers": [names.address], "answer_within": "90s", **options}
+        one = resource("s3-switch", written, ADDRESS)
+        return s3_switch.build(one, topology(), asking(one))
+
+    return make
+
+
+@pytest.fixture
+def of_zone(zone: ZoneFile, names: NamesServer) -> Callable[[], S3Switch]:
+    """As `switch:` of a name of route53, whose members nobody wrote down."""
+
+    def make() -> S3Switch:
+        options = {
+            "zone": zone.id,
+            "name": NAME,
+            "switch": {"object": OBJECT},
+            "resolvers": [names.address],
+            "answer_within": "90s",
+        }
+        one = resource("route53", options, {})
+        return s3_switch.of_route53(one, topology(), asking(one))
+
+    return make
+
+
+class TestS3Switch(DnsSuite):
+    @pytest.fixture
+    def world(self, aws: Emulator, switch: Callable[..., S3Switch], monkeypatch: pytest.MonkeyPatch) -> DnsWorld:
+        return DnsWorld("s3-switch", switch, (DATA_PLANE,), aws.url, monkeypatch)
+
+
+class TestSwitchOfAZone(DnsSuite):
+    @pytest.fixture
+    def world(self, aws: Emulator, of_zone: Callable[[], S3Switch], monkeypatch: pytest.MonkeyPatch) -> DnsWorld:
+        return DnsWorld("s3-switch", of_zone, (DATA_PLANE,), aws.url, monkeypatch)
+
+
+def test_it_moves_and_is_seen_to_while_every_control_plane_is_out_of_reach(
+    zone: ZoneFile, of_zone: Callable[[], S3Switch], names: NamesServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = zone.sets()
+    www = of_zone()
+    www.warm()
+    monkeypatch.setenv(CONTROL_PLANE, f"http://127.0.0.1:{free_port()}")
+    www.shift(TO_WEST, expect=known(www.read()), call=call(4))
+    after = known(www.read())
+    assert (after.weights, after.answers, after.epoch) == (TO_WEST, (ADDRESS[WEST],), 4)
+    assert known(www.resolve()) == {names.address: (ADDRESS[WEST],)}
+    assert zone.sets() == there, "the zone was not touched"
+
+
+def test_without_members_and_without_a_control_plane_nobody_knows_what_to_expect_and_that_is_said(
+    of_zone: Callable[[], S3Switch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CONTROL_PLANE, f"http://127.0.0.1:{free_port()}")
+    www = of_zone()
+    assert known(www.read()).weights == TO_EAST
+    resolved = www.resolve()
+    assert isinstance(resolved, Unknown)
+    assert "write members" in resolved.reason
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"Inverted": True}, ()),
+        ({}, ("is not inverted",)),
+        ({"Inverted": True, "Disabled": True}, ("is disabled", "unhealthy, since it is inverted")),
+        ({"Disabled": True}, ("is disabled", "counts it as healthy", "is not inverted")),
+        (None, ("with a health check: no object moves it",)),
+    ],
+)
+def test_health_checks_that_would_make_the_switch_do_nothing_are_found_before_the_bad_day(
+    aws: Emulator, zone: ZoneFile, names: NamesServer, more: dict[str, Any] | None, words: tuple[str, ...]
+) -> None:
+    zone.put(zone.sets()[0], action="DELETE")
+    check = {} if more is None else {"HealthCheckId": zone.health_check(aws.port, f"/{BUCKET}/{KEY}", **more)}
+    zone.put(record(ADDRESS[EAST], SetIdentifier=EAST, Failover="PRIMARY", **check))
+    options = {"zone": zone.id, "name": NAME, "switch": {"object": OBJECT}, "resolvers": [names.address]}
+    one = resource("route53", {**options, "answer_within": "90s"}, {})
+    www = s3_switch.of_route53(one, topology(), Asking(one, topology(), zone.telling()))
+    found = " ".join(known(www.preflight()))
+    assert bool(found) is bool(words)
+    assert all(word in found for word in words)
+
+
+def test_the_object_is_a_latch_that_no_health_check_undoes(
+    switch: Callable[..., S3Switch], names: NamesServer, zone: ZoneFile
+) -> None:
+    """East's own check passes again, or fails again: while the object is there, west answers."""
+    www = switch()
+    www.shift(TO_WEST, expect=known(www.read()), call=call(4))
+    for _ in range(5):
+        assert known(www.resolve()) == {names.address: (ADDRESS[WEST],)}
+    www.shift(TO_EAST, expect=known(www.read()), call=call(5))
+    assert known(www.resolve()) == {names.address: (ADDRESS[EAST],)}
+
+
+def test_an_older_run_deletes_nothing_that_a_newer_one_put(switch: Callable[..., S3Switch]) -> None:
+    www = switch()
+    www.shift(TO_WEST, expect=known(www.read()), call=call(9))
+    with pytest.raises(Conflict, match="Epoch 9"):
+        www.shift(TO_EAST, expect=known(www.read()), call=call(8))
+    assert known(www.read()).weights == TO_WEST
+
+
+def test_an_object_that_was_put_anew_is_not_the_one_that_was_seen(switch: Callable[..., S3Switch], sdk: Any) -> None:
+    www = switch()
+    www.shift(TO_WEST, expect=known(www.read()), call=call(1))
+    seen = known(www.read())
+    sdk("s3", WEST).put_object(Bucket=BUCKET, Key=KEY, Body=b"by hand")
+    with pytest.raises(Conflict):
+        www.shift(TO_EAST, expect=seen, call=call(2))
+    by_hand = known(www.read())
+    assert (by_hand.weights, by_hand.epoch) == (TO_WEST, None)
+
+
+@pytest.mark.parametrize("how", ["closed", "silent"])
+def test_where_the_answer_to_the_put_was_lost_the_next_look_shows_it(
+    aws: Emulator, switch: Callable[..., S3Switch], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    with proxy(aws.port) as lossy:
+        monkeypatch.setenv(DATA_PLANE, lossy.url)
+        www = switch()
+        seen = known(www.read())
+        lossy.lose(b"PUT /", 1, how)
+        with pytest.raises(OutcomeUnknown):
+            www.shift(TO_WEST, expect=seen, call=call(3))
+        assert lossy.lost == 1
+        assert known(www.read()).weights == TO_WEST
+        www.shift(TO_WEST, expect=seen, call=call(3))
+        with pytest.raises(Conflict):
+            www.shift(TO_WEST, expect=seen, call=call(3, key="another"))
+
+
+def test_a_bucket_that_does_not_answer_is_unknown(switch: Callable[..., S3Switch], sdk: Any) -> None:
+    sdk("s3", WEST).delete_bucket(Bucket=BUCKET)
+    state = switch().read()
+    assert isinstance(state, Unknown)
+    assert "NoSuchBucket" in state.reason
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"object": f"{OBJECT}?region={EAST}"}, "lives there"),
+        ({"object": f"s3://{BUCKET}/us-west-2-out"}, "says us-west-2"),
+        ({"routing": "weighted"}, "need an object each"),
+        ({"object": None, "objects": {"eu-west-1": OBJECT}}, "no region of the application"),
+        ({"object": None}, "needs an object"),
+    ],
+)
+def test_a_switch_that_could_not_work_is_refused_when_it_is_built(
+    switch: Callable[..., S3Switch], options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(Permanent, match=words):
+        switch(**options)
+
+
+def test_where_several_serve_at_once_what_gains_is_let_in_before_what_loses_is_taken_out(
+    switch: Callable[..., S3Switch], sdk: Any
+) -> None:
+    other = f"s3://{BUCKET}-3/us-west-2-out?region=eu-central-1"
+    sdk("s3", "eu-central-1").create_bucket(
+        Bucket=f"{BUCKET}-3", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+    )
+    www = switch(routing="multivalue", object=None, objects={EAST: OBJECT, WEST: other})
+    both = known(www.read())
+    assert (both.weights, both.one_at_a_time) == ({EAST: 100, WEST: 100}, False)
+    www.shift(TO_WEST, expect=both, call=call(1))
+    seen = known(www.read())
+    checks: list[tuple[str, ...]] = []
+    www.shift(TO_EAST, expect=seen, call=call(2, check=lambda: checks.append(known(www.read()).answers)))
+    assert checks == [(ADDRESS[WEST],), (ADDRESS[EAST], ADDRESS[WEST])]
+    assert known(www.read()).weights == TO_EAST
+    with pytest.raises(Permanent, match="as if none were"):
+        www.shift({EAST: 0, WEST: 0}, expect=known(www.read()), call=call(3))
+
+
+# ---- routing controls
+
+ARN = {EAST: control_arn("east00000001"), WEST: control_arn("west00000002")}
+RULE = f"{PANEL}/safetyrule/0123456789abcdef"
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    with running({ARN[EAST]: "On", ARN[WEST]: "Off"}) as one:
+        yield one
+
+
+@pytest.fixture
+def controlled(sdk: Any, cluster: Cluster) -> Iterator[NamesServer]:
+    zone = ZoneFile(sdk("route53", EAST))
+    for region, value in ADDRESS.items():
+        check = zone.add_check({"Type": "RECOVERY_CONTROL", "RoutingControlArn": ARN[region]})
+        role = {EAST: "PRIMARY", WEST: "SECONDARY"}[region]
+        zone.put(record(value, SetIdentifier=region, Failover=role, HealthCheckId=check))
+    with serving(zone, lambda arn: cluster.states[arn] == "On") as one:
+        yield one
+
+
+@pytest.fixture
+def control(cluster: Cluster, controlled: NamesServer) -> Callable[..., RoutingControl]:
+    def make(**options: Any) -> RoutingControl:
+        written = {
+            "name": NAME,
+            "resolvers": [controlled.address],
+            "answer_within": "60s",
+            "endpoints": [{"url": cluster.urls[region], "region": region} for region in REGIONS],
+            **options,
+        }
+        one = resource(
+            "routing-control", written, {name: {"answers": [ADDRESS[name]], "control": ARN[name]} for name in ADDRESS}
+        )
+        # In the order of the file, so that a test can say which endpoint is met first.
+        return RoutingControl(one, topology(), asking(one), shuffled=list)
+
+    return make
+
+
+class _Controlled(DnsWorld):
+    cluster: Cluster
+
+    def make_unreachable(self, region: str) -> None:
+        self.cluster.how = dict.fromkeys(REGIONS, "closed")
+
+    def restore(self, region: str) -> None:
+        self.cluster.how = {}
+
+
+class TestRoutingControl(DnsSuite):
+    @pytest.fixture
+    def world(
+        self, cluster: Cluster, control: Callable[..., RoutingControl], monkeypatch: pytest.MonkeyPatch
+    ) -> DnsWorld:
+        made = _Controlled("routing-control", control, (), "", monkeypatch)
+        made.cluster = cluster
+        return made
+
+
+def test_both_states_go_in_one_request(cluster: Cluster, control: Callable[..., RoutingControl]) -> None:
+    www = control()
+    www.shift(TO_WEST, expect=known(www.read()), call=call())
+    assert cluster.states == {ARN[EAST]: "Off", ARN[WEST]: "On"}
+    assert cluster.updates() == 1
+
+
+@pytest.mark.parametrize("how", ["closed", "busy", "lost"])
+def test_four_endpoints_that_are_gone_leave_one_that_does(
+    cluster: Cluster, control: Callable[..., RoutingControl], how: str
+) -> None:
+    www = control()
+    seen = known(www.read())
+    cluster.how = dict.fromkeys(REGIONS[:4], how)
+    www.shift(TO_WEST, expect=seen, call=call())
+    assert known(www.read()).weights == TO_WEST
+    assert {region for region, operation in cluster.asked if operation == "UpdateRoutingControlStates"} >= {REGIONS[4]}
+
+
+def test_the_order_of_the_endpoints_is_drawn(cluster: Cluster, control: Callable[..., RoutingControl]) -> None:
+    one = resource(
+        "routing-control",
+        {"name": NAME, "endpoints": [{"url": cluster.urls[region], "region": region} for region in REGIONS]},
+        {name: {"answers": [ADDRESS[name]], "control": ARN[name]} for name in ADDRESS},
+    )
+    www = RoutingControl(one, topology(), asking(one))
+    for _ in range(40):
+        known(www.read())
+    assert len({region for region, _ in cluster.asked}) > 1
+
+
+def test_a_safety_rule_refuses_for_good_unless_it_is_named(
+    cluster: Cluster, control: Callable[..., RoutingControl]
+) -> None:
+    cluster.rules[RULE] = lambda states: states[ARN[EAST]] == "On"
+    www = control()
+    with pytest.raises(Permanent, match="A safety rule") as refused:
+        www.shift(TO_WEST, expect=known(www.read()), call=call())
+    assert "override_safety_rules" in refused.value.to_do
+    assert known(www.read()).weights == TO_EAST
+    named = control(override_safety_rules=[RULE])
+    named.shift(TO_WEST, expect=known(named.read()), call=call())
+    assert known(named.read()).weights == TO_WEST
+
+
+def test_every_control_off_is_read_as_what_it_does_and_never_ordered(
+    cluster: Cluster, control: Callable[..., RoutingControl]
+) -> None:
+    www = control()
+    with pytest.raises(Permanent, match="Every routing control would be Off"):
+        www.shift({EAST: 0, WEST: 0}, expect=known(www.read()), call=call())
+    cluster.states = dict.fromkeys(ARN.values(), "Off")
+    state = known(www.read())
+    assert state.weights == {EAST: 100, WEST: 100}, "Route 53 answers as if all were On"
+    www.shift(TO_WEST, expect=state, call=call())
+    assert known(www.read()).weights == TO_WEST
+
+
+def test_a_run_that_lost_its_lease_between_two_endpoints_stops(
+    cluster: Cluster, control: Callable[..., RoutingControl]
+) -> None:
+    cluster.how = {REGIONS[0]: "busy"}
+    www = control()
+    checked: list[int] = []
+
+    def check() -> None:
+        checked.append(1)
+        if cluster.updates():
+            raise LeaseLost("Another worker took over.")
+
+    with pytest.raises(LeaseLost):
+        www.shift(TO_WEST, expect=known(www.read()), call=call(check=check))
+    assert known(www.read()).weights == TO_EAST
+    assert len(checked) == 2
+
+
+def test_where_no_endpoint_answers_the_outcome_is_an_error_of_ours_within_the_calls_time(
+    cluster: Cluster, control: Callable[..., RoutingControl]
+) -> None:
+    www = control()
+    seen = known(www.read())
+    cluster.how = dict.fromkeys(REGIONS, "lost")
+    with pytest.raises(CloudfailError):
+        www.shift(TO_WEST, expect=seen, call=call(seconds=10))
+    assert isinstance(www.read(), Unknown)
+
+
+def test_a_control_for_each_region_is_needed(control: Callable[..., RoutingControl], cluster: Cluster) -> None:
+    one = resource(
+        "routing-control",
+        {"name": NAME, "endpoints": [{"url": cluster.urls[EAST], "region": EAST}]},
+        {name: {"answers": [ADDRESS[name]], "control": ARN[EAST]} for name in ADDRESS},
+    )
+    with pytest.raises(Permanent, match="a routing control for each"):
+        routing_control.RoutingControl(one, topology(), asking(one))

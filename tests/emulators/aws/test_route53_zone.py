@@ -1,0 +1,293 @@
+"""dns: route53-zone against ministack: many names, moved a batch at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from cloudfail.clock import Clock
+from cloudfail.errors import Conflict, OutcomeUnknown, Permanent
+from cloudfail.model.observation import Unknown
+from cloudfail.testing.clock import VirtualClock
+from cloudfail.testing.conformance import DnsSuite
+from cloudfail_aws.asking import Asking
+from cloudfail_aws.budget import Budget
+from cloudfail_aws.clients import Clients
+from cloudfail_aws.dns.names import Mark, quoted
+from cloudfail_aws.dns.zone import Zone, spread
+from tests.emulators.aws.dns_world import (
+    ADDRESS,
+    DOMAIN,
+    EAST,
+    WEST,
+    DnsWorld,
+    ZoneFile,
+    asking,
+    call,
+    known,
+    record,
+    resource,
+    topology,
+)
+from tests.emulators.aws.emulator import Emulator
+from tests.emulators.aws.faults import proxy
+from tests.emulators.aws.names_server import NamesServer, serving
+
+ENDPOINT = "AWS_ENDPOINT_URL_ROUTE_53"
+TO_WEST = {EAST: 0, WEST: 100}
+TO_EAST = {EAST: 100, WEST: 0}
+SOME = ("a", "b", "deep.er", f"d.{DOMAIN}.")
+
+Make = Callable[..., Zone]
+
+
+@pytest.fixture
+def zone(sdk: Any) -> ZoneFile:
+    return ZoneFile(sdk("route53", EAST))
+
+
+@pytest.fixture
+def names(zone: ZoneFile) -> Iterator[NamesServer]:
+    with serving(zone) as one:
+        yield one
+
+
+@pytest.fixture
+def make(zone: ZoneFile, names: NamesServer) -> Make:
+    def port(
+        listed: tuple[str, ...] = SOME,
+        members: Any = ADDRESS,
+        *,
+        asks: Callable[[Any], Asking] = asking,
+        **options: Any,
+    ) -> Zone:
+        written = {
+            "zone": zone.id,
+            "domain": DOMAIN,
+            "names": listed,
+            "resolvers": [names.address],
+            "answer_within": "90s",
+            **options,
+        }
+        one = resource("route53-zone", written, members)
+        return Zone(one, topology(), asks(one))
+
+    return port
+
+
+def whole(name: str) -> str:
+    return name if name.endswith(".") else f"{name}.{DOMAIN}."
+
+
+def fill(zone: ZoneFile, listed: tuple[str, ...], value: str = ADDRESS[EAST], kind: str = "A") -> None:
+    zone.put(*(record(value, whole(name), kind) for name in listed), action="CREATE")
+
+
+def drive(port: Zone, weights: dict[str, int], make_call: Callable[[], Any], *, most: int = 40) -> list[str]:
+    """Look and act until the names answer so: what was seen before each batch."""
+    looks = []
+    for _ in range(most):
+        state = known(port.read())
+        if {region for region, weight in state.weights.items() if weight} == {r for r, w in weights.items() if w}:
+            return looks
+        looks.append(state.detail)
+        port.shift(weights, expect=state, call=make_call())
+    raise AssertionError(looks)
+
+
+class TestZone(DnsSuite):
+    @pytest.fixture
+    def world(self, aws: Emulator, zone: ZoneFile, make: Make, monkeypatch: pytest.MonkeyPatch) -> DnsWorld:
+        fill(zone, SOME)
+        return DnsWorld("route53-zone", make, (ENDPOINT,), aws.url, monkeypatch)
+
+
+def test_each_batch_is_one_effect_and_the_look_says_how_far_it_has_come(zone: ZoneFile, make: Make) -> None:
+    listed = tuple(f"n{number}" for number in range(1100))
+    fill(zone, listed)
+    port = make(listed)
+    looks = drive(port, TO_WEST, call)
+    assert looks == [
+        f"{1100 - done} of 1100 names in {EAST}, {done} of 1100 names in {WEST}" for done in (0, 500, 1000)
+    ], "three batches, each with words of its own"
+    assert Counter(one["ResourceRecords"][0]["Value"] for one in zone_sets(zone)) == {ADDRESS[WEST]: 1100}
+
+
+def test_names_under_a_suffix_keep_their_first_labels(zone: ZoneFile, make: Make, names: NamesServer) -> None:
+    zone.put(*(record(f"{name}.use1.edge.example.", whole(name), "CNAME") for name in ("a", "b.c")))
+    members = {EAST: {"suffix": "use1.edge.example"}, WEST: {"suffix": "usw2.edge.example"}}
+    port = make(("a", "b.c"), members, type="CNAME")
+    assert known(port.read()).weights == TO_EAST
+    assert known(port.resolve()) == {names.address: ("*.use1.edge.example.",)}
+    port.shift(TO_WEST, expect=known(port.read()), call=call())
+    assert {one["ResourceRecords"][0]["Value"] for one in zone_sets(zone)} == {
+        "a.usw2.edge.example.",
+        "b.c.usw2.edge.example.",
+    }
+    assert known(port.resolve()) == {names.address: ("*.usw2.edge.example.",)}
+    with pytest.raises(Permanent, match="one region"):
+        port.shift({EAST: 1, WEST: 1}, expect=known(port.read()), call=call())
+
+
+def test_a_batch_of_names_one_of_which_somebody_changed_has_no_effect_and_the_next_look_moves_them_all(
+    zone: ZoneFile, make: Make
+) -> None:
+    listed = tuple(f"n{number}" for number in range(40))
+    fill(zone, listed)
+    port = make(listed)
+    seen = known(port.read())
+    zone.put(record(ADDRESS[EAST], whole("n7"), TTL=5))
+    with pytest.raises(Conflict):
+        port.shift(TO_WEST, expect=seen, call=call())
+    assert {one["ResourceRecords"][0]["Value"] for one in zone_sets(zone)} == {ADDRESS[EAST]}
+    assert drive(port, TO_WEST, call), "as it is now, it is moved too"
+    assert {one["ResourceRecords"][0]["Value"] for one in zone_sets(zone)} == {ADDRESS[WEST]}
+
+
+def test_a_name_that_route_53_refuses_is_isolated_and_named_when_all_others_are_moved(
+    zone: ZoneFile, make: Make
+) -> None:
+    listed = tuple(f"n{number}" for number in range(40))
+    fill(zone, listed)
+    sent: list[int] = []
+    clients = Clients()
+
+    def poison(params: Any, **_event: Any) -> None:
+        """n13 is protected: the emulator knows no protections, so its DELETE is spoilt on the way."""
+        changes = params["ChangeBatch"]["Changes"]
+        sent.append(len(changes))
+        for change in changes:
+            one = change["ResourceRecordSet"]
+            if one["Name"] == whole("n13") and change["Action"] == "DELETE":
+                change["ResourceRecordSet"] = {**one, "TTL": 61}
+
+    clients.get("route53", EAST).meta.events.register("provide-client-params.route-53.ChangeResourceRecordSets", poison)
+    port = make(listed, asks=lambda one: Asking(one, topology(), clients, Budget(_clock()), _clock()))
+    lines: list[str] = []
+
+    with pytest.raises(Permanent, match=r"refuses to move n13\.shop\.example\.:") as refused:
+        for _ in range(40):
+            state = known(port.read())
+            of_run = call()
+            port.shift(TO_WEST, expect=state, call=type(of_run)(**{**vars(of_run), "log": lines.append}))
+    assert "Every name that could be moved was" in refused.value.true_now
+    moved = Counter(one["ResourceRecords"][0]["Value"] for one in zone_sets(zone))
+    assert moved == {ADDRESS[WEST]: 39, ADDRESS[EAST]: 1}
+    assert any("n13.shop.example. is not moved" in line for line in lines)
+    assert len(sent) <= 20
+
+
+def test_where_the_answer_to_a_batch_was_lost_the_names_are_found_moved(
+    aws: Emulator, zone: ZoneFile, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(zone, SOME)
+    with proxy(aws.port) as lossy:
+        monkeypatch.setenv(ENDPOINT, lossy.url)
+        port = make()
+        seen = known(port.read())
+        lossy.lose(b"ChangeResourceRecordSetsRequest", 1)
+        with pytest.raises(OutcomeUnknown):
+            port.shift(TO_WEST, expect=seen, call=call())
+        assert known(port.read()).weights == TO_WEST
+        port.shift(TO_WEST, expect=seen, call=call())
+        with pytest.raises(Conflict):
+            port.shift({EAST: 1, WEST: 1}, expect=seen, call=call())
+        assert known(port.read()).weights == TO_WEST
+
+
+def test_two_movers_of_one_reading_have_one_effect_between_them(zone: ZoneFile, make: Make) -> None:
+    fill(zone, SOME)
+    ports = [make(), make()]
+    seen = [known(port.read()) for port in ports]
+    outcomes: list[str] = []
+
+    def shift(number: int) -> None:
+        try:
+            ports[number].shift({EAST: number, WEST: 1}, expect=seen[number], call=call())
+            outcomes.append("moved")
+        except Conflict:
+            outcomes.append("refused")
+
+    threads = [threading.Thread(target=shift, args=(number,)) for number in (0, 1)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert sorted(outcomes) == ["moved", "refused"]
+    values = {tuple(sorted(r["Value"] for r in one["ResourceRecords"])) for one in zone_sets(zone)}
+    assert len(values) == 1, "never half of each"
+
+
+@pytest.mark.parametrize(
+    ("there", "words"),
+    [
+        ([record(ADDRESS[EAST], whole("a"))], "b.shop.example. A is not in the zone"),
+        ([record(ADDRESS[EAST], whole("a")), record("198.51.100.1", whole("b"))], "no region's"),
+        (
+            [record(ADDRESS[EAST], whole("a")), record(ADDRESS[EAST], whole("b"), SetIdentifier="x", Weight=1)],
+            "no simple record",
+        ),
+        (
+            [
+                *(record(ADDRESS[EAST], whole(name)) for name in ("a", "b")),
+                record(quoted(Mark("billing", 1, {}, "r").text), f"_cloudfail.b.{DOMAIN}", "TXT"),
+            ],
+            "the application billing",
+        ),
+    ],
+)
+def test_what_is_not_as_the_file_says_is_unknown(zone: ZoneFile, make: Make, there: list[Any], words: str) -> None:
+    zone.put(*there)
+    state = make(("a", "b")).read()
+    assert isinstance(state, Unknown)
+    assert words in state.reason
+
+
+def test_some_names_are_asked_for_evenly_over_the_list() -> None:
+    listed = [str(number) for number in range(1000)]
+    asked = spread(listed, 10)
+    assert (asked[0], asked[-1], len(set(asked))) == ("0", "999", 10)
+    assert spread(listed[:3], 10) == listed[:3]
+    assert spread(listed, 1) == ["0"]
+
+
+def test_ten_thousand_names_take_twenty_requests_and_little_more_than_the_accounts_limit_allows(
+    zone: ZoneFile, make: Make
+) -> None:
+    """By a clock of our own, which only the budget's waits move: the changes of records alone take (20,000 - 1,500) /
+    100 a second."""
+    listed = tuple(f"n{number}" for number in range(10_000))
+    fill(zone, listed)
+    clock = VirtualClock()
+    sent: list[int] = []
+    clients = Clients()
+    clients.get("route53", EAST).meta.events.register(
+        "provide-client-params.route-53.ChangeResourceRecordSets",
+        lambda params, **_event: sent.append(len(params["ChangeBatch"]["Changes"])),
+    )
+    port = make(
+        listed,
+        asks=lambda one: Asking(one, topology(), clients, Budget(clock), clock),
+        answer_within="10m",
+    )
+    began = clock.boot()
+    drive(port, TO_WEST, lambda: call(seconds=600))
+    assert sent == [1000] * 20
+    assert clock.boot() - began <= 185 * 1.05
+
+
+def _clock() -> Clock:
+    from cloudfail.clock import SystemClock
+
+    return SystemClock()
+
+
+def zone_sets(zone: ZoneFile) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for page in zone.client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone.id):
+        found += [one for one in page["ResourceRecordSets"] if one["Type"] in ("A", "CNAME")]
+    return found
