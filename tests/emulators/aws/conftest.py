@@ -1,4 +1,4 @@
-"""Fixtures for the tests against ministack."""
+"""Fixtures for the tests against AWS's emulators."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import botocore.session
 import pytest
 
 from tests.emulators.aws import emulator
+from tests.emulators.aws import moto as moto_server
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +36,18 @@ def sdk(aws: emulator.Emulator) -> Any:
     """What an operator has at hand: a client by service and region."""
     session = botocore.session.Session()
     return lambda service, region: session.create_client(service, region_name=region)
+
+
+@pytest.fixture(scope="session")
+def moto_process() -> Iterator[emulator.Emulator]:
+    if not moto_server.is_installed():
+        pytest.skip(f"moto is not installed ({moto_server.PYTHON}): run script/setup dev.")
+    with moto_server.running() as one:
+        yield one
+
+
+@pytest.fixture
+def moto(moto_process: emulator.Emulator) -> emulator.Emulator:
+    """moto's server, in which nothing is yet. Ask it by `endpoint_url=moto.url`, or through the front."""
+    moto_process.reset()
+    return moto_process
