@@ -34,7 +34,7 @@ from cloudfail.report.run import as_json, as_markdown, as_text, runs_text, statu
 from cloudfail.report.wording import plain
 from cloudfail.secrecy import redacted, redacted_all, remember
 from cloudfail.stores.sqlite import SQLiteStore
-from cloudfail_local.options import secret_value
+from cloudfail_postgres.secret import secret_value
 from tests.kit import ROOT, Stage, load_local
 
 PASSWORD = "hunter2-Correct-Horse"
