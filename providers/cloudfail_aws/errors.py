@@ -29,6 +29,17 @@ CODE: Mapping[str, _Class] = {
     "ConditionalCheckFailedException": Conflict,
     "PreconditionFailed": Conflict,
     "412": Conflict,  # HeadObject has no body, so its code is the status
+    # A database, or what fences it, is not in the state that was seen.
+    "DBClusterSnapshotAlreadyExistsFault": Conflict,
+    "DBInstanceAlreadyExists": Conflict,
+    "DBSnapshotAlreadyExists": Conflict,
+    "InvalidDBClusterSnapshotStateFault": Conflict,
+    "InvalidDBClusterStateFault": Conflict,
+    "InvalidDBInstanceState": Conflict,
+    "InvalidDBSnapshotState": Conflict,
+    "InvalidGlobalClusterStateFault": Conflict,  # a move of the writer is under way: look again
+    "InvalidNetworkAclEntry.NotFound": Conflict,
+    "NetworkAclEntryAlreadyExists": Conflict,
     # Nobody knows which of two uploads at one moment was first.
     "ConditionalRequestConflict": OutcomeUnknown,
     # Refused before anything was written, and welcome later.
@@ -43,6 +54,7 @@ CODE: Mapping[str, _Class] = {
     "503 Slow Down": Transient,
     "OperationAborted": Transient,
     "RequestTimeout": Transient,  # S3 gave up waiting for the request's body
+    "InsufficientDBInstanceCapacity": Transient,
     "TableInUseException": Transient,
     "ResourceInUseException": Transient,
     # The server's own trouble: a write may have been made.
@@ -78,6 +90,20 @@ CODE: Mapping[str, _Class] = {
     "301": Permanent,
     "PermanentRedirect": Permanent,
     "AuthorizationHeaderMalformed": Permanent,  # signed for another region
+    # What was asked of a database, or of what fences it.
+    "DBClusterNotFoundFault": Permanent,
+    "DBClusterSnapshotNotFoundFault": Permanent,
+    "DBInstanceNotFound": Permanent,
+    "DBSnapshotNotFound": Permanent,
+    "GlobalClusterNotFoundFault": Permanent,
+    "InstanceQuotaExceeded": Permanent,
+    "InvalidNetworkAclID.NotFound": Permanent,
+    "InvalidParameterCombination": Permanent,
+    "InvalidParameterValue": Permanent,
+    "KMSKeyNotAccessibleFault": Permanent,
+    "NetworkAclEntryLimitExceeded": Permanent,
+    "SnapshotQuotaExceeded": Permanent,
+    "StorageQuotaExceeded": Permanent,
     # What was asked.
     "ValidationException": Permanent,
     "SerializationException": Permanent,

@@ -34,6 +34,16 @@ CODES = {
     "ValidationException": Permanent, "SerializationException": Permanent,
     "ItemCollectionSizeLimitExceededException": Permanent, "EntityTooLarge": Permanent, "KeyTooLongError": Permanent,
     "InvalidRequest": Permanent, "NotImplemented": Permanent,
+    "DBClusterSnapshotAlreadyExistsFault": Conflict, "DBInstanceAlreadyExists": Conflict, "DBSnapshotAlreadyExists":
+    Conflict, "InvalidDBClusterSnapshotStateFault": Conflict, "InvalidDBClusterStateFault": Conflict,
+    "InvalidDBInstanceState": Conflict, "InvalidDBSnapshotState": Conflict, "InvalidGlobalClusterStateFault":
+    Conflict, "InvalidNetworkAclEntry.NotFound": Conflict, "NetworkAclEntryAlreadyExists": Conflict,
+    "InsufficientDBInstanceCapacity": Transient, "DBClusterNotFoundFault": Permanent,
+    "DBClusterSnapshotNotFoundFault": Permanent, "DBInstanceNotFound": Permanent, "DBSnapshotNotFound": Permanent,
+    "GlobalClusterNotFoundFault": Permanent, "InstanceQuotaExceeded": Permanent, "InvalidNetworkAclID.NotFound":
+    Permanent, "InvalidParameterCombination": Permanent, "InvalidParameterValue": Permanent,
+    "KMSKeyNotAccessibleFault": Permanent, "NetworkAclEntryLimitExceeded": Permanent, "SnapshotQuotaExceeded":
+    Permanent, "StorageQuotaExceeded": Permanent,
 }  # fmt: skip
 RAISED = {
     "ConnectTimeoutError": Transient, "EndpointConnectionError": Transient, "ProxyConnectionError": Transient,
