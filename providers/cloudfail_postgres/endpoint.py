@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from psycopg import conninfo
+
+from cloudfail_postgres.secret import secret_value
 from cloudfail_postgres.session import Session
 
 ADMIN_NAME = "cloudfail"
@@ -37,3 +40,8 @@ class Endpoint:
     def close(self) -> None:
         for session in (self.look, self.act, self.beat, self.canary, self.held):
             session.close()
+
+
+def with_password(dsn: str, reference: str | None) -> str:
+    """The dsn, with the password that stands at `env:NAME` or `file:PATH`. Permanent where it does not."""
+    return dsn if reference is None else conninfo.make_conninfo(dsn, password=secret_value(reference))
