@@ -31,6 +31,17 @@ CODE: Mapping[str, _Class] = {
     "InvalidIfMatchVersion": Conflict,  # CloudFront: the ETag is none of this object's any more
     "412": Conflict,  # HeadObject has no body, so its code is the status
     "ConflictException": Conflict,  # a routing control's safety rule, too: how the controls stand tells them apart
+    # A database, or what fences it, is not in the state that was seen.
+    "DBClusterSnapshotAlreadyExistsFault": Conflict,
+    "DBInstanceAlreadyExists": Conflict,
+    "DBSnapshotAlreadyExists": Conflict,
+    "InvalidDBClusterSnapshotStateFault": Conflict,
+    "InvalidDBClusterStateFault": Conflict,
+    "InvalidDBInstanceState": Conflict,
+    "InvalidDBSnapshotState": Conflict,
+    "InvalidGlobalClusterStateFault": Conflict,  # a move of the writer is under way: look again
+    "InvalidNetworkAclEntry.NotFound": Conflict,
+    "NetworkAclEntryAlreadyExists": Conflict,
     # Nobody knows which of two uploads at one moment was first.
     "ConditionalRequestConflict": OutcomeUnknown,
     # Refused before anything was written, and welcome later.
@@ -47,6 +58,7 @@ CODE: Mapping[str, _Class] = {
     "RequestTimeout": Transient,  # S3 gave up waiting for the request's body
     "PriorRequestNotComplete": Transient,  # Route 53 makes one batch of a zone at a time
     "EndpointTemporarilyUnavailableException": Transient,  # one of a routing control cluster's five
+    "InsufficientDBInstanceCapacity": Transient,
     "TableInUseException": Transient,
     "ResourceInUseException": Transient,
     # Something else is under way on the same object: its next change is refused until that is over.
@@ -102,6 +114,20 @@ CODE: Mapping[str, _Class] = {
     "ServiceNotActiveException": Permanent,  # ECS: it is being deleted
     "ServiceNotFoundException": Permanent,
     "TargetGroupNotFound": Permanent,
+    # What was asked of a database, or of what fences it.
+    "DBClusterNotFoundFault": Permanent,
+    "DBClusterSnapshotNotFoundFault": Permanent,
+    "DBInstanceNotFound": Permanent,
+    "DBSnapshotNotFound": Permanent,
+    "GlobalClusterNotFoundFault": Permanent,
+    "InstanceQuotaExceeded": Permanent,
+    "InvalidNetworkAclID.NotFound": Permanent,
+    "InvalidParameterCombination": Permanent,
+    "InvalidParameterValue": Permanent,
+    "KMSKeyNotAccessibleFault": Permanent,
+    "NetworkAclEntryLimitExceeded": Permanent,
+    "SnapshotQuotaExceeded": Permanent,
+    "StorageQuotaExceeded": Permanent,
     # What was asked.
     "ClientException": Permanent,  # ECS, EKS
     "InvalidParameterException": Permanent,

@@ -36,7 +36,8 @@ from cloudfail.model.states import DnsState
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_local.errors import from_os_error, from_rcode
-from cloudfail_local.options import Rfc2136Options, secret_value
+from cloudfail_local.options import Rfc2136Options
+from cloudfail_postgres.secret import secret_value
 
 _TEXT = re.compile(r"^cloudfail epoch=(\d+) weights=(\S*) run=(\S*)$")
 _ALGORITHMS = {

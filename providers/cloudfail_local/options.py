@@ -6,19 +6,15 @@ Durations carry their unit (`500ms`, `1s`, `2m`); a bare number is refused. Secr
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
-from cloudfail.errors import Permanent
-from cloudfail.secrecy import remember
+from cloudfail_postgres.secret import SecretRef
 
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h)$")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_SECRET = re.compile(r"^(env|file):(.+)$", re.DOTALL)
 _ADDRESS = re.compile(r"^(?:unix:)?/.+$|^unix:.+$|^\[[0-9A-Fa-f:.]+\]:\d{1,5}$|^[^\s:/]+:\d{1,5}$")
 
 
@@ -49,12 +45,6 @@ def _duration(value: Any) -> Seconds:
     return Seconds(value)
 
 
-def _secret_reference(value: str) -> str:
-    if _SECRET.match(value) is None:
-        raise ValueError("a secret is never written here; write where it is: env:NAME or file:PATH")
-    return value
-
-
 def _address(value: str) -> str:
     if _ADDRESS.match(value) is None:
         raise ValueError(f"{value!r} is not an address; write unix:/path/to/socket or host:port")
@@ -67,7 +57,6 @@ Duration = Annotated[
     PlainSerializer(lambda value: getattr(value, "text", f"{value}s"), return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h)$"}),
 ]
-SecretRef = Annotated[str, AfterValidator(_secret_reference)]
 Address = Annotated[str, AfterValidator(_address)]
 Argv = Annotated[tuple[str, ...], Field(min_length=1)]
 # Handed to programs as an argument: one that began with a dash would be read as an option.
@@ -75,23 +64,6 @@ AbsolutePath = Annotated[str, Field(pattern=r"^/[^\x00-\x1f]*$")]
 # Part of a line of HAProxy's runtime API, in which `;` begins another command (its manual, §2.2 and §9.3).
 HAPROXY_NAME = re.compile(r"[A-Za-z0-9_.:-]+")
 HaproxyName = Annotated[str, Field(pattern=f"^{HAPROXY_NAME.pattern}$")]
-
-
-def secret_value(reference: str) -> str:
-    """What `env:NAME` or `file:PATH` holds now, without the newline at its end. Permanent names the place, never the
-    value."""
-    match = _SECRET.match(reference)
-    if match is None:
-        raise Permanent("A secret reference is neither env:NAME nor file:PATH.")
-    if match[1] == "env":
-        value = os.environ.get(match[2])
-        if value is None:
-            raise Permanent(f"The environment variable {match[2]} that holds a secret is not set.")
-        return remember(value.strip())
-    try:
-        return remember(Path(match[2]).read_text(encoding="utf-8").strip())
-    except OSError as error:
-        raise Permanent(f"The file {match[2]} that holds a secret cannot be read: {error.strerror}.") from error
 
 
 class Strict(BaseModel):

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
 
 from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
@@ -25,98 +23,20 @@ from cloudfail.ports import Call
 from cloudfail_local.argv import Finished, NotStarted, TimedOut, run
 from cloudfail_local.errors import from_command
 from cloudfail_local.options import CommandFence, PostgresOptions
-from cloudfail_local.postgres_heartbeat import newest, quoted
 from cloudfail_local.postgres_server import Server
-from cloudfail_local.postgres_session import Lost, Session, SessionError, Silent, SqlError, Unreachable, mutation_error
-from cloudfail_local.postgres_state import FENCE_BEGIN, FENCE_END, FENCE_LIFTED, Facts, cannot_without, look
+from cloudfail_local.postgres_state import FENCE_BEGIN, FENCE_END, FENCE_LIFTED, Facts, look
+from cloudfail_postgres.heartbeat import newest, quoted
+from cloudfail_postgres.session import SessionError, mutation_error
+from cloudfail_postgres.synchronous import cannot_without
+from cloudfail_postgres.write_proof import END_SESSIONS, SESSIONS, Proof, Tried, try_held, try_new
 
 COMMAND_SECONDS = 5.0
 RELOAD_SECONDS = 2.0
-_REFUSALS = ("25006", "28000", "57P01")
-_ROW = "INSERT INTO cloudfail.canary (token, region) VALUES ('fence-' || txid_current(), 'fence')"
 _ROLES = """
 SELECT rolname FROM pg_roles
 WHERE rolcanlogin AND rolname <> current_user AND (rolname = $1 OR NOT (rolsuper OR rolreplication))
 ORDER BY rolname
 """
-_SESSIONS = """
-SELECT count(*) FROM pg_stat_activity
-WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND usename <> current_user
-  AND (usename = $1 OR NOT (SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = usename))
-"""
-_END_SESSIONS = _SESSIONS.replace("count(*)", "pg_terminate_backend(pid)")
-
-
-class Tried(Enum):
-    """What became of a write that was tried (and rolled back where it was let in)."""
-
-    REFUSED = "refused"
-    LET_IN = "let in"
-    NO_WORD = "no word"
-
-
-@dataclass(frozen=True)
-class Proof:
-    tried: Tried
-    words: str
-
-
-def try_new(server: Server) -> Proof:
-    """A write over a new connection, as an application opens it; rolled back if it is let in."""
-    session = server.writer_session()
-    try:
-        session.open()
-        return _judge(lambda: _try_write(session, server.seconds), "a new connection")
-    except SqlError as error:
-        refused = error.sqlstate in _REFUSALS
-        return Proof(Tried.REFUSED if refused else Tried.NO_WORD, f"a new connection: {error.message[:120]}")
-    except (Unreachable, Silent, Lost) as error:
-        return Proof(Tried.NO_WORD, f"a new connection: {error}")
-    finally:
-        session.close()
-
-
-def try_held(server: Server, look_session: Session) -> Proof:
-    """A write over the connection that was opened before the fence. Where this process holds none (it was started
-    later), the server's own list of sessions is asked: none that could write may be left."""
-    if server.held.opened_at is not None:
-        if not server.held.is_open:
-            return _none_left(server, look_session, "the connection opened before was ended")
-        return _judge(lambda: _try_write(server.held, server.seconds), "a connection opened before")
-    return _none_left(server, look_session, "no connection opened before is held here")
-
-
-def _none_left(server: Server, session: Session, words: str) -> Proof:
-    try:
-        left = int(session.ask(_SESSIONS, (server.canary.user,)).rows[0][0] or 0)
-    except SessionError as error:
-        return Proof(Tried.NO_WORD, f"{words}; its sessions cannot be listed: {error}")
-    if left:
-        return Proof(Tried.LET_IN, f"{words}; {left} session(s) that may write are left")
-    return Proof(Tried.REFUSED, f"{words}; the server lists no session that may write")
-
-
-def _try_write(session: Session, seconds: float) -> None:
-    try:
-        session.ask_as_opened(f"ROLLBACK; BEGIN; {_ROW}; ROLLBACK", seconds=seconds)
-    except SqlError as error:
-        if error.sqlstate not in ("42P01", "3F000", "42501"):
-            raise
-        # No table of ours yet, or no right to it: creating a table is a write that a read-only session is refused.
-        session.ask_as_opened("ROLLBACK; BEGIN; CREATE TEMPORARY TABLE cloudfail_try (); ROLLBACK", seconds=seconds)
-
-
-def _judge(attempt, where: str) -> Proof:  # type: ignore[no-untyped-def]
-    try:
-        attempt()
-    except SqlError as error:
-        refused = error.sqlstate in _REFUSALS
-        return Proof(Tried.REFUSED if refused else Tried.NO_WORD, f"{where}: {error.message[:120]}")
-    except Lost as error:
-        return Proof(Tried.REFUSED, f"{where}: {error}")
-    except Silent as error:
-        return Proof(Tried.NO_WORD, f"{where}: {error}")
-    return Proof(Tried.LET_IN, f"{where}: the write was let in")
 
 
 class Fencing:
@@ -355,9 +275,9 @@ def apply_logins(server: Server, call: Call) -> None:
         while True:
             # The reload is asynchronous: sessions are ended until new ones are refused and none is left.
             call.check()
-            session.order(_END_SESSIONS, (writer,), seconds=_left(deadline))
+            session.order(END_SESSIONS, (writer,), seconds=_left(deadline))
             refused = try_new(server).tried is Tried.REFUSED
-            left = int(session.ask(_SESSIONS, (writer,), seconds=_left(deadline)).rows[0][0] or 0)
+            left = int(session.ask(SESSIONS, (writer,), seconds=_left(deadline)).rows[0][0] or 0)
             if refused and not left:
                 return
             if time.monotonic() > deadline - 0.05:

@@ -35,8 +35,9 @@ from cloudfail_local.postgres_rejoin import (
     unstartable_mark,
 )
 from cloudfail_local.postgres_server import Server
-from cloudfail_local.postgres_session import Session, SessionError, SqlError, Unreachable, mutation_error
-from cloudfail_local.postgres_state import Facts, look, parse_names
+from cloudfail_local.postgres_state import Facts, look
+from cloudfail_postgres.session import Session, SessionError, SqlError, Unreachable, mutation_error
+from cloudfail_postgres.synchronous import parse_names
 
 READ_SECONDS = 3.0
 _CLEAN = ("shut down", "shut down in recovery")

@@ -15,10 +15,10 @@ from cloudfail.model.states import DatabaseState, Progress
 from cloudfail.ports import Call
 from cloudfail_local.errors import from_command
 from cloudfail_local.postgres_control import Control, read_control
-from cloudfail_local.postgres_heartbeat import write_mark
 from cloudfail_local.postgres_server import Server
-from cloudfail_local.postgres_session import SessionError, SqlError, Unreachable, mutation_error
 from cloudfail_local.postgres_state import Facts, look
+from cloudfail_postgres.heartbeat import write_mark
+from cloudfail_postgres.session import SessionError, SqlError, Unreachable, mutation_error
 
 NUDGE_SECONDS = 0.03
 

@@ -10,39 +10,17 @@ from psycopg import conninfo
 from cloudfail.errors import Permanent
 from cloudfail_local.argv import Finished, NotStarted, TimedOut, behind, run
 from cloudfail_local.options import PostgresMember
-from cloudfail_local.postgres_session import Session
-
-ADMIN_NAME = "cloudfail"
-WRITER_NAME = "cloudfail-writer"
+from cloudfail_postgres.endpoint import Endpoint
 
 
-class Server:
-    """The member in one region.
-
-    Each session has one use, so that none waits for another: `look` reads, `act` changes, `beat` writes heartbeats and
-    may hang in a commit, `canary` writes as an application does, `held` was opened before any fence and shows what
-    becomes of connections that clients opened before.
-    """
+class Server(Endpoint):
+    """The member in one region, and its host."""
 
     def __init__(self, region: str, member: PostgresMember, *, seconds: float) -> None:
-        self.region = region
+        super().__init__(region, dsn=member.dsn, writer=member.writer, seconds=seconds)
         self.member = member
         self.name = member.name or region
-        self.seconds = seconds
-        self.look = Session(member.dsn, name=ADMIN_NAME, seconds=seconds)
-        self.act = Session(member.dsn, name=ADMIN_NAME, seconds=seconds)
-        self.beat = Session(member.writer, name=WRITER_NAME, seconds=seconds)
-        self.canary = Session(member.writer, name=WRITER_NAME, seconds=seconds)
-        self.held = Session(member.writer, name=WRITER_NAME, seconds=seconds)
         self.lock = threading.Lock()
-
-    @property
-    def place(self) -> str:
-        return self.look.place
-
-    def writer_session(self) -> Session:
-        """A new connection as an application would open it."""
-        return Session(self.member.writer, name=WRITER_NAME, seconds=self.seconds)
 
     @property
     def upstream(self) -> dict[str, str]:
@@ -62,10 +40,6 @@ class Server:
                 if key in parts:
                     pairs.add((str(parts[key]), str(parts.get("port", "5432"))))
         return pairs
-
-    def close(self) -> None:
-        for session in (self.look, self.act, self.beat, self.canary, self.held):
-            session.close()
 
     # The host.
 

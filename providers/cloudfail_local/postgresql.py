@@ -13,7 +13,10 @@ from cloudfail.ports import Call
 from cloudfail_local.options import PostgresMember, PostgresOptions
 from cloudfail_local.postgres_fence import Fencing
 from cloudfail_local.postgres_follow import Following
-from cloudfail_local.postgres_heartbeat import (
+from cloudfail_local.postgres_promotion import Switchover, failover
+from cloudfail_local.postgres_server import Server
+from cloudfail_local.postgres_state import Facts, lag_seconds, look, state_of
+from cloudfail_postgres.heartbeat import (
     LagSample,
     beat,
     loss_bound,
@@ -21,10 +24,7 @@ from cloudfail_local.postgres_heartbeat import (
     read_canary,
     write_canary,
 )
-from cloudfail_local.postgres_promotion import Switchover, failover
-from cloudfail_local.postgres_server import Server
-from cloudfail_local.postgres_session import SessionError
-from cloudfail_local.postgres_state import Facts, lag_seconds, look, state_of
+from cloudfail_postgres.session import SessionError
 
 UPSTREAM_SECONDS = 0.3
 UPSTREAM_REST_SECONDS = 5.0

@@ -10,7 +10,8 @@ import pytest
 from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Transient
 from cloudfail_local import errors
 from cloudfail_local.argv import Finished, NotStarted, TimedOut
-from cloudfail_local.postgres_session import Lost, Silent, SqlError, Unreachable, mutation_error
+from cloudfail_postgres import errors as sql
+from cloudfail_postgres.session import Lost, Silent, SqlError, Unreachable, mutation_error
 
 SQLSTATES = {
     "57P03": Transient, "57014": Transient, "57P01": OutcomeUnknown, "57P02": OutcomeUnknown, "57P04": Permanent,
@@ -51,8 +52,8 @@ REPLIES = {
 
 
 def test_the_rows_of_the_tests_are_the_rows_of_the_tables() -> None:
-    assert set(SQLSTATES) == set(errors.SQLSTATE)
-    assert {state[:2] for state in CLASSES} == set(errors.SQLSTATE_CLASS)
+    assert set(SQLSTATES) == set(sql.SQLSTATE)
+    assert {state[:2] for state in CLASSES} == set(sql.SQLSTATE_CLASS)
     assert set(RCODES) == set(errors.RCODE)
     for row in errors.HAPROXY:
         assert any(row in reply.lower() for reply in REPLIES), row
@@ -60,7 +61,7 @@ def test_the_rows_of_the_tests_are_the_rows_of_the_tables() -> None:
 
 @pytest.mark.parametrize(("sqlstate", "kind"), [*SQLSTATES.items(), *CLASSES.items(), ("ZZ999", OutcomeUnknown)])
 def test_each_sqlstate_has_its_class(sqlstate: str, kind: type[Exception]) -> None:
-    assert type(errors.from_sqlstate(sqlstate, "m")) is kind
+    assert type(sql.from_sqlstate(sqlstate, "m")) is kind
 
 
 @pytest.mark.parametrize(("rcode", "kind"), [*RCODES.items(), ("RCODE99", OutcomeUnknown)])

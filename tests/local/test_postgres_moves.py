@@ -13,7 +13,7 @@ import pytest
 from cloudfail.errors import CloudfailError, Conflict, OutcomeUnknown, Transient
 from cloudfail.model.observation import Known
 from cloudfail.model.states import Role
-from cloudfail_local.postgres_session import Session
+from cloudfail_postgres.session import Session
 from tests.local.servers import Pair, Writer, call, drive, known, until
 
 pytestmark = pytest.mark.lab

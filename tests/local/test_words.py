@@ -14,12 +14,13 @@ from cloudfail.errors import Permanent
 from cloudfail.model.observation import Known, Unknown
 from cloudfail_local import provider
 from cloudfail_local.argv import NotStarted, TimedOut, run
-from cloudfail_local.options import PostgresOptions, Rfc2136Options, secret_value
+from cloudfail_local.options import PostgresOptions, Rfc2136Options
 from cloudfail_local.postgres_control import fork_of, parse_control, position_of, segment_name, text_of
 from cloudfail_local.postgres_fence import with_fence, without_fence
-from cloudfail_local.postgres_heartbeat import Heartbeat, LagSample, loss_bound
 from cloudfail_local.postgres_rejoin import managed_conf
-from cloudfail_local.postgres_state import cannot_without, parse_names, standbys_needed
+from cloudfail_postgres.heartbeat import Heartbeat, LagSample, loss_bound
+from cloudfail_postgres.secret import secret_value
+from cloudfail_postgres.synchronous import cannot_without, parse_names, standbys_needed
 
 
 def test_durations_need_their_unit_and_survive_a_dump() -> None:

@@ -31,9 +31,9 @@ from cloudfail_local.haproxy import Haproxy
 from cloudfail_local.options import PostgresMember
 from cloudfail_local.postgres_archive import exists, must
 from cloudfail_local.postgres_follow import _quoted_name
-from cloudfail_local.postgres_heartbeat import quoted
 from cloudfail_local.postgres_rejoin import managed_conf
 from cloudfail_local.postgres_server import Server
+from cloudfail_postgres.heartbeat import quoted
 from tests.kit import ROOT
 
 HOSTILE = (

@@ -35,7 +35,7 @@ from cloudfail.report.wording import plain
 from cloudfail.secrecy import redacted, redacted_all, remember
 from cloudfail.signing import Namespace, sign
 from cloudfail.stores.sqlite import SQLiteStore
-from cloudfail_local.options import secret_value
+from cloudfail_postgres.secret import secret_value
 from tests.entrypoints.test_approvals import Waiting
 from tests.kit import ROOT, Stage, load_local
 from tests.security.test_signed_approvals import KEYS

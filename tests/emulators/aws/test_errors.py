@@ -51,6 +51,16 @@ CODES = {
     "InvalidRequestException": Permanent, "LimitExceeded": Permanent, "LimitExceededException": Permanent,
     "ManagedRuleException": Permanent, "ServiceQuotaExceededException": Permanent,
     "UnsupportedFeatureException": Permanent, "ValidationError": Permanent,
+    "DBClusterSnapshotAlreadyExistsFault": Conflict, "DBInstanceAlreadyExists": Conflict, "DBSnapshotAlreadyExists":
+    Conflict, "InvalidDBClusterSnapshotStateFault": Conflict, "InvalidDBClusterStateFault": Conflict,
+    "InvalidDBInstanceState": Conflict, "InvalidDBSnapshotState": Conflict, "InvalidGlobalClusterStateFault":
+    Conflict, "InvalidNetworkAclEntry.NotFound": Conflict, "NetworkAclEntryAlreadyExists": Conflict,
+    "InsufficientDBInstanceCapacity": Transient, "DBClusterNotFoundFault": Permanent,
+    "DBClusterSnapshotNotFoundFault": Permanent, "DBInstanceNotFound": Permanent, "DBSnapshotNotFound": Permanent,
+    "GlobalClusterNotFoundFault": Permanent, "InstanceQuotaExceeded": Permanent, "InvalidNetworkAclID.NotFound":
+    Permanent, "InvalidParameterCombination": Permanent, "InvalidParameterValue": Permanent,
+    "KMSKeyNotAccessibleFault": Permanent, "NetworkAclEntryLimitExceeded": Permanent, "SnapshotQuotaExceeded":
+    Permanent, "StorageQuotaExceeded": Permanent,
 }  # fmt: skip
 RAISED = {
     "ConnectTimeoutError": Transient, "EndpointConnectionError": Transient, "ProxyConnectionError": Transient,

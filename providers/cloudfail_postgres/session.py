@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from psycopg import conninfo, pq
 
 from cloudfail.errors import CloudfailError, OutcomeUnknown, Transient
-from cloudfail_local.errors import from_sqlstate
+from cloudfail_postgres.errors import from_sqlstate
 
 Row = tuple[str | None, ...]
 QUIET_SECONDS = 1.0
@@ -93,7 +93,7 @@ class Session:
         self._owed_answer = False
         self._quiet_until = 0.0
         self.opened_at: float | None = None
-        # Whether cloudfail's own table of marks was read here (postgres_state.look).
+        # Whether cloudfail's own table of marks was read here (a provider's own look).
         self.reads_mark = False
 
     @property

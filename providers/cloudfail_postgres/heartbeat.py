@@ -14,9 +14,9 @@ from cloudfail.errors import OutcomeUnknown
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import LossBound, WriteProof
 from cloudfail.ports import Call
-from cloudfail_local.postgres_server import Server
-from cloudfail_local.postgres_session import Answer, SessionError, SqlError, mutation_error
-from cloudfail_local.postgres_state import cannot_without
+from cloudfail_postgres.endpoint import Endpoint
+from cloudfail_postgres.session import Answer, SessionError, SqlError, mutation_error
+from cloudfail_postgres.synchronous import cannot_without
 
 _MISSING = ("3F000", "42P01", "42501")
 _ALREADY = ("23505", "42P06", "42P07")
@@ -57,7 +57,7 @@ COMMIT
 """
 
 
-def ensure_schema(server: Server, *, seconds: float) -> None:
+def ensure_schema(server: Endpoint, *, seconds: float) -> None:
     """Create cloudfail's own tables on the primary. It waits for no standby: no acknowledged data is in it."""
     role = '"' + server.canary.user.replace('"', '""') + '"'
     for last in (False, True):
@@ -76,7 +76,7 @@ def quoted(text: str) -> str:
     return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
-def write_mark(server: Server, call: Call, *, seconds: float) -> None:
+def write_mark(server: Endpoint, call: Call, *, seconds: float) -> None:
     """Write the epoch beside the writer's role, on the primary. Replicated, so that the next target carries it."""
     statement = _MARK.format(epoch=int(call.epoch), run=quoted(call.run), at=time.time())
     try:
@@ -95,7 +95,7 @@ def _warned(answer: Answer) -> str | None:
     return next((notice for notice in answer.notices if notice.startswith("WARNING")), None)
 
 
-def beat(server: Server, *, seconds: float) -> Known[float] | Unknown:
+def beat(server: Endpoint, *, seconds: float) -> Known[float] | Unknown:
     """One heartbeat on the primary in this region; Known only if its commit was acknowledged without a warning."""
     at = time.time()
     parameters = (server.region, repr(at))
@@ -117,7 +117,7 @@ def beat(server: Server, *, seconds: float) -> Known[float] | Unknown:
     return Known(at, at)
 
 
-def write_canary(server: Server, token: str, call: Call) -> None:
+def write_canary(server: Endpoint, token: str, call: Call) -> None:
     """Write the canary row as an application would."""
     what = f"canary in {server.region}"
     try:
@@ -137,7 +137,7 @@ def write_canary(server: Server, token: str, call: Call) -> None:
         raise OutcomeUnknown(f"{what}: it is on its own disk only: {warning}.")
 
 
-def read_canary(server: Server, token: str) -> Known[WriteProof | None] | Unknown:
+def read_canary(server: Endpoint, token: str) -> Known[WriteProof | None] | Unknown:
     """The canary row over the application's own role."""
     try:
         rows = server.canary.ask("SELECT token, region FROM cloudfail.canary WHERE token = $1", (token,)).rows
@@ -162,7 +162,7 @@ class Heartbeat:
     fresh: bool
 
 
-def newest(server: Server, region: str, *, stale_seconds: float) -> Heartbeat | None:
+def newest(server: Endpoint, region: str, *, stale_seconds: float) -> Heartbeat | None:
     """The newest heartbeat of `region` on `server`; None where it holds none. Raises the session's errors."""
     sql = (
         "SELECT at, names, commit, coalesce(extract(epoch FROM pg_last_xact_replay_timestamp()), at) - at "

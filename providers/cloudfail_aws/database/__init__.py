@@ -1,0 +1,67 @@
+"""AWS's databases behind the Database port. Importing this package imports no vendor library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloudfail.model.topology import PortName, Resource, Topology
+from cloudfail.ports import Kind, VerbFacts
+from cloudfail_aws.database.options import (
+    AuroraGlobalOptions,
+    ClusterMember,
+    InstanceMember,
+    RdsReplicaOptions,
+)
+
+
+def _rds_replica(resource: Resource, topology: Topology) -> Any:
+    from cloudfail_aws.database import rds_replica
+
+    return rds_replica.build(resource, topology)
+
+
+def _aurora_global(resource: Resource, topology: Topology) -> Any:
+    from cloudfail_aws.database import aurora_global
+
+    return aurora_global.build(resource, topology)
+
+
+# Over SQL first; the network ACLs need EC2's control plane in the old region, and so the worse is said of the verb.
+_FENCE = VerbFacts("control", "member", False, True, 5.0, 60.0, "mark")
+_CANARY = VerbFacts("data", "member", False, True, 0.1, 5.0, "watching")
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        port=PortName.DATABASE,
+        name="rds-replica",
+        build=_rds_replica,
+        options=RdsReplicaOptions,
+        member=InstanceMember,
+        settle_seconds=5.0,
+        call_timeout_seconds=30.0,
+        verbs={
+            "fence": _FENCE,
+            "failover": VerbFacts("control", "member", True, False, 240.0, 1800.0, "mark"),
+            "switchover": VerbFacts("control", "member", False, False, 300.0, 1800.0, "mark"),
+            "follow": VerbFacts("control", "member", False, False, 3600.0, 43200.0, "mark"),
+            "canary": _CANARY,
+        },
+    ),
+    Kind(
+        port=PortName.DATABASE,
+        name="aurora-global",
+        build=_aurora_global,
+        options=AuroraGlobalOptions,
+        member=ClusterMember,
+        settle_seconds=5.0,
+        call_timeout_seconds=30.0,
+        verbs={
+            "fence": _FENCE,
+            "failover": VerbFacts("control", "member", True, False, 90.0, 900.0, "mark"),
+            # Called in the primary's region, and both must be healthy: never a way out of a region that is lost.
+            "switchover": VerbFacts("control", "member", False, True, 120.0, 900.0, "mark"),
+            "follow": VerbFacts("control", "member", False, False, 1800.0, 43200.0, "mark"),
+            "canary": _CANARY,
+        },
+    ),
+)

@@ -1,0 +1,167 @@
+"""The fence on a managed PostgreSQL writer: which methods there are, in which order, and what proves that they hold.
+
+`logins` acts over SQL and needs nothing of the old region but the server itself; it is proven by writes that the server
+refused, over a connection opened before and over a new one. `network-acl` needs EC2's control plane there, and is for
+the server that does not answer: what it stands for is said, and is no proof, unless the operator gave their word.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from cloudfail.errors import Conflict, Transient
+from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.states import FenceOutcome, FenceState
+from cloudfail.ports import Call
+from cloudfail_aws.database import network_acl
+from cloudfail_aws.database.network_acl import NetworkAclFence
+from cloudfail_postgres.logins import give_back, revoke
+from cloudfail_postgres.managed import Sight, look
+from cloudfail_postgres.plane import Plane
+from cloudfail_postgres.session import SessionError
+from cloudfail_postgres.write_proof import Proof, Tried, try_held, try_new
+
+LOGINS = "logins"
+
+
+class Fencing:
+    """The fence verbs of one database. order: the methods as they are declared."""
+
+    def __init__(self, plane: Plane, acls: NetworkAclFence, order: Sequence[str], regions: Sequence[str]) -> None:
+        self._plane = plane
+        self._acls = acls
+        self._order = tuple(order)
+        self._regions = tuple(regions)
+
+    def state(self, source: str) -> Known[FenceState] | Unknown:
+        """ports.Database.fence_state."""
+        sight: Sight | None = None
+        silence = ""
+        try:
+            sight = look(self._plane.endpoint(source).look)
+        except SessionError as error:
+            silence = str(error)
+        standing, left, words = self._methods(source, sight)
+        if network_acl.NAME in standing and self._acls.prevents(source):
+            evidence = (
+                f"network ACLs deny the port to everybody, and `prevents` says that there is no other way in {source}"
+            )
+            return self._known(FenceOutcome.PREVENTED, evidence, source, sight)
+        if sight is None:
+            if left:
+                return self._known(FenceOutcome.NONE, f"{source} does not answer: {silence}", source, None, left)
+            evidence = "; ".join((f"{source} does not answer, so no write could be tried: {silence}", *words))
+            return self._known(FenceOutcome.OWED, evidence, source, None)
+        if not (standing or sight.recovery or sight.read_only):
+            if not left:
+                evidence = f"{source} answers and no way to fence it is configured"
+                return self._known(FenceOutcome.OWED, "; ".join((evidence, *words)), source, sight)
+            return self._known(FenceOutcome.NONE, f"{source} answers and no fence stands on it", source, sight, left)
+        return self._tried(source, sight, left)
+
+    def _methods(self, source: str, sight: Sight | None) -> tuple[list[str], tuple[str, ...], list[str]]:
+        """(standing, not standing and possible, words about the rest)."""
+        standing: list[str] = []
+        left: list[str] = []
+        words: list[str] = []
+        for name in self._order:
+            if name == LOGINS:
+                if sight is None:
+                    words.append("logins cannot be revoked on a server that does not answer")
+                elif not sight.recovery:
+                    fence = sight.fence_of(source)
+                    (standing if fence is not None and fence.standing else left).append(name)
+            elif self._acls.has(source):
+                read = self._acls.standing(source)
+                if isinstance(read, Unknown):
+                    words.append(read.reason)
+                elif read.value:
+                    standing.append(name)
+                    words.append(f"{name} stands, and proves nothing by itself")
+                else:
+                    left.append(name)
+        return standing, tuple(left), words
+
+    def _tried(self, source: str, sight: Sight, left: tuple[str, ...]) -> Known[FenceState] | Unknown:
+        endpoint = self._plane.endpoint(source)
+        if sight.recovery:
+            older = Proof(Tried.REFUSED, "it has been a replica since it started, so no older connection can write")
+        else:
+            older = try_held(endpoint, endpoint.look)
+        proofs = (older, try_new(endpoint))
+        evidence = f"from here to {endpoint.place}: " + "; ".join(proof.words for proof in proofs)
+        if all(proof.tried is Tried.REFUSED for proof in proofs):
+            return self._known(FenceOutcome.PROVEN, evidence, source, sight)
+        if any(proof.tried is Tried.LET_IN for proof in proofs):
+            # What stands did not keep a write out; what was revoked before these logins came is revoked again.
+            again = left or ((LOGINS,) if LOGINS in self._order and not sight.recovery else ())
+            return self._known(FenceOutcome.FAILED, evidence, source, sight, again)
+        if left:
+            return self._known(FenceOutcome.NONE, evidence, source, sight, left)
+        return Unknown(evidence, time.time())
+
+    @staticmethod
+    def _known(
+        outcome: FenceOutcome, evidence: str, source: str, sight: Sight | None, left: tuple[str, ...] = ()
+    ) -> Known[FenceState]:
+        fence = sight.fence_of(source) if sight is not None else None
+        epoch = fence.epoch if fence is not None and fence.standing else None
+        return Known(FenceState(outcome, evidence, f"{outcome}/{','.join(left)}/{epoch}", epoch, left), time.time())
+
+    def shuts(self, region: str) -> bool:
+        """Whether network ACLs of ours are seen to deny everybody the member in this region."""
+        if network_acl.NAME not in self._order or not self._acls.has(region):
+            return False
+        read = self._acls.standing(region)
+        return isinstance(read, Known) and read.value
+
+    def open_network(self, region: str, call: Call) -> None:
+        """Take the deny entries away from a member that has become a replica: its fence has done its work."""
+        self._acls.lift(region, call)
+
+    def apply(self, source: str, expect: FenceState, call: Call) -> None:
+        """ports.Database.fence."""
+        seen = self.state(source)
+        if isinstance(seen, Unknown):
+            raise Transient(f"The fence on {source} cannot be read: {seen.reason}.")
+        now = seen.value
+        if now.outcome in (FenceOutcome.PROVEN, FenceOutcome.PREVENTED):
+            return
+        if now.version != expect.version or not expect.methods_left:
+            raise Conflict(f"The fence on {source} is {now.version}, not {expect.version} as it was seen.")
+        if expect.methods_left[0] == network_acl.NAME:
+            self._acls.apply(source, call)
+            return
+        try:
+            endpoint = self._plane.endpoint(source)
+        except SessionError as error:
+            raise Transient(f"{source} does not answer: {error}.") from error
+        revoke(endpoint, call)
+
+    def lift(self, source: str, expect: FenceState, call: Call) -> None:
+        """ports.Database.unfence. Refused while another member is a writer: then the fence is what keeps the writer
+        single (invariant I1)."""
+        for other in self._regions:
+            if other == source:
+                continue
+            try:
+                sight = look(self._plane.endpoint(other).look)
+            except SessionError:
+                continue
+            if not sight.recovery:
+                raise Conflict(f"{other} is a primary: lifting the fence on {source} could make two writers.")
+        if self._acls.has(source) and network_acl.NAME in self._order:
+            self._acls.lift(source, call)
+        if not self._plane.has(source):
+            return
+        try:
+            endpoint = self._plane.endpoint(source)
+            fence = look(endpoint.look).fence_of(source)
+        except SessionError as error:
+            raise Transient(f"{source} does not answer, so its own fence cannot be lifted: {error}.") from error
+        if fence is None or not fence.standing:
+            return
+        if fence.epoch > call.epoch or (expect.epoch is not None and fence.epoch != expect.epoch):
+            raise Conflict(f"The fence on {source} carries epoch {fence.epoch}, not {expect.epoch} as it was seen.")
+        give_back(endpoint, source, fence.roles, call)

@@ -1,0 +1,93 @@
+"""What people write in cloudfail.yaml for AWS's databases: strict models (an unknown key is a mistake).
+
+A member is the identifier alone (`us-east-1: orders-e`), or a mapping that also says how cloudfail reaches it over SQL.
+Without that nobody here sees a write, and the verbs say so.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from cloudfail.config.durations import Seconds
+from cloudfail.config.fields import PositiveDuration, Shape
+from cloudfail_postgres.secret import SecretRef
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z](?:-?[A-Za-z0-9]){0,62}$")]
+AclId = Annotated[str, Field(pattern=r"^acl-[0-9a-z]{1,40}$")]
+
+
+class NetworkAcls(Shape):
+    """The network ACLs of the subnets that the member stands in, by literal id, and its port.
+
+    A deny entry there is numbered `rule` (IPv4) and `rule + 1` (IPv6), before all others. An ACL filters what enters a
+    subnet: a client in the database's own subnets is not kept out. `prevents: true` is the operator's word that there
+    is none; only then does the entry by itself count as a fence that prevents.
+    """
+
+    acls: Annotated[tuple[AclId, ...], Field(min_length=1, strict=False)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 5432
+    rule: Annotated[int, Field(ge=1, le=32765)] = 1
+    prevents: bool = False
+
+
+class SqlMember(Shape):
+    """How cloudfail reaches a member over SQL. dsn: its own login; writer: an application's, for heartbeats, canaries
+    and the writes that prove a fence. Both go to this member's own endpoint, never to one that moves."""
+
+    dsn: str | None = None
+    writer: str | None = None
+    password: SecretRef | None = None
+    writer_password: SecretRef | None = None
+    network: NetworkAcls | None = None
+
+    @model_validator(mode="after")
+    def _both_logins(self) -> SqlMember:
+        if (self.dsn is None) != (self.writer is None):
+            raise ValueError("`dsn` and `writer` come together: one is cloudfail's login, the other an application's")
+        return self
+
+
+class InstanceMember(SqlMember):
+    """A DB instance."""
+
+    instance: Identifier
+
+    @model_validator(mode="before")
+    @classmethod
+    def _alone(cls, value: Any) -> Any:
+        return {"instance": value} if isinstance(value, str) else value
+
+
+class ClusterMember(SqlMember):
+    """A DB cluster."""
+
+    cluster: Identifier
+
+    @model_validator(mode="before")
+    @classmethod
+    def _alone(cls, value: Any) -> Any:
+        return {"cluster": value} if isinstance(value, str) else value
+
+
+Fence = Literal["logins", "network-acl"]
+
+
+class SqlOptions(Shape):
+    """fences: in the order in which they are tried."""
+
+    fences: Annotated[tuple[Fence, ...], Field(strict=False)] = ("logins", "network-acl")
+    answer_within: PositiveDuration = Seconds(2)
+    heartbeat_stale: PositiveDuration = Seconds(10)
+
+
+class RdsReplicaOptions(SqlOptions):
+    """database: rds-replica. backup_days: how long the promoted instance keeps its backups; AWS's own default (one day)
+    where it is left out."""
+
+    backup_days: Annotated[int, Field(ge=1, le=35)] | None = None
+
+
+class AuroraGlobalOptions(SqlOptions):
+    """database: aurora-global. The global cluster is the resource's `id`."""
