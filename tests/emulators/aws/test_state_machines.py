@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError
 
 from cloudfail.testing.clock import VirtualClock
+from tests.emulators.aws.front import front
 from tests.emulators.aws.standin import RealHours, StandIn
 from tests.emulators.aws.standins.accelerators import Accelerators
 from tests.emulators.aws.standins.global_clusters import GlobalClusters
@@ -225,3 +226,23 @@ def test_a_zonal_shift_may_be_active_while_the_balancer_does_not_obey(stand_in: 
     started = asking.start_zonal_shift(resourceIdentifier=arn, awayFrom="use1-az1", expiresIn="2h", comment="")
     assert started["status"] == "ACTIVE"
     assert asking.get_managed_resource(resourceIdentifier=arn)["appliedWeights"]["use1-az1"] == 1.0
+
+
+def test_a_stand_in_behind_the_front_shares_its_faults_and_its_log(stand_in: Serve) -> None:
+    machine = GlobalClusters(VirtualClock())
+    west = machine.cluster("orders", {EAST: ("orders-e", ""), WEST: ("orders-w", "")}, EAST).members[WEST]
+    with front({}) as aws:
+        aws.serve("rds", stand_in("rds", machine).answer, "DescribeGlobalClusters", "FailoverGlobalCluster")
+        asking = client("rds", aws.url)
+        order = {"GlobalClusterIdentifier": "orders", "TargetDbClusterIdentifier": west.arn, "AllowDataLoss": True}
+        aws.outages.throttle(operation="failover_global_cluster", times=1)
+        with pytest.raises(ClientError) as refused:
+            asking.failover_global_cluster(**order)
+        assert (refused.value.response["Error"]["Code"], machine.accepted) == ("Throttling", [])
+        aws.outages.lose(operation="failover_global_cluster", times=1)
+        with pytest.raises(ConnectionClosedError):
+            asking.failover_global_cluster(**order)
+        (found,) = asking.describe_global_clusters()["GlobalClusters"]
+        assert [one["DBClusterArn"] for one in found["GlobalClusterMembers"] if one["IsWriter"]] == [west.arn]
+        assert len(machine.accepted) == 1
+        assert (aws.count(mutating=True), aws.count(met="fault"), aws.count(met="stand-in:rds")) == (2, 2, 1)
