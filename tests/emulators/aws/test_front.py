@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,8 +19,9 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from tests.emulators.aws import moto
+from tests.emulators.aws import emulator, moto
 from tests.emulators.aws.front import Front
+from tests.emulators.aws.front import front as all_of_aws
 from tests.emulators.aws.wire import Answer
 
 pytestmark = pytest.mark.skipif(not moto.is_installed(), reason="moto is not installed: run script/setup dev.")
@@ -240,6 +242,32 @@ def test_what_no_emulator_serves_is_said_and_not_tried_again(front: Front, ask: 
         ask("globalaccelerator", WEST).list_accelerators()
     assert _code(refused) == "NoEmulator"
     assert front.count(met="nowhere") == 1
+
+
+def test_signatures_and_roles_survive_the_way_through_the_front(monkeypatch: pytest.MonkeyPatch) -> None:
+    with emulator.running(AUTH="true") as enforcing, all_of_aws({"ministack": enforcing.port}) as made:
+        for name, value in made.environment().items():
+            monkeypatch.setenv(name, value)
+        owner = botocore.session.Session()
+        iam = owner.create_client("iam", region_name=EAST)
+        iam.create_user(UserName="reader")
+        allowed = {"Effect": "Allow", "Action": "dynamodb:ListTables", "Resource": "*"}
+        iam.put_user_policy(UserName="reader", PolicyName="p", PolicyDocument=json.dumps({"Statement": [allowed]}))
+        key = iam.create_access_key(UserName="reader")["AccessKey"]
+
+        def reader(service: str, secret: str) -> Any:
+            return owner.create_client(
+                service, region_name=WEST, aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=secret
+            )
+
+        assert reader("dynamodb", key["SecretAccessKey"]).list_tables()["TableNames"] == []
+        with pytest.raises(ClientError) as refused:
+            reader("sqs", key["SecretAccessKey"]).create_queue(QueueName="q")
+        assert "AccessDenied" in _code(refused)
+        with pytest.raises(ClientError) as refused:
+            reader("dynamodb", "another").list_tables()
+        assert "Signature" in _code(refused)
+        assert {one.by for one in made.seen(service="dynamodb")} == {key["AccessKeyId"]}
 
 
 def test_connections_are_kept_and_many_threads_are_served(front: Front, ask: Client) -> None:

@@ -1,5 +1,5 @@
-"""The stand-ins whose changes take their time: Global Accelerator, global datastores, global clusters. In virtual time,
-asked by boto3."""
+"""The stand-ins whose changes take their time: Global Accelerator, global datastores, global clusters, zonal shifts. In
+virtual time, asked by boto3."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError
 
 from cloudfail.testing.clock import VirtualClock
+from tests.emulators.aws.front import front
 from tests.emulators.aws.standin import RealHours, StandIn
 from tests.emulators.aws.standins.accelerators import Accelerators
 from tests.emulators.aws.standins.global_clusters import GlobalClusters
 from tests.emulators.aws.standins.global_datastores import GlobalDatastores
+from tests.emulators.aws.standins.zonal_shifts import ZonalShifts
 from tests.emulators.aws.test_standin import client
 
 Serve = Callable[[str, Any], StandIn]
@@ -179,3 +181,68 @@ def test_in_real_time_the_databases_are_promoted_on_a_thread_of_their_own(stand_
         GlobalClusterIdentifier="orders", TargetDbClusterIdentifier=west.arn, AllowDataLoss=True
     )
     assert promoted.wait(60)
+
+
+def test_a_zonal_shift_ends_by_itself_or_by_order_and_there_is_one_at_a_time(stand_in: Serve) -> None:
+    clock = VirtualClock()
+    machine = ZonalShifts(clock)
+    arn = f"arn:aws:elasticloadbalancing:{EAST}:123456789012:loadbalancer/app/shop/1"
+    machine.resource(arn, "use1-az1", "use1-az2")
+    url = stand_in("arc-zonal-shift", machine).door().url
+    asking = client("arc-zonal-shift", url, EAST)
+    order = {"resourceIdentifier": arn, "awayFrom": "use1-az1", "expiresIn": "2h", "comment": "epoch 7"}
+
+    first = asking.start_zonal_shift(**order)
+    assert (first["status"], first["comment"]) == ("ACTIVE", "epoch 7")
+    assert (first["expiryTime"] - first["startTime"]).total_seconds() == 7200
+    assert asking.get_managed_resource(resourceIdentifier=arn)["appliedWeights"] == {"use1-az1": 0.0, "use1-az2": 1.0}
+    with pytest.raises(asking.exceptions.ConflictException) as refused:
+        asking.start_zonal_shift(**order)
+    assert refused.value.response["zonalShiftId"] == first["zonalShiftId"]
+    clock.sleep(7200)
+    assert asking.list_zonal_shifts(status="ACTIVE")["items"] == []
+    assert machine.weights(arn) == {"use1-az1": 1.0, "use1-az2": 1.0}
+    with pytest.raises(asking.exceptions.ConflictException):
+        asking.cancel_zonal_shift(zonalShiftId=first["zonalShiftId"])
+
+    second = asking.start_zonal_shift(**order)["zonalShiftId"]
+    asking.update_zonal_shift(zonalShiftId=second, expiresIn="3h")
+    clock.sleep(7200)
+    assert [one["zonalShiftId"] for one in asking.list_zonal_shifts(status="ACTIVE")["items"]] == [second]
+    assert asking.cancel_zonal_shift(zonalShiftId=second)["status"] == "CANCELED"
+    with pytest.raises(ClientError) as too_long:
+        asking.start_zonal_shift(**{**order, "expiresIn": "73h"})
+    assert too_long.value.response["Error"]["Code"] == "ValidationException"
+    west = client("arc-zonal-shift", url, WEST)
+    with pytest.raises(west.exceptions.ResourceNotFoundException):
+        west.start_zonal_shift(**order)
+
+
+def test_a_zonal_shift_may_be_active_while_the_balancer_does_not_obey(stand_in: Serve) -> None:
+    machine = ZonalShifts(VirtualClock())
+    arn = f"arn:aws:elasticloadbalancing:{EAST}:123456789012:loadbalancer/app/shop/1"
+    machine.resource(arn, "use1-az1", "use1-az2").obeys = False
+    asking = client("arc-zonal-shift", stand_in("arc-zonal-shift", machine).door().url, EAST)
+    started = asking.start_zonal_shift(resourceIdentifier=arn, awayFrom="use1-az1", expiresIn="2h", comment="")
+    assert started["status"] == "ACTIVE"
+    assert asking.get_managed_resource(resourceIdentifier=arn)["appliedWeights"]["use1-az1"] == 1.0
+
+
+def test_a_stand_in_behind_the_front_shares_its_faults_and_its_log(stand_in: Serve) -> None:
+    machine = GlobalClusters(VirtualClock())
+    west = machine.cluster("orders", {EAST: ("orders-e", ""), WEST: ("orders-w", "")}, EAST).members[WEST]
+    with front({}) as aws:
+        aws.serve("rds", stand_in("rds", machine).answer, "DescribeGlobalClusters", "FailoverGlobalCluster")
+        asking = client("rds", aws.url)
+        order = {"GlobalClusterIdentifier": "orders", "TargetDbClusterIdentifier": west.arn, "AllowDataLoss": True}
+        aws.outages.throttle(operation="failover_global_cluster", times=1)
+        with pytest.raises(ClientError) as refused:
+            asking.failover_global_cluster(**order)
+        assert (refused.value.response["Error"]["Code"], machine.accepted) == ("Throttling", [])
+        aws.outages.lose(operation="failover_global_cluster", times=1)
+        with pytest.raises(ConnectionClosedError):
+            asking.failover_global_cluster(**order)
+        (found,) = asking.describe_global_clusters()["GlobalClusters"]
+        assert [one["DBClusterArn"] for one in found["GlobalClusterMembers"] if one["IsWriter"]] == [west.arn]
+        assert len(machine.accepted) == 1
+        assert (aws.count(mutating=True), aws.count(met="fault"), aws.count(met="stand-in:rds")) == (2, 2, 1)
