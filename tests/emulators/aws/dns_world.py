@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import urllib.error
+import urllib.request
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -17,11 +20,14 @@ from cloudfail_aws.budget import Budget
 from cloudfail_aws.clients import Clients
 from cloudfail_aws.dns import KINDS
 from tests.emulators.aws.emulator import free_port
+from tests.emulators.aws.route53_answers import Answers
+from tests.emulators.aws.zone_server import ZoneServer, zone_records, zone_server
 
 EAST, WEST = "us-east-1", "us-west-2"
 ADDRESS = {EAST: "192.0.2.1", WEST: "192.0.2.2"}
 DOMAIN = "shop.example"
 NAME = f"www.{DOMAIN}"
+CHECK_SECONDS = 5.0
 FACTS = {kind.name: kind for kind in KINDS}
 
 
@@ -98,6 +104,38 @@ class ZoneFile:
 
         clients.get("route53", EAST).meta.events.register("after-call.route-53.GetHealthCheck", amend)
         return clients
+
+
+@contextlib.contextmanager
+def serving(zone: ZoneFile, controls: Callable[[str], bool] = lambda _arn: True) -> Iterator[ZoneServer]:
+    """A name server over that zone, which finds health by asking: an HTTP health check is a GET over a socket, one of a
+    routing control is what `controls` says of it."""
+
+    def healthy(identifier: str) -> bool:
+        check = zone.health_checks[identifier]
+        passes = True if check.get("Disabled") else _passes(check, controls)
+        return passes is not bool(check.get("Inverted"))
+
+    with zone_server(lambda: zone_records(zone.client, zone.id), Answers(healthy)) as made:
+        yield made
+
+
+def _passes(check: Mapping[str, Any], controls: Callable[[str], bool]) -> bool:
+    if check["Type"] == "RECOVERY_CONTROL":
+        return controls(check["RoutingControlArn"])
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    url = f"http://{check['IPAddress']}:{check['Port']}{check['ResourcePath']}"
+    try:
+        with opener.open(url, timeout=CHECK_SECONDS) as answer:
+            return bool(200 <= answer.status < 400)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def heard(port: Any, names: ZoneServer) -> Any:
+    """What the name server answers from the zone as it is now."""
+    names.follow()
+    return known(port.resolve())
 
 
 def record(value: str, name: str = NAME, kind: str = "A", **more: Any) -> dict[str, Any]:

@@ -23,15 +23,17 @@ from tests.emulators.aws.dns_world import (
     ZoneFile,
     asking,
     call,
+    heard,
     known,
     record,
     resource,
+    serving,
     topology,
 )
 from tests.emulators.aws.emulator import Emulator, free_port
 from tests.emulators.aws.faults import proxy
-from tests.emulators.aws.names_server import NamesServer, serving
-from tests.emulators.aws.standins.routing_control import PANEL, REGIONS, Cluster, control_arn, running
+from tests.emulators.aws.standins.routing_controls import REGIONS, Cluster
+from tests.emulators.aws.zone_server import ZoneServer
 
 BUCKET, KEY = "shop-switch-usw2", "us-east-1-out"
 OBJECT = f"s3://{BUCKET}/{KEY}"
@@ -54,13 +56,13 @@ def zone(aws: Emulator, sdk: Any) -> ZoneFile:
 
 
 @pytest.fixture
-def names(zone: ZoneFile) -> Iterator[NamesServer]:
+def names(zone: ZoneFile) -> Iterator[ZoneServer]:
     with serving(zone) as one:
         yield one
 
 
 @pytest.fixture
-def switch(names: NamesServer) -> Callable[..., S3Switch]:
+def switch(names: ZoneServer) -> Callable[..., S3Switch]:
     """As a kind of its own, which knows no zone."""
 
     def make(**options: Any) -> S3Switch:
@@ -72,7 +74,7 @@ def switch(names: NamesServer) -> Callable[..., S3Switch]:
 
 
 @pytest.fixture
-def of_zone(zone: ZoneFile, names: NamesServer) -> Callable[[], S3Switch]:
+def of_zone(zone: ZoneFile, names: ZoneServer) -> Callable[[], S3Switch]:
     """As `switch:` of a name of route53, whose members nobody wrote down."""
 
     def make() -> S3Switch:
@@ -102,7 +104,7 @@ class TestSwitchOfAZone(DnsSuite):
 
 
 def test_it_moves_and_is_seen_to_while_every_control_plane_is_out_of_reach(
-    zone: ZoneFile, of_zone: Callable[[], S3Switch], names: NamesServer, monkeypatch: pytest.MonkeyPatch
+    zone: ZoneFile, of_zone: Callable[[], S3Switch], names: ZoneServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = zone.sets()
     www = of_zone()
@@ -111,7 +113,7 @@ def test_it_moves_and_is_seen_to_while_every_control_plane_is_out_of_reach(
     www.shift(TO_WEST, expect=known(www.read()), call=call(4))
     after = known(www.read())
     assert (after.weights, after.answers, after.epoch) == (TO_WEST, (ADDRESS[WEST],), 4)
-    assert known(www.resolve()) == {names.address: (ADDRESS[WEST],)}
+    assert heard(www, names) == {names.address: (ADDRESS[WEST],)}
     assert zone.sets() == there, "the zone was not touched"
 
 
@@ -137,7 +139,7 @@ def test_without_members_and_without_a_control_plane_nobody_knows_what_to_expect
     ],
 )
 def test_health_checks_that_would_make_the_switch_do_nothing_are_found_before_the_bad_day(
-    aws: Emulator, zone: ZoneFile, names: NamesServer, more: dict[str, Any] | None, words: tuple[str, ...]
+    aws: Emulator, zone: ZoneFile, names: ZoneServer, more: dict[str, Any] | None, words: tuple[str, ...]
 ) -> None:
     zone.put(zone.sets()[0], action="DELETE")
     check = {} if more is None else {"HealthCheckId": zone.health_check(aws.port, f"/{BUCKET}/{KEY}", **more)}
@@ -151,15 +153,15 @@ def test_health_checks_that_would_make_the_switch_do_nothing_are_found_before_th
 
 
 def test_the_object_is_a_latch_that_no_health_check_undoes(
-    switch: Callable[..., S3Switch], names: NamesServer, zone: ZoneFile
+    switch: Callable[..., S3Switch], names: ZoneServer, zone: ZoneFile
 ) -> None:
     """East's own check passes again, or fails again: while the object is there, west answers."""
     www = switch()
     www.shift(TO_WEST, expect=known(www.read()), call=call(4))
     for _ in range(5):
-        assert known(www.resolve()) == {names.address: (ADDRESS[WEST],)}
+        assert heard(www, names) == {names.address: (ADDRESS[WEST],)}
     www.shift(TO_EAST, expect=known(www.read()), call=call(5))
-    assert known(www.resolve()) == {names.address: (ADDRESS[EAST],)}
+    assert heard(www, names) == {names.address: (ADDRESS[EAST],)}
 
 
 def test_an_older_run_deletes_nothing_that_a_newer_one_put(switch: Callable[..., S3Switch]) -> None:
@@ -245,39 +247,37 @@ def test_where_several_serve_at_once_what_gains_is_let_in_before_what_loses_is_t
 
 # ---- routing controls
 
-ARN = {EAST: control_arn("east00000001"), WEST: control_arn("west00000002")}
-RULE = f"{PANEL}/safetyrule/0123456789abcdef"
+
+@pytest.fixture
+def arns(routing_controls: Cluster) -> dict[str, str]:
+    """A control for each region: east is On."""
+    panel = routing_controls.panel
+    return {EAST: panel.control("east", "On"), WEST: panel.control("west")}
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    with running({ARN[EAST]: "On", ARN[WEST]: "Off"}) as one:
-        yield one
-
-
-@pytest.fixture
-def controlled(sdk: Any, cluster: Cluster) -> Iterator[NamesServer]:
+def controlled(sdk: Any, routing_controls: Cluster, arns: dict[str, str]) -> Iterator[ZoneServer]:
     zone = ZoneFile(sdk("route53", EAST))
     for region, value in ADDRESS.items():
-        check = zone.add_check({"Type": "RECOVERY_CONTROL", "RoutingControlArn": ARN[region]})
+        check = zone.add_check({"Type": "RECOVERY_CONTROL", "RoutingControlArn": arns[region]})
         role = {EAST: "PRIMARY", WEST: "SECONDARY"}[region]
         zone.put(record(value, SetIdentifier=region, Failover=role, HealthCheckId=check))
-    with serving(zone, lambda arn: cluster.states[arn] == "On") as one:
+    with serving(zone, lambda arn: routing_controls.panel.controls[arn].state == "On") as one:
         yield one
 
 
 @pytest.fixture
-def control(cluster: Cluster, controlled: NamesServer) -> Callable[..., RoutingControl]:
+def control(routing_controls: Cluster, controlled: ZoneServer, arns: dict[str, str]) -> Callable[..., RoutingControl]:
     def make(**options: Any) -> RoutingControl:
         written = {
             "name": NAME,
             "resolvers": [controlled.address],
             "answer_within": "60s",
-            "endpoints": [{"url": cluster.urls[region], "region": region} for region in REGIONS],
+            "endpoints": endpoints(routing_controls),
             **options,
         }
         one = resource(
-            "routing-control", written, {name: {"answers": [ADDRESS[name]], "control": ARN[name]} for name in ADDRESS}
+            "routing-control", written, {name: {"answers": [ADDRESS[name]], "control": arns[name]} for name in ADDRESS}
         )
         # In the order of the file, so that a test can say which endpoint is met first.
         return RoutingControl(one, topology(), asking(one), shuffled=list)
@@ -285,78 +285,88 @@ def control(cluster: Cluster, controlled: NamesServer) -> Callable[..., RoutingC
     return make
 
 
+def endpoints(cluster: Cluster) -> list[dict[str, str]]:
+    return [{"url": url, "region": region} for region, url in cluster.urls().items()]
+
+
 class _Controlled(DnsWorld):
     cluster: Cluster
 
     def make_unreachable(self, region: str) -> None:
-        self.cluster.how = dict.fromkeys(REGIONS, "closed")
+        for one in self.cluster.endpoints.values():
+            one.kill()
 
     def restore(self, region: str) -> None:
-        self.cluster.how = {}
+        for one in self.cluster.endpoints.values():
+            one.restore()
 
 
 class TestRoutingControl(DnsSuite):
     @pytest.fixture
     def world(
-        self, cluster: Cluster, control: Callable[..., RoutingControl], monkeypatch: pytest.MonkeyPatch
+        self, routing_controls: Cluster, control: Callable[..., RoutingControl], monkeypatch: pytest.MonkeyPatch
     ) -> DnsWorld:
         made = _Controlled("routing-control", control, (), "", monkeypatch)
-        made.cluster = cluster
+        made.cluster = routing_controls
         return made
 
 
-def test_both_states_go_in_one_request(cluster: Cluster, control: Callable[..., RoutingControl]) -> None:
-    www = control()
-    www.shift(TO_WEST, expect=known(www.read()), call=call())
-    assert cluster.states == {ARN[EAST]: "Off", ARN[WEST]: "On"}
-    assert cluster.updates() == 1
-
-
-@pytest.mark.parametrize("how", ["closed", "busy", "lost"])
-def test_four_endpoints_that_are_gone_leave_one_that_does(
-    cluster: Cluster, control: Callable[..., RoutingControl], how: str
+def test_both_states_go_in_one_request(
+    routing_controls: Cluster, arns: dict[str, str], control: Callable[..., RoutingControl], controlled: ZoneServer
 ) -> None:
     www = control()
+    www.shift(TO_WEST, expect=known(www.read()), call=call())
+    assert routing_controls.panel.changes == [{arns[EAST]: "Off", arns[WEST]: "On"}]
+    assert heard(www, controlled) == {controlled.address: (ADDRESS[WEST],)}
+
+
+@pytest.mark.parametrize("how", ["kill", "be_unavailable", "silence", "lose_answers"])
+def test_four_endpoints_that_are_gone_leave_one_that_does(
+    routing_controls: Cluster, control: Callable[..., RoutingControl], how: str
+) -> None:
+    www = control(answer_within="10s")
     seen = known(www.read())
-    cluster.how = dict.fromkeys(REGIONS[:4], how)
-    www.shift(TO_WEST, expect=seen, call=call())
+    for region in REGIONS[:4]:
+        getattr(routing_controls.endpoints[region], how)()
+    www.shift(TO_WEST, expect=seen, call=call(seconds=15))
     assert known(www.read()).weights == TO_WEST
-    assert {region for region, operation in cluster.asked if operation == "UpdateRoutingControlStates"} >= {REGIONS[4]}
+    assert routing_controls.panel.states() == {"east": "Off", "west": "On"}
 
 
-def test_the_order_of_the_endpoints_is_drawn(cluster: Cluster, control: Callable[..., RoutingControl]) -> None:
+def test_the_order_of_the_endpoints_is_drawn(routing_controls: Cluster, arns: dict[str, str], sdk: Any) -> None:
     one = resource(
         "routing-control",
-        {"name": NAME, "endpoints": [{"url": cluster.urls[region], "region": region} for region in REGIONS]},
-        {name: {"answers": [ADDRESS[name]], "control": ARN[name]} for name in ADDRESS},
+        {"name": NAME, "endpoints": endpoints(routing_controls), "answer_within": "60s"},
+        {name: {"answers": [ADDRESS[name]], "control": arns[name]} for name in ADDRESS},
     )
     www = RoutingControl(one, topology(), asking(one))
-    for _ in range(40):
+    for _ in range(8):
         known(www.read())
-    assert len({region for region, _ in cluster.asked}) > 1
+    assert sum(endpoint.asked > 0 for endpoint in routing_controls.endpoints.values()) > 1
 
 
 def test_a_safety_rule_refuses_for_good_unless_it_is_named(
-    cluster: Cluster, control: Callable[..., RoutingControl]
+    routing_controls: Cluster, arns: dict[str, str], control: Callable[..., RoutingControl]
 ) -> None:
-    cluster.rules[RULE] = lambda states: states[ARN[EAST]] == "On"
+    rule = routing_controls.panel.assertion(arns[EAST])
     www = control()
     with pytest.raises(Permanent, match="A safety rule") as refused:
         www.shift(TO_WEST, expect=known(www.read()), call=call())
     assert "override_safety_rules" in refused.value.to_do
     assert known(www.read()).weights == TO_EAST
-    named = control(override_safety_rules=[RULE])
+    named = control(override_safety_rules=[rule])
     named.shift(TO_WEST, expect=known(named.read()), call=call())
     assert known(named.read()).weights == TO_WEST
 
 
 def test_every_control_off_is_read_as_what_it_does_and_never_ordered(
-    cluster: Cluster, control: Callable[..., RoutingControl]
+    routing_controls: Cluster, control: Callable[..., RoutingControl]
 ) -> None:
     www = control()
     with pytest.raises(Permanent, match="Every routing control would be Off"):
         www.shift({EAST: 0, WEST: 0}, expect=known(www.read()), call=call())
-    cluster.states = dict.fromkeys(ARN.values(), "Off")
+    for one in routing_controls.panel.controls.values():
+        one.state = "Off"
     state = known(www.read())
     assert state.weights == {EAST: 100, WEST: 100}, "Route 53 answers as if all were On"
     www.shift(TO_WEST, expect=state, call=call())
@@ -364,39 +374,41 @@ def test_every_control_off_is_read_as_what_it_does_and_never_ordered(
 
 
 def test_a_run_that_lost_its_lease_between_two_endpoints_stops(
-    cluster: Cluster, control: Callable[..., RoutingControl]
+    routing_controls: Cluster, control: Callable[..., RoutingControl]
 ) -> None:
-    cluster.how = {REGIONS[0]: "busy"}
     www = control()
+    seen = known(www.read())
+    routing_controls.endpoints[REGIONS[0]].be_unavailable()
     checked: list[int] = []
 
     def check() -> None:
         checked.append(1)
-        if cluster.updates():
+        if len(checked) > 1:
             raise LeaseLost("Another worker took over.")
 
     with pytest.raises(LeaseLost):
-        www.shift(TO_WEST, expect=known(www.read()), call=call(check=check))
-    assert known(www.read()).weights == TO_EAST
+        www.shift(TO_WEST, expect=seen, call=call(check=check))
     assert len(checked) == 2
+    assert routing_controls.panel.changes == []
 
 
-def test_where_no_endpoint_answers_the_outcome_is_an_error_of_ours_within_the_calls_time(
-    cluster: Cluster, control: Callable[..., RoutingControl]
+def test_where_no_endpoint_answers_the_outcome_is_an_error_of_ours(
+    routing_controls: Cluster, control: Callable[..., RoutingControl]
 ) -> None:
-    www = control()
+    www = control(answer_within="5s")
     seen = known(www.read())
-    cluster.how = dict.fromkeys(REGIONS, "lost")
+    for one in routing_controls.endpoints.values():
+        one.silence()
     with pytest.raises(CloudfailError):
         www.shift(TO_WEST, expect=seen, call=call(seconds=10))
     assert isinstance(www.read(), Unknown)
 
 
-def test_a_control_for_each_region_is_needed(control: Callable[..., RoutingControl], cluster: Cluster) -> None:
+def test_a_control_for_each_region_is_needed(routing_controls: Cluster, arns: dict[str, str], sdk: Any) -> None:
     one = resource(
         "routing-control",
-        {"name": NAME, "endpoints": [{"url": cluster.urls[EAST], "region": EAST}]},
-        {name: {"answers": [ADDRESS[name]], "control": ARN[EAST]} for name in ADDRESS},
+        {"name": NAME, "endpoints": endpoints(routing_controls)},
+        {name: {"answers": [ADDRESS[name]], "control": arns[EAST]} for name in ADDRESS},
     )
     with pytest.raises(Permanent, match="a routing control for each"):
         routing_control.RoutingControl(one, topology(), asking(one))

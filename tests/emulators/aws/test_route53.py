@@ -26,14 +26,16 @@ from tests.emulators.aws.dns_world import (
     ZoneFile,
     asking,
     call,
+    heard,
     known,
     record,
     resource,
+    serving,
     topology,
 )
 from tests.emulators.aws.emulator import Emulator
 from tests.emulators.aws.faults import Proxy, proxy
-from tests.emulators.aws.names_server import NamesServer, serving
+from tests.emulators.aws.zone_server import ZoneServer
 
 ENDPOINT = "AWS_ENDPOINT_URL_ROUTE_53"
 CHANGE = b"ChangeResourceRecordSetsRequest"
@@ -50,13 +52,13 @@ def zone(sdk: Any) -> ZoneFile:
 
 
 @pytest.fixture
-def names(zone: ZoneFile) -> Iterator[NamesServer]:
+def names(zone: ZoneFile) -> Iterator[ZoneServer]:
     with serving(zone) as one:
         yield one
 
 
 @pytest.fixture
-def port(zone: ZoneFile, names: NamesServer) -> Port:
+def port(zone: ZoneFile, names: ZoneServer) -> Port:
     def make(
         members: Mapping[str, Any] = ADDRESS,
         *,
@@ -252,23 +254,23 @@ def test_a_health_check_that_the_file_does_not_name_keeps_its_record_set_in_the_
 
 
 def test_a_failover_leaves_nothing_that_a_health_check_could_bring_back(
-    aws: Emulator, zone: ZoneFile, port: Port, names: NamesServer
+    aws: Emulator, zone: ZoneFile, port: Port, names: ZoneServer
 ) -> None:
     www = of_routing(zone, port, "failover", aws.port)()
     there = zone.sets()
     www.shift(TO_WEST, expect=known(www.read()), call=call(1))
     assert [one["SetIdentifier"] for one in zone.sets()] == [WEST]
-    assert known(www.resolve()) == {names.address: (ADDRESS[WEST],)}
+    assert heard(www, names) == {names.address: (ADDRESS[WEST],)}
     www.shift(TO_EAST, expect=known(www.read()), call=call(2))
     assert zone.sets() == there
-    assert known(www.resolve()) == {names.address: (ADDRESS[EAST],)}
+    assert heard(www, names) == {names.address: (ADDRESS[EAST],)}
     with pytest.raises(Permanent, match="one region"):
         www.shift({EAST: 1, WEST: 1}, expect=known(www.read()), call=call(3))
 
 
 @pytest.mark.parametrize("routing", ["latency", "multivalue"])
 def test_record_sets_without_a_weight_are_there_or_not(
-    zone: ZoneFile, port: Port, names: NamesServer, routing: str
+    zone: ZoneFile, port: Port, names: ZoneServer, routing: str
 ) -> None:
     own: dict[str, dict[str, Any]] = {
         one: {"Region": one} if routing == "latency" else {"MultiValueAnswer": True} for one in ADDRESS
@@ -281,7 +283,7 @@ def test_record_sets_without_a_weight_are_there_or_not(
     assert both.one_at_a_time is (routing == "latency")
     www.shift(TO_WEST, expect=both, call=call(1))
     assert [one["SetIdentifier"] for one in zone.sets()] == [WEST]
-    assert known(www.resolve()) == {names.address: (ADDRESS[WEST],)}
+    assert heard(www, names) == {names.address: (ADDRESS[WEST],)}
     www.shift({EAST: 100, WEST: 100}, expect=known(www.read()), call=call(2))
     assert zone.sets() == there
 
@@ -307,12 +309,12 @@ def test_a_disabled_health_check_between_two_regions_is_refused(
 
 
 def test_an_alias_is_recognised_by_the_addresses_of_its_target(
-    aws: Emulator, zone: ZoneFile, port: Port, names: NamesServer
+    aws: Emulator, zone: ZoneFile, port: Port, names: ZoneServer
 ) -> None:
     www = of_routing(zone, port, "alias", aws.port)()
-    assert known(www.resolve()) == {names.address: ("web.use1.shop.example.",)}
+    assert heard(www, names) == {names.address: ("web.use1.shop.example.",)}
     zone.put(record("192.0.2.77", "web.use1.shop.example"))
-    assert known(www.resolve()) == {names.address: ("web.use1.shop.example.",)}, "its addresses may change"
+    assert heard(www, names) == {names.address: ("web.use1.shop.example.",)}, "its addresses may change"
     zone.put(record("192.0.2.99", "web.other.shop.example"))
     zone.put(
         {
@@ -324,7 +326,7 @@ def test_an_alias_is_recognised_by_the_addresses_of_its_target(
             },
         }
     )
-    assert known(www.resolve()) == {names.address: ("192.0.2.99",)}, "what nobody wrote down is said as it is"
+    assert heard(www, names) == {names.address: ("192.0.2.99",)}, "what nobody wrote down is said as it is"
 
 
 # ---- faults
@@ -413,14 +415,14 @@ def test_a_stale_read_costs_a_conflict_and_nothing_else(zone: ZoneFile, port: Po
     assert known(port().read()).weights == TO_WEST
 
 
-def test_resolvers_that_do_not_answer_or_lag_complete_nothing(zone: ZoneFile, port: Port, names: NamesServer) -> None:
+def test_resolvers_that_do_not_answer_or_lag_complete_nothing(zone: ZoneFile, port: Port, names: ZoneServer) -> None:
     zone.put(record(ADDRESS[EAST]))
     www = port(answer_within="2s")
     names.freeze()
     www.shift(TO_WEST, expect=known(www.read()), call=call())
     assert known(www.read()).answers == (ADDRESS[WEST],), "the control plane says so"
     assert known(www.resolve()) == {names.address: (ADDRESS[EAST],)}, "and nobody is answered so"
-    names.silent = True
+    names.silence()
     assert isinstance(www.resolve(), Unknown)
 
 

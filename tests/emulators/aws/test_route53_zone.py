@@ -28,14 +28,16 @@ from tests.emulators.aws.dns_world import (
     ZoneFile,
     asking,
     call,
+    heard,
     known,
     record,
     resource,
+    serving,
     topology,
 )
 from tests.emulators.aws.emulator import Emulator
 from tests.emulators.aws.faults import proxy
-from tests.emulators.aws.names_server import NamesServer, serving
+from tests.emulators.aws.zone_server import ZoneServer
 
 ENDPOINT = "AWS_ENDPOINT_URL_ROUTE_53"
 TO_WEST = {EAST: 0, WEST: 100}
@@ -51,13 +53,13 @@ def zone(sdk: Any) -> ZoneFile:
 
 
 @pytest.fixture
-def names(zone: ZoneFile) -> Iterator[NamesServer]:
+def names(zone: ZoneFile) -> Iterator[ZoneServer]:
     with serving(zone) as one:
         yield one
 
 
 @pytest.fixture
-def make(zone: ZoneFile, names: NamesServer) -> Make:
+def make(zone: ZoneFile, names: ZoneServer) -> Make:
     def port(
         listed: tuple[str, ...] = SOME,
         members: Any = ADDRESS,
@@ -117,18 +119,18 @@ def test_each_batch_is_one_effect_and_the_look_says_how_far_it_has_come(zone: Zo
     assert Counter(one["ResourceRecords"][0]["Value"] for one in zone_sets(zone)) == {ADDRESS[WEST]: 1100}
 
 
-def test_names_under_a_suffix_keep_their_first_labels(zone: ZoneFile, make: Make, names: NamesServer) -> None:
+def test_names_under_a_suffix_keep_their_first_labels(zone: ZoneFile, make: Make, names: ZoneServer) -> None:
     zone.put(*(record(f"{name}.use1.edge.example.", whole(name), "CNAME") for name in ("a", "b.c")))
     members = {EAST: {"suffix": "use1.edge.example"}, WEST: {"suffix": "usw2.edge.example"}}
     port = make(("a", "b.c"), members, type="CNAME")
     assert known(port.read()).weights == TO_EAST
-    assert known(port.resolve()) == {names.address: ("*.use1.edge.example.",)}
+    assert heard(port, names) == {names.address: ("*.use1.edge.example.",)}
     port.shift(TO_WEST, expect=known(port.read()), call=call())
     assert {one["ResourceRecords"][0]["Value"] for one in zone_sets(zone)} == {
         "a.usw2.edge.example.",
         "b.c.usw2.edge.example.",
     }
-    assert known(port.resolve()) == {names.address: ("*.usw2.edge.example.",)}
+    assert heard(port, names) == {names.address: ("*.usw2.edge.example.",)}
     with pytest.raises(Permanent, match="one region"):
         port.shift({EAST: 1, WEST: 1}, expect=known(port.read()), call=call())
 
