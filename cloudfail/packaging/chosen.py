@@ -11,7 +11,7 @@ from cloudfail import config as configuration
 from cloudfail.actions.catalog import ACTIONS
 from cloudfail.errors import Refused
 from cloudfail.lint import Severity, lint
-from cloudfail.model.topology import Audit
+from cloudfail.model.topology import Audit, PortName
 from cloudfail.packaging.archive import Files
 from cloudfail.packaging.targets import Target
 from cloudfail.registry import EXTRAS, known
@@ -20,6 +20,8 @@ from cloudfail.stores import GROUP as STORES
 
 _NOTHING = "Nothing was written."
 _ON_DISK = ("sqlite", "memory")
+# Whose databases are asked over SQL, by a driver that their own extra does not hold.
+_OVER_SQL = ("aws",)
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ def needs_of(config: Path, runbooks: Sequence[Path], target: Target) -> Needs:
         schemes |= {url.partition(":")[0] for url in topology.audit.anchors}
         files |= _for_anchors(topology.audit, config)
     extras |= {EXTRA_OF[one] for one in schemes if one in EXTRA_OF}
+    if any(one.port is PortName.DATABASE and one.provider in _OVER_SQL for one in topology.resources.values()):
+        extras.add("postgres")
     if topology.policy.approvers or topology.audit is not None:
         extras.add("signing")
     others = [entry for name, entry in known().items() if name in providers - set(EXTRAS)]

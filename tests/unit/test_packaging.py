@@ -220,6 +220,22 @@ def test_the_extras_are_the_clouds_own_and_what_the_files_name(
     assert sorted(needs.files) == ["cloudfail.yaml", "runbooks/evacuate.yaml"]
 
 
+def test_a_database_of_aws_brings_what_reaches_it_over_sql(tmp_path: Path) -> None:
+    (tmp_path / "cloudfail.yaml").write_text(
+        f"""application: shop
+objectives: {{rto: 15m, rpo: 30s}}
+regions:
+  us-east-1: {{provider: aws, account: "111111111111"}}
+  us-west-2: {{provider: aws, account: "111111111111"}}
+primary: us-east-1
+state: "{WITNESS}"
+resources:
+  orders: {{database: aurora-global, id: orders, members: {{us-east-1: orders-e, us-west-2: orders-w}}}}
+"""
+    )
+    assert chosen.needs_of(tmp_path / "cloudfail.yaml", [], target_of("aws")).extras == ("aws", "postgres")
+
+
 def test_signed_approvals_bring_what_checks_signatures(tmp_path: Path) -> None:
     public = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     Site(tmp_path, state=WITNESS, approvers=(f"alice {public}",)).close()

@@ -23,6 +23,7 @@ from cloudfail_aws.database.global_moves import Moves
 from cloudfail_aws.database.marks import refuse_older
 from cloudfail_aws.database.members import fencing_of, plane_of
 from cloudfail_aws.database.options import AuroraGlobalOptions, ClusterMember
+from cloudfail_aws.database.time_left import Timed
 from cloudfail_postgres.plane import Seen, shut_out
 from cloudfail_postgres.session import SessionError
 
@@ -41,10 +42,10 @@ class AuroraGlobal:
         members = {region: ClusterMember.model_validate(member) for region, member in resource.members.items()}
         names = {region: one.cluster for region, one in members.items()}
         asking = Asking.of(resource, topology, clients)
-        seconds = float(self.options.answer_within)
+        seconds = float(self.options.api_within)
         self.clusters = GlobalClusters(asking, "rds", resource.id, names, seconds=seconds)
         self.plane = plane_of(members, self.options)
-        self.fencing = fencing_of(members, self.options, self.plane, asking)
+        self.fencing = fencing_of(members, self.options, self.plane, asking, sort="cluster", names=names)
         self._moves = Moves(self.clusters, self.plane, self.fencing)
         self._regions = tuple(members)
 
@@ -124,6 +125,7 @@ class AuroraGlobal:
         self.fencing.lift(source, expect, call)
 
     def failover(self, source: str, target: str, *, expect: DatabaseState, call: Call) -> None:
+        timed = Timed(call)
         seen: Seen | None = None
         if self.plane.has(target):
             try:
@@ -147,13 +149,13 @@ class AuroraGlobal:
         if member.writer:
             if seen is not None and not seen.sight.recovery:
                 refuse_older(seen.sight.epoch, call, f"{target}'s database")
-                self.plane.admit(target, call)
+                self.plane.admit(target, timed.left)
             return
         now = _version(target, seen, known) if seen is not None else f"{target}/unseen/{_api(known)}"
         if now != expect.version:
             raise Conflict(f"{target} is {now}, not {expect.version} as it was seen.")
         refuse_older(self.clusters.epoch(member), call, f"{self.clusters.cluster(target)} in {target}")
-        self.clusters.fail_over(member, call)
+        self.clusters.fail_over(member, timed.left)
 
     def switchover_state(self, source: str, target: str) -> Known[Progress] | Unknown:
         return self._moves.switchover_state(source, target)

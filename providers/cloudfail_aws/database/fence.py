@@ -3,19 +3,20 @@
 `logins` acts over SQL and needs nothing of the old region but the server itself; it is proven by writes that the server
 refused, over a connection opened before and over a new one. `network-acl` needs EC2's control plane there, and is for
 the server that does not answer: what it stands for is said, and is no proof, unless the operator gave their word.
+`security-group` needs RDS's control plane there, and only keeps new connections out.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Protocol
 
 from cloudfail.errors import Conflict, Transient
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import FenceOutcome, FenceState
 from cloudfail.ports import Call
-from cloudfail_aws.database import network_acl
-from cloudfail_aws.database.network_acl import NetworkAclFence
+from cloudfail_aws.database.time_left import Timed
 from cloudfail_postgres.logins import give_back, revoke
 from cloudfail_postgres.managed import Sight, look
 from cloudfail_postgres.plane import Plane
@@ -25,12 +26,29 @@ from cloudfail_postgres.write_proof import Proof, Tried, try_held, try_new
 LOGINS = "logins"
 
 
+class Network(Protocol):
+    """A method that acts on the way to the server. cuts: whether connections that were made before end too."""
+
+    name: str
+    cuts: bool
+
+    def has(self, region: str) -> bool: ...
+
+    def prevents(self, region: str) -> bool: ...
+
+    def standing(self, region: str) -> Known[bool] | Unknown: ...
+
+    def apply(self, region: str, call: Call) -> None: ...
+
+    def lift(self, region: str, call: Call) -> None: ...
+
+
 class Fencing:
     """The fence verbs of one database. order: the methods as they are declared."""
 
-    def __init__(self, plane: Plane, acls: NetworkAclFence, order: Sequence[str], regions: Sequence[str]) -> None:
+    def __init__(self, plane: Plane, networks: Sequence[Network], order: Sequence[str], regions: Sequence[str]) -> None:
         self._plane = plane
-        self._acls = acls
+        self._networks = {one.name: one for one in networks if one.name in order}
         self._order = tuple(order)
         self._regions = tuple(regions)
 
@@ -43,10 +61,9 @@ class Fencing:
         except SessionError as error:
             silence = str(error)
         standing, left, words = self._methods(source, sight)
-        if network_acl.NAME in standing and self._acls.prevents(source):
-            evidence = (
-                f"network ACLs deny the port to everybody, and `prevents` says that there is no other way in {source}"
-            )
+        preventing = [name for name in standing if name != LOGINS and self._networks[name].prevents(source)]
+        if preventing:
+            evidence = f"{preventing[0]} stands in {source}, and `prevents` says that there is no other way in"
             return self._known(FenceOutcome.PREVENTED, evidence, source, sight)
         if sight is None:
             if left:
@@ -72,8 +89,8 @@ class Fencing:
                 elif not sight.recovery:
                     fence = sight.fence_of(source)
                     (standing if fence is not None and fence.standing else left).append(name)
-            elif self._acls.has(source):
-                read = self._acls.standing(source)
+            elif self._networks[name].has(source):
+                read = self._networks[name].standing(source)
                 if isinstance(read, Unknown):
                     words.append(read.reason)
                 elif read.value:
@@ -110,18 +127,30 @@ class Fencing:
         return Known(FenceState(outcome, evidence, f"{outcome}/{','.join(left)}/{epoch}", epoch, left), time.time())
 
     def shuts(self, region: str) -> bool:
-        """Whether network ACLs of ours are seen to deny everybody the member in this region."""
-        if network_acl.NAME not in self._order or not self._acls.has(region):
+        """Whether a method of ours is seen to keep new connections from the member in this region."""
+        return any(self._stands(one, region) for one in self._networks.values())
+
+    def cuts(self, region: str) -> bool:
+        """Whether one is seen to that cuts those which were made before, too."""
+        return any(one.cuts and self._stands(one, region) for one in self._networks.values())
+
+    @staticmethod
+    def _stands(network: Network, region: str) -> bool:
+        if not network.has(region):
             return False
-        read = self._acls.standing(region)
+        read = network.standing(region)
         return isinstance(read, Known) and read.value
 
     def open_network(self, region: str, call: Call) -> None:
-        """Take the deny entries away from a member that has become a replica: its fence has done its work."""
-        self._acls.lift(region, call)
+        """Take back what stands on the way to this member: its fence is lifted, or has done its work."""
+        timed = Timed(call)
+        for network in self._networks.values():
+            if network.has(region):
+                network.lift(region, timed.left)
 
     def apply(self, source: str, expect: FenceState, call: Call) -> None:
         """ports.Database.fence."""
+        timed = Timed(call)
         seen = self.state(source)
         if isinstance(seen, Unknown):
             raise Transient(f"The fence on {source} cannot be read: {seen.reason}.")
@@ -130,18 +159,20 @@ class Fencing:
             return
         if now.version != expect.version or not expect.methods_left:
             raise Conflict(f"The fence on {source} is {now.version}, not {expect.version} as it was seen.")
-        if expect.methods_left[0] == network_acl.NAME:
-            self._acls.apply(source, call)
+        network = self._networks.get(expect.methods_left[0])
+        if network is not None:
+            network.apply(source, timed.left)
             return
         try:
             endpoint = self._plane.endpoint(source)
         except SessionError as error:
             raise Transient(f"{source} does not answer: {error}.") from error
-        revoke(endpoint, call)
+        revoke(endpoint, timed.left)
 
     def lift(self, source: str, expect: FenceState, call: Call) -> None:
         """ports.Database.unfence. Refused while another member is a writer: then the fence is what keeps the writer
         single (invariant I1)."""
+        timed = Timed(call)
         for other in self._regions:
             if other == source:
                 continue
@@ -151,8 +182,7 @@ class Fencing:
                 continue
             if not sight.recovery:
                 raise Conflict(f"{other} is a primary: lifting the fence on {source} could make two writers.")
-        if self._acls.has(source) and network_acl.NAME in self._order:
-            self._acls.lift(source, call)
+        self.open_network(source, timed.left)
         if not self._plane.has(source):
             return
         try:
@@ -164,4 +194,4 @@ class Fencing:
             return
         if fence.epoch > call.epoch or (expect.epoch is not None and fence.epoch != expect.epoch):
             raise Conflict(f"The fence on {source} carries epoch {fence.epoch}, not {expect.epoch} as it was seen.")
-        give_back(endpoint, source, fence.roles, call)
+        give_back(endpoint, source, fence.roles, timed.left)

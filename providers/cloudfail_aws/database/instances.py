@@ -14,6 +14,8 @@ from cloudfail.errors import CloudfailError, Permanent, Transient
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.database.marks import epoch_in, mark
+from cloudfail_aws.database.security_group import TAG as GROUPS
+from cloudfail_aws.database.time_left import Timed
 from cloudfail_aws.errors import code_of
 
 
@@ -103,10 +105,11 @@ class Instances:
 
     def promote(self, region: str, instance: Instance, backup_days: int | None, call: Call) -> None:
         """Mark, then order. One-way: no call makes it a replica again. It loses what was not replicated."""
-        self.tag(region, instance.arn, call)
+        timed = Timed(call)
+        self.tag(region, instance.arn, timed.left)
         backups: dict[str, Any] = {} if backup_days is None else {"BackupRetentionPeriod": backup_days}
         self._asking.change(
-            "rds", region, "promote_read_replica", call=call, DBInstanceIdentifier=instance.name, **backups
+            "rds", region, "promote_read_replica", call=timed.left, DBInstanceIdentifier=instance.name, **backups
         )
 
     def take_snapshot(self, region: str, instance: Instance, name: str, call: Call) -> None:
@@ -149,7 +152,11 @@ def _as_before(old: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, A
         for key in ("DBInstanceClass", "MultiAZ", "PubliclyAccessible", "DeletionProtection", "CopyTagsToSnapshot")
         if key in old
     }
-    groups = [
+    # A fence by security group noted what it took the place of.
+    noted = next(
+        (str(one.get("Value", "")).split() for one in old.get("TagList") or () if one.get("Key") == GROUPS), []
+    )
+    groups = noted or [
         one.get("VpcSecurityGroupId") for one in old.get("VpcSecurityGroups") or () if one.get("VpcSecurityGroupId")
     ]
     if groups:

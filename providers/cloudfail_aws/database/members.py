@@ -9,6 +9,7 @@ from cloudfail_aws.asking import Asking
 from cloudfail_aws.database.fence import Fencing
 from cloudfail_aws.database.network_acl import NetworkAclFence
 from cloudfail_aws.database.options import SqlMember, SqlOptions
+from cloudfail_aws.database.security_group import SecurityGroupFence
 from cloudfail_postgres.endpoint import Endpoint, with_password
 from cloudfail_postgres.plane import Plane
 
@@ -34,8 +35,21 @@ def plane_of(members: Mapping[str, SqlMember], options: SqlOptions) -> Plane:
     return Plane(endpoints, silent, stale_seconds=float(options.heartbeat_stale))
 
 
-def fencing_of(members: Mapping[str, SqlMember], options: SqlOptions, plane: Plane, asking: Asking) -> Fencing:
-    """The declared methods, for the members that say how."""
+def fencing_of(
+    members: Mapping[str, SqlMember],
+    options: SqlOptions,
+    plane: Plane,
+    asking: Asking,
+    *,
+    sort: str,
+    names: Mapping[str, str],
+) -> Fencing:
+    """The declared methods, for the members that say how. sort, names: as in SecurityGroupFence."""
     acls = {region: member.network for region, member in members.items() if member.network is not None}
-    fence = NetworkAclFence(asking, acls, seconds=float(options.answer_within))
-    return Fencing(plane, fence, options.fences, tuple(members))
+    closed = {region: member.closed_group for region, member in members.items() if member.closed_group is not None}
+    seconds = float(options.api_within)
+    networks = (
+        NetworkAclFence(asking, acls, seconds=seconds),
+        SecurityGroupFence(asking, sort, names, closed, seconds=seconds),
+    )
+    return Fencing(plane, networks, options.fences, tuple(members))

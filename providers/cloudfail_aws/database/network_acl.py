@@ -17,6 +17,7 @@ from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.database.marks import epoch_in, mark, refuse_older
 from cloudfail_aws.database.options import NetworkAcls
+from cloudfail_aws.database.time_left import Timed
 
 NAME = "network-acl"
 _EVERYBODY = (("CidrBlock", "0.0.0.0/0"), ("Ipv6CidrBlock", "::/0"))
@@ -24,6 +25,9 @@ _EVERYBODY = (("CidrBlock", "0.0.0.0/0"), ("Ipv6CidrBlock", "::/0"))
 
 class NetworkAclFence:
     """Of one database: region -> the ACLs of that member's subnets."""
+
+    name = NAME
+    cuts = True
 
     def __init__(self, asking: Asking, members: Mapping[str, NetworkAcls], *, seconds: float) -> None:
         self._asking = asking
@@ -54,7 +58,7 @@ class NetworkAclFence:
 
     def apply(self, region: str, call: Call) -> None:
         """Write what is missing, the mark first. An entry of somebody else's under our number is left alone."""
-        wanted = self._members[region]
+        wanted, timed = self._members[region], Timed(call)
         for acl in self._read(region):
             refuse_older(epoch_in(acl.get("Tags") or ()), call, str(acl.get("NetworkAclId")))
             missing = _missing(acl, wanted)
@@ -67,10 +71,10 @@ class NetworkAclFence:
                     "Free the number, or give `network: {rule: …}` another one that comes before all others.",
                 )
             if missing:
-                self._mark(region, acl, call)
+                self._mark(region, acl, timed.left)
             for number, key, block in missing:
                 self._asking.change(
-                    "ec2", region, "create_network_acl_entry", call=call,
+                    "ec2", region, "create_network_acl_entry", call=timed.left,
                     NetworkAclId=acl["NetworkAclId"], RuleNumber=number, Protocol="6", RuleAction="deny", Egress=False,
                     PortRange={"From": wanted.port, "To": wanted.port}, **{key: block},
                 )  # fmt: skip
@@ -78,15 +82,15 @@ class NetworkAclFence:
 
     def lift(self, region: str, call: Call) -> None:
         """Take our entries away again, and no others."""
-        wanted = self._members[region]
+        wanted, timed = self._members[region], Timed(call)
         for acl in self._read(region):
             refuse_older(epoch_in(acl.get("Tags") or ()), call, str(acl.get("NetworkAclId")))
             ours = [number for number, key, block in _entries(wanted) if _stands(acl, wanted, number, key, block)]
             if ours:
-                self._mark(region, acl, call)
+                self._mark(region, acl, timed.left)
             for number in ours:
                 self._asking.change(
-                    "ec2", region, "delete_network_acl_entry", call=call,
+                    "ec2", region, "delete_network_acl_entry", call=timed.left,
                     NetworkAclId=acl["NetworkAclId"], RuleNumber=number, Egress=False,
                 )  # fmt: skip
 

@@ -15,6 +15,7 @@ from cloudfail.config.fields import PositiveDuration, Shape
 from cloudfail_postgres.secret import SecretRef
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z](?:-?[A-Za-z0-9]){0,62}$")]
+GroupId = Annotated[str, Field(pattern=r"^sg-[0-9a-z]{1,40}$")]
 AclId = Annotated[str, Field(pattern=r"^acl-[0-9a-z]{1,40}$")]
 
 
@@ -34,13 +35,15 @@ class NetworkAcls(Shape):
 
 class SqlMember(Shape):
     """How cloudfail reaches a member over SQL. dsn: its own login; writer: an application's, for heartbeats, canaries
-    and the writes that prove a fence. Both go to this member's own endpoint, never to one that moves."""
+    and the writes that prove a fence. Both go to this member's own endpoint, never to one that moves. closed_group: a
+    security group without inbound rules, put in place of the member's own for the fence `security-group`."""
 
     dsn: str | None = None
     writer: str | None = None
     password: SecretRef | None = None
     writer_password: SecretRef | None = None
     network: NetworkAcls | None = None
+    closed_group: GroupId | None = None
 
     @model_validator(mode="after")
     def _both_logins(self) -> SqlMember:
@@ -71,14 +74,16 @@ class ClusterMember(SqlMember):
         return {"cluster": value} if isinstance(value, str) else value
 
 
-Fence = Literal["logins", "network-acl"]
+Fence = Literal["logins", "network-acl", "security-group"]
 
 
 class SqlOptions(Shape):
-    """fences: in the order in which they are tried."""
+    """fences: in the order in which they are tried. answer_within bounds a question to a server, api_within one to a
+    control plane, with its second attempts."""
 
-    fences: Annotated[tuple[Fence, ...], Field(strict=False)] = ("logins", "network-acl")
+    fences: Annotated[tuple[Fence, ...], Field(strict=False)] = ("logins", "network-acl", "security-group")
     answer_within: PositiveDuration = Seconds(2)
+    api_within: PositiveDuration = Seconds(8)
     heartbeat_stale: PositiveDuration = Seconds(10)
 
 

@@ -26,6 +26,7 @@ from cloudfail_aws.database.members import fencing_of, plane_of
 from cloudfail_aws.database.options import InstanceMember, RdsReplicaOptions
 from cloudfail_aws.database.replica_follow import Following
 from cloudfail_aws.database.replica_switchover import Switchover
+from cloudfail_aws.database.time_left import Timed
 from cloudfail_postgres.plane import Seen, shut_out
 from cloudfail_postgres.session import SessionError
 
@@ -39,10 +40,11 @@ class RdsReplica:
         self.options = RdsReplicaOptions.model_validate(dict(resource.options))
         members = {region: InstanceMember.model_validate(member) for region, member in resource.members.items()}
         asking = Asking.of(resource, topology, clients)
-        seconds = float(self.options.answer_within)
-        self._instances = Instances(asking, {region: one.instance for region, one in members.items()}, seconds=seconds)
+        seconds = float(self.options.api_within)
+        names = {region: one.instance for region, one in members.items()}
+        self._instances = Instances(asking, names, seconds=seconds)
         self.plane = plane_of(members, self.options)
-        self.fencing = fencing_of(members, self.options, self.plane, asking)
+        self.fencing = fencing_of(members, self.options, self.plane, asking, sort="instance", names=names)
         self._regions = tuple(members)
         self._switchover = Switchover(self)
         self._following = Following(self._instances, self.plane, self.fencing)
@@ -66,7 +68,7 @@ class RdsReplica:
         return Known(self._state(region, seen, instance), at)
 
     def _silent(self, region: str, silence: str, at: float) -> Known[DatabaseState] | Unknown:
-        """A server that does not answer is unknown, except behind network ACLs that deny everybody: then its silence is
+        """A server that does not answer is unknown, except where our own fence shuts the way to it: then its silence is
         the fence, and whoever lifts it must see that it is there."""
         if not self.fencing.shuts(region):
             return Unknown(f"{region}: {silence}", at)
@@ -76,7 +78,7 @@ class RdsReplica:
             return Unknown(f"{region}: {silence}, and neither does its control plane: {error}", at)
         if instance is None or instance.source:
             return Unknown(f"{region}: {silence}", at)
-        return Known(DatabaseState(Role.PRIMARY, False, 0, version="behind-network-acls"), at)
+        return Known(DatabaseState(Role.PRIMARY, False, 0, version="shut"), at)
 
     def _state(self, region: str, seen: Seen, instance: Instance | None) -> DatabaseState:
         sight = seen.sight
@@ -118,6 +120,7 @@ class RdsReplica:
         self.fencing.lift(source, expect, call)
 
     def failover(self, source: str, target: str, *, expect: DatabaseState, call: Call) -> None:
+        timed = Timed(call)
         try:
             seen = self.plane.look(target)
         except SessionError as error:
@@ -132,7 +135,7 @@ class RdsReplica:
         now = _version(target, seen, instance)
         if now != expect.version:
             raise Conflict(f"{target} is {now}, not {expect.version} as it was seen.")
-        self.promote(target, seen, instance, call)
+        self.promote(target, seen, instance, timed.left)
 
     def promote(self, target: str, seen: Seen, instance: Instance, call: Call) -> None:
         """The next effect of a promotion: the order, or, once the server is out of recovery, letting clients in."""

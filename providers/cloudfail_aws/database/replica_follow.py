@@ -18,6 +18,7 @@ from cloudfail.ports import Call
 from cloudfail_aws.database.fence import Fencing
 from cloudfail_aws.database.instances import Instance, Instances
 from cloudfail_aws.database.marks import refuse_older
+from cloudfail_aws.database.time_left import Timed
 from cloudfail_postgres.plane import Plane
 from cloudfail_postgres.session import SessionError
 
@@ -68,6 +69,7 @@ class Following:
             return Unknown(f"{region}: {error}", at)
 
     def act(self, region: str, upstream: str, expect: Progress, call: Call) -> None:
+        timed = Timed(call)
         try:
             stage = self._stage(region, upstream)
         except SessionError as error:
@@ -79,7 +81,7 @@ class Following:
             raise Conflict(f"{region} is at {now.version or now.detail}, not {expect.version} as it was seen.")
         if stage.member is not None:
             refuse_older(stage.member.epoch, call, f"{stage.member.name} in {region}")
-        self._do(stage, region, upstream, call)
+        self._do(stage, region, upstream, timed.left)
 
     def _do(self, stage: _Stage, region: str, upstream: str, call: Call) -> None:
         member, up = stage.member, stage.up
@@ -115,7 +117,7 @@ class Following:
         if member.status != READY:
             return _moving(f"RDS says that {member.name} is {member.status}")
         if self._fencing.shuts(region):
-            words = f"take the deny entries from {region}'s network ACLs: a replica takes no writes"
+            words = f"open the way to {region} again: a replica takes no writes"
             return _Stage(Progress(words, False, "", "shut", "open", f"open/{member.resource_id}"), "open")
         if not self._plane.look(region).sight.recovery:
             return _moving(f"RDS says that {member.name} is a replica; its server is in no recovery")
@@ -124,7 +126,7 @@ class Following:
     def _old(self, region: str, upstream: str, member: Instance) -> _Stage:
         if member.status != READY:
             return _moving(f"RDS says that {member.name} is {member.status}")
-        if not self._fencing.shuts(region) and self._plane.look(region).takes_writes:
+        if not self._fencing.cuts(region) and self._plane.look(region).takes_writes:
             return _moving(f"{region} still takes writes: fence it first (database.fence)")
         name = snapshot_name(member)
         kept = self._instances.snapshot(region, name)

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 
 import cloudfail_aws
-from cloudfail.errors import Conflict, Permanent
+from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import Role
 from cloudfail.testing.conformance import Calls, DatabaseSuite, eventually, known
 from cloudfail_aws.database.aurora_global import AuroraGlobal
 from cloudfail_aws.database.global_clusters import GlobalClusters, copy_name
-from tests.emulators.aws import databases
+from tests.emulators.aws import databases, faults
 from tests.emulators.aws.databases import EAST, WEST, World, WorldClients
+from tests.emulators.aws.emulator import Emulator
 from tests.local import servers
 from tests.local.conftest import pair, postgres_root, template
 
@@ -46,7 +47,7 @@ def made(clients: WorldClients, members: dict[str, Any], **options: Any) -> Auro
 def bare(rds: Callable[[str], Any]) -> tuple[AuroraGlobal, WorldClients]:
     """Its control plane alone, members written as in the documentation's example."""
     clients = WorldClients()
-    return made(clients, dict(PLAIN)), clients
+    return made(clients, dict(PLAIN), api_within="25s"), clients
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def world(rds: Callable[[str], Any], pair: Callable[..., servers.Pair]) -> Itera
         EAST: {"cluster": "orders-e", **databases.reached(one.east)},
         WEST: {"cluster": "orders-w", **databases.reached(one.west)},
     }
-    world = World("aurora-global", one, clients, lambda: made(clients, members, answer_within="1s"))
+    world = World("aurora-global", one, clients, lambda: made(clients, members, answer_within="2s", api_within="25s"))
     clients.then = {"FailoverGlobalCluster": world.promote_west, "SwitchoverGlobalCluster": world.change_places}
     yield world
     world.close()
@@ -181,6 +182,44 @@ def test_what_aws_kept_of_an_old_primary_is_found_by_its_name(
     assert (tail.name, tail.copy, tail.copied) == (name, copy_name(name), "")
     rds(EAST).create_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy_name(name), DBClusterIdentifier="orders-e")
     assert database.clusters.tails(EAST)[0].copied == "available"
+
+
+# ---- the network between
+
+
+@pytest.fixture
+def between(aws: Emulator, rds: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[faults.Proxy]:
+    """All that is asked from here on goes through here."""
+    with faults.proxy(aws.port) as made_:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", made_.url)
+        yield made_
+
+
+@pytest.mark.parametrize("how", ["closed", "silent", "busy"])
+def test_an_order_whose_answer_was_lost_is_looked_at_and_not_given_again(between: faults.Proxy, how: str) -> None:
+    clients = WorldClients()
+    database = made(clients, dict(PLAIN), api_within="25s")
+    state = known(database.read(WEST))
+    between.lose(b"Action=FailoverGlobalCluster", 1, how)
+    with pytest.raises(OutcomeUnknown):
+        database.failover(EAST, WEST, expect=state, call=Calls().make())
+    assert between.lost == 1
+    after = known(database.read(WEST))
+    assert after.role is Role.PRIMARY, "it had landed"
+    database.failover(EAST, WEST, expect=state, call=Calls().make())
+    assert len(clients.changes("FailoverGlobalCluster")) == 1
+
+
+def test_reads_without_an_answer_are_unknown_and_order_nothing(between: faults.Proxy) -> None:
+    clients = WorldClients()
+    database = made(clients, dict(PLAIN))
+    state = known(database.read(WEST))
+    between.lose(b"Action=DescribeGlobalClusters", 1000, "busy")
+    assert isinstance(database.read(WEST), Unknown)
+    assert isinstance(database.switchover_state(EAST, WEST), Unknown)
+    with pytest.raises((Transient, OutcomeUnknown)):
+        database.failover(EAST, WEST, expect=state, call=Calls().make())
+    assert not clients.done
 
 
 # ---- with servers

@@ -33,7 +33,7 @@ def test_the_line_of_the_design_loads_as_it_stands(tmp_path: Path) -> None:
     resource = loaded(tmp_path, line)
     assert (resource.id, resource.kind) == ("orders-global", "aurora-global")
     assert resource.members["us-west-2"]["cluster"] == "orders-w"
-    assert resource.options["fences"] == ("logins", "network-acl")
+    assert resource.options["fences"] == ("logins", "network-acl", "security-group")
 
 
 def test_a_member_may_say_how_it_is_reached_and_what_guards_it(tmp_path: Path) -> None:

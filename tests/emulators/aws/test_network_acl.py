@@ -56,7 +56,9 @@ class Account:
     def database(self, *fences: str, **network: Any) -> RdsReplica:
         east = {"instance": "orders-e", "network": {"acls": [self.acl], **network}}
         members = {EAST: east, WEST: "orders-w"}
-        one = databases.resource("rds-replica", members, fences=list(fences or ("logins", "network-acl")))
+        one = databases.resource(
+            "rds-replica", members, fences=list(fences or ("logins", "network-acl")), api_within="25s"
+        )
         return RdsReplica(one, databases.topology(one), self.clients)
 
 

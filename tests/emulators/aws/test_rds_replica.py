@@ -24,7 +24,7 @@ __all__ = ["pair", "postgres_root", "template"]
 
 
 @pytest.fixture
-def rds(moto: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+def rds(moto: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """An account with orders-e in us-east-1 and its replica orders-w in us-west-2; a client by region."""
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
@@ -51,20 +51,20 @@ def made(clients: WorldClients, members: dict[str, Any], **options: Any) -> RdsR
 
 
 @pytest.fixture
-def bare(rds: Callable[[str], Any]) -> Iterator[tuple[RdsReplica, WorldClients]]:
+def bare(rds: Callable[..., Any]) -> Iterator[tuple[RdsReplica, WorldClients]]:
     """Its control plane alone: no member says how it is reached over SQL."""
     clients = WorldClients()
-    yield made(clients, {EAST: "orders-e", WEST: "orders-w"}), clients
+    yield made(clients, {EAST: "orders-e", WEST: "orders-w"}, api_within="25s"), clients
 
 
 @pytest.fixture
-def world(rds: Callable[[str], Any], pair: Callable[..., servers.Pair]) -> Iterator[World]:
+def world(rds: Callable[..., Any], pair: Callable[..., servers.Pair]) -> Iterator[World]:
     one, clients = pair(), WorldClients()
     members = {
         EAST: {"instance": "orders-e", **databases.reached(one.east)},
         WEST: {"instance": "orders-w", **databases.reached(one.west)},
     }
-    world = World("rds-replica", one, clients, lambda: made(clients, members, answer_within="1s"))
+    world = World("rds-replica", one, clients, lambda: made(clients, members, answer_within="2s", api_within="25s"))
     clients.then = {
         "PromoteReadReplica": world.promote_west,
         "ModifyDBInstance": world.stop_east,
@@ -116,7 +116,7 @@ def test_a_replica_that_the_api_calls_promoted_is_one_still_while_its_server_is_
 
 
 @pytest.mark.lab
-def test_a_promotion_carries_the_epoch_and_an_older_one_is_refused(world: World, rds: Callable[[str], Any]) -> None:
+def test_a_promotion_carries_the_epoch_and_an_older_one_is_refused(world: World, rds: Callable[..., Any]) -> None:
     database = world.port()
     arn = rds(WEST).describe_db_instances(DBInstanceIdentifier="orders-w")["DBInstances"][0]["DBInstanceArn"]
     rds(WEST).add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "cloudfail:epoch", "Value": "20 r0"}])
@@ -158,9 +158,64 @@ def test_a_connection_opened_before_is_what_shows_that_a_fence_holds(world: Worl
     assert "opened before" in proven.evidence
 
 
+def groups(rds: Callable[..., Any], name: str = "orders-e") -> list[str]:
+    (one,) = rds(EAST).describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+    return [group["VpcSecurityGroupId"] for group in one["VpcSecurityGroups"]]
+
+
+@pytest.fixture
+def closed(rds: Callable[..., Any]) -> str:
+    """A group without inbound rules."""
+    made_ = rds(EAST, "ec2").create_security_group(GroupName="closed", Description="nobody")
+    return str(made_["GroupId"])
+
+
+def test_a_security_group_is_exchanged_and_put_back(rds: Callable[..., Any], closed: str) -> None:
+    clients = WorldClients()
+    east = {"instance": "orders-e", "closed_group": closed}
+    database = made(clients, {EAST: east, WEST: "orders-w"}, fences=["security-group"], api_within="25s")
+    before = groups(rds)
+    state = known(database.fence_state(EAST, WEST))
+    database.fence(EAST, WEST, expect=state, call=Calls().make(20))
+    assert groups(rds) == [closed]
+    standing = known(database.fence_state(EAST, WEST))
+    assert (standing.outcome, standing.methods_left) == (FenceOutcome.OWED, ())
+    with pytest.raises(Conflict):
+        database.unfence(EAST, expect=standing, call=Calls().make(19))
+    database.unfence(EAST, expect=standing, call=Calls().make(21))
+    assert groups(rds) == before
+    with pytest.raises(Conflict):
+        database.fence(EAST, WEST, expect=known(database.fence_state(EAST, WEST)), call=Calls().make(20))
+
+
+@pytest.mark.lab
+def test_a_security_group_alone_is_never_proven(
+    rds: Callable[..., Any],
+    pair: Callable[..., servers.Pair],
+    closed: str,
+) -> None:
+    """As AWS has it: the connection that was made before goes on, whatever the group says."""
+    one, clients = pair(), WorldClients()
+    members = {
+        EAST: {"instance": "orders-e", "closed_group": closed, **databases.reached(one.east)},
+        WEST: {"instance": "orders-w", **databases.reached(one.west)},
+    }
+    database = made(clients, members, fences=["security-group", "logins"], answer_within="2s", api_within="25s")
+    assert known(database.read(EAST)).writable
+    state = known(database.fence_state(EAST, WEST))
+    assert state.methods_left == ("security-group", "logins")
+    database.fence(EAST, WEST, expect=state, call=Calls().make())
+    assert groups(rds) == [closed]
+    shut = known(database.fence_state(EAST, WEST))
+    assert (shut.outcome, shut.methods_left) == (FenceOutcome.FAILED, ("logins",))
+    database.fence(EAST, WEST, expect=shut, call=Calls().make())
+    assert known(database.fence_state(EAST, WEST)).outcome is FenceOutcome.PROVEN
+    database.close()
+
+
 @pytest.mark.lab
 def test_what_the_old_instance_held_is_kept_before_a_replica_takes_its_name(
-    world: World, rds: Callable[[str], Any]
+    world: World, rds: Callable[..., Any]
 ) -> None:
     suite, database = DatabaseSuite(), world.port()
     suite.fence(world)
