@@ -8,15 +8,20 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from cloudfail.actions import Look, StepContext, Todo
+from cloudfail.actions.traffic import Switch
 from cloudfail.clock import SystemClock
+from cloudfail.model.plan import PlannedStep
 from cloudfail.model.topology import Objectives, PortName, Region, Resource, Topology
 from cloudfail.ports import Call, Kind
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.budget import Budget
 from cloudfail_aws.clients import Clients
 from cloudfail_aws.loadbalancer import KINDS
+from tests.emulators.aws.asked import Asked
 from tests.emulators.aws.front import ACCOUNT, Front
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -88,6 +93,56 @@ class World:
 
 def call(epoch: int = 10, *, seconds: float = 30.0, log: Callable[[str], None] = lambda _line: None) -> Call:
     return Call("r1", "traffic", epoch, "r1/traffic", seconds, lambda: None, log)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The world as `traffic.switch` of a failover from east to west looks at it: this balancer, and no checks."""
+
+    site: World
+    topology: Topology
+    step = PlannedStep("traffic", "traffic.switch", None, {"name": "edge", "to": WEST}, (), 300.0, 0.0, 0)
+
+    def loadbalancer(self, name: str) -> Any:
+        assert name == "edge"
+        return self.site.port()
+
+    @property
+    def context(self) -> StepContext:
+        return StepContext(self.step, "r1", EAST, WEST)
+
+
+class Idle:
+    """A state machine that says yes to everything, and does nothing."""
+
+    def __getattr__(self, _operation: str) -> Callable[[dict[str, Any], Asked], dict[str, Any]]:
+        return lambda given, what: {}
+
+
+def look(site: World) -> Look:
+    """What the step sees now."""
+    seen: Any = _seen(site)
+    return Switch().observe(seen, seen.context)
+
+
+def act(site: World, todo: Todo) -> None:
+    """What the step does about it."""
+    seen: Any = _seen(site)
+    Switch().act(seen, seen.context, todo, call())
+
+
+def success_that_nothing_follows_completes_nothing(site: World) -> None:
+    """The API's word for it is given, and the world is as before: the step is not done, and would act again."""
+    todo = look(site)
+    assert isinstance(todo, Todo)
+    act(site, todo)
+    again = look(site)
+    assert isinstance(again, Todo)
+    assert again.expect.weights == todo.expect.weights
+
+
+def _seen(site: World) -> Seen:
+    return Seen(site, topology("global-accelerator", {EAST: "e", WEST: "w"})[1])
 
 
 @contextlib.contextmanager

@@ -10,11 +10,25 @@ from typing import Any
 import botocore.session
 import pytest
 
+from cloudfail.actions import Done, Todo
 from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Transient
 from cloudfail.model.observation import Unknown
 from cloudfail.testing.conformance import LoadBalancerSuite, known
 from cloudfail_aws.loadbalancer.alb import Alb
-from tests.emulators.aws.balancing import EAST, WEST, ControlClients, World, call, listening, port_of, topology
+from tests.emulators.aws.balancing import (
+    EAST,
+    WEST,
+    ControlClients,
+    Idle,
+    World,
+    act,
+    call,
+    listening,
+    look,
+    port_of,
+    success_that_nothing_follows_completes_nothing,
+    topology,
+)
 from tests.emulators.aws.front import Front
 from tests.emulators.aws.standin import StandIn
 from tests.emulators.aws.standins.target_health import OPERATION, TargetHealth
@@ -346,6 +360,33 @@ def test_an_effect_whose_answer_was_lost_is_in_doubt_and_then_seen(world: Site, 
     assert seen.weights == {EAST: 0, WEST: 100}
     port.shift({EAST: 0, WEST: 100}, expect=seen, call=call())
     assert world.changes().count("ModifyListener") == 1
+
+
+def test_an_answer_that_breaks_off_is_no_answer(world: Site) -> None:
+    port = world.port()
+    state = known(port.read())
+    world.front.outages.cut(service="elbv2", operation="DescribeListeners")
+    assert isinstance(port.read(), Unknown)
+    world.front.outages.heal()
+    world.front.outages.cut(service="elbv2", operation="ModifyListener", times=1)
+    with pytest.raises(OutcomeUnknown):
+        port.shift({EAST: 0, WEST: 100}, expect=state, call=call())
+    assert known(port.read()).weights == {EAST: 0, WEST: 100}
+
+
+def test_success_that_nothing_follows_completes_nothing(world: Site, stand_in: Serve) -> None:
+    world.front.serve("elbv2", stand_in("elbv2", Idle()).answer, "ModifyListener")
+    success_that_nothing_follows_completes_nothing(world)
+
+
+def test_the_step_is_done_when_the_balancer_reads_so_and_says_who_stays(world: Site) -> None:
+    world.set(world.forward({EAST: 100, WEST: 0}, sticky=900))
+    todo = look(world)
+    assert isinstance(todo, Todo)
+    act(world, todo)
+    assert look(world) == Done(
+        "edge sends new requests to us-west-2 100; clients that it keeps where they were stay for up to 900 s"
+    )
 
 
 def test_throttling_that_ends_is_outlived_and_throttling_that_stays_is_transient(world: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import botocore.session
@@ -11,8 +12,19 @@ from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Transient
 from cloudfail.model.observation import Unknown
 from cloudfail.testing.conformance import Harness, LoadBalancerSuite, known
 from cloudfail_aws.loadbalancer.cloudfront import CloudFront
-from tests.emulators.aws.balancing import EAST, WEST, ControlClients, World, call, port_of, topology
+from tests.emulators.aws.balancing import (
+    EAST,
+    WEST,
+    ControlClients,
+    Idle,
+    World,
+    call,
+    port_of,
+    success_that_nothing_follows_completes_nothing,
+    topology,
+)
 from tests.emulators.aws.front import Front
+from tests.emulators.aws.standin import StandIn
 
 KIND = "cloudfront"
 UPDATE = {"service": KIND, "operation": "UpdateDistribution"}
@@ -183,6 +195,11 @@ def test_an_effect_whose_answer_was_lost_is_in_doubt_and_then_seen(world: Site) 
     assert seen.weights == {EAST: 0, WEST: 100}
     port.shift({EAST: 0, WEST: 100}, expect=seen, call=call())
     assert world.front.count(operation="UpdateDistribution") == 1
+
+
+def test_success_that_nothing_follows_completes_nothing(world: Site, stand_in: Callable[[str, Any], StandIn]) -> None:
+    world.front.serve(KIND, stand_in(KIND, Idle()).answer, "UpdateDistribution")
+    success_that_nothing_follows_completes_nothing(world)
 
 
 def test_throttled_is_transient_and_an_old_etag_s_other_name_is_a_conflict(world: Site) -> None:

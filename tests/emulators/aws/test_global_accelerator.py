@@ -12,6 +12,7 @@ from typing import Any
 import botocore.session
 import pytest
 
+from cloudfail.actions import Done, Moving, Todo
 from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Transient
 from cloudfail.model.observation import Unknown
 from cloudfail.testing.conformance import LoadBalancerSuite, known
@@ -22,10 +23,13 @@ from tests.emulators.aws.balancing import (
     WEST,
     ControlClients,
     World,
+    act,
     answers,
     call,
     listening,
+    look,
     port_of,
+    success_that_nothing_follows_completes_nothing,
     topology,
 )
 from tests.emulators.aws.front import Front
@@ -165,11 +169,20 @@ def test_while_it_is_not_deployed_it_is_moving_and_the_edge_does_as_before(world
     assert world.machine.at_edge(world.groups[EAST])["TrafficDialPercentage"] == 0.0
 
 
-def test_a_change_that_was_accepted_and_had_no_effect_is_not_read_as_done(world: Site) -> None:
+def test_success_that_nothing_follows_completes_nothing(world: Site) -> None:
     world.machine.obeying = False
-    port = world.port()
-    port.shift({EAST: 0, WEST: 100}, expect=known(port.read()), call=call())
-    assert known(port.read()).weights == {EAST: 100, WEST: 0}
+    success_that_nothing_follows_completes_nothing(world)
+
+
+def test_the_step_waits_until_the_edge_has_the_dials(world: Site) -> None:
+    world.machine.deploy_seconds = None
+    todo = look(world)
+    assert isinstance(todo, Todo)
+    act(world, todo)
+    assert isinstance(look(world), Moving)
+    world.machine.deploy_seconds = 0
+    world.sdk.update_endpoint_group(EndpointGroupArn=world.groups[EAST], TrafficDialPercentage=0)
+    assert isinstance(look(world), Done)
 
 
 def test_an_accelerator_that_is_disabled_is_unknown(world: Site) -> None:

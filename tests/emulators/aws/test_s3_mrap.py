@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,8 +13,20 @@ from cloudfail.errors import Conflict, OutcomeUnknown, Permanent
 from cloudfail.model.observation import Unknown
 from cloudfail.testing.conformance import Harness, LoadBalancerSuite, known
 from cloudfail_aws.loadbalancer.mrap import ENDPOINTS, Mrap
-from tests.emulators.aws.balancing import BY_NAME, EAST, WEST, ControlClients, World, call, port_of, topology
+from tests.emulators.aws.balancing import (
+    BY_NAME,
+    EAST,
+    WEST,
+    ControlClients,
+    Idle,
+    World,
+    call,
+    port_of,
+    success_that_nothing_follows_completes_nothing,
+    topology,
+)
 from tests.emulators.aws.front import ACCOUNT, Front
+from tests.emulators.aws.standin import StandIn
 
 KIND = "s3-mrap"
 S3 = "s3control"
@@ -195,6 +209,11 @@ def test_a_submit_without_an_answer_is_in_doubt_where_the_routes_are_neither(wor
     with pytest.raises(OutcomeUnknown):
         port.shift({EAST: 0, WEST: 100}, expect=state, call=replace(call(), check=meanwhile))
     assert world.routes() == {EAST: 100, WEST: 0, "eu-west-1": 100}
+
+
+def test_success_that_nothing_follows_completes_nothing(world: Site, stand_in: Callable[[str, Any], StandIn]) -> None:
+    world.front.serve(S3, stand_in(S3, Idle()).answer, SUBMIT)
+    success_that_nothing_follows_completes_nothing(world)
 
 
 def test_what_s3_refuses_is_refused_at_once(world: Site) -> None:
