@@ -91,4 +91,5 @@ def test_every_verb_is_control_plane_of_the_members_own_region_and_loses_nothing
     for kind in kinds:
         for facts in kind.verbs.values():
             assert (facts.plane, facts.home, facts.loses_data, facts.reversible) == ("control", "member", False, True)
+            assert facts.fencing == "watching", "the watch after a run looks at nothing else"
             assert facts.typical_seconds < facts.longest_seconds

@@ -42,8 +42,10 @@ def _lambda_concurrency(resource: Resource, topology: Topology) -> Any:
     return lambda_concurrency.build(resource, topology)
 
 
-def _verbs(typical_seconds: float, longest_seconds: float, fencing: str = "mark") -> dict[str, VerbFacts]:
-    """scale takes until the balancer counts the workers as healthy; hold is one answer."""
+def _verbs(typical_seconds: float, longest_seconds: float) -> dict[str, VerbFacts]:
+    """scale takes until the balancer counts the workers as healthy; hold is one answer. The epoch in the tags keeps an
+    older worker that looks again from acting. It stops no request that is on its way: only watching finds that."""
+    fencing = "watching"
     return {
         "scale": VerbFacts("control", "member", False, True, typical_seconds, longest_seconds, fencing),
         "hold": VerbFacts("control", "member", False, True, 3.0, 60.0, fencing),

@@ -56,7 +56,7 @@ KINDS: tuple[Kind, ...] = (
         build=_schedule,
         member=ScheduleMember,
         settle_seconds=3.0,
-        # The epoch stands in the description, which the same request replaces.
-        verbs={"enable": VerbFacts("control", "member", False, True, 5.0, 60.0, "mark")},
+        # The epoch stands in the description, and a request that is on its way would replace both.
+        verbs={"enable": VerbFacts("control", "member", False, True, 5.0, 60.0, "watching")},
     ),
 )

@@ -300,6 +300,14 @@ def test_a_schedule_that_somebody_else_changed_since_is_left_alone(cloud: Front)
     assert whole(cloud, name) == other
 
 
+def test_a_worker_of_an_older_epoch_changes_no_schedule(cloud: Front) -> None:
+    consumers = port(cloud, "schedule", a_schedule(cloud))
+    consumers.enable(TARGET, False, expect=seen(consumers), call=Calls().make(20))
+    with pytest.raises(Conflict, match="epoch 20"):
+        consumers.enable(TARGET, True, expect=seen(consumers), call=Calls().make(19))
+    assert seen(consumers).enabled is False
+
+
 def test_a_description_without_room_for_the_mark_is_not_cut(cloud: Front) -> None:
     name = a_schedule(cloud, Description="x" * DESCRIPTION_MAX)
     consumers = port(cloud, "schedule", name)

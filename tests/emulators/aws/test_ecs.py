@@ -9,7 +9,7 @@ import pytest
 
 from cloudfail.actions import Done, Moving, Todo
 from cloudfail.actions.compute import Scale
-from cloudfail.errors import LeaseLost, OutcomeUnknown, Permanent, Transient
+from cloudfail.errors import Conflict, LeaseLost, OutcomeUnknown, Permanent, Transient
 from cloudfail.model.observation import Unknown
 from cloudfail.model.states import ComputeState
 from cloudfail.model.topology import PortName
@@ -270,3 +270,11 @@ def test_a_silent_source_costs_the_target_nothing(site: Site) -> None:
     site.front.outages.silence(region=SOURCE)
     compute.scale(TARGET, 3, expect=seen(compute), call=Calls().make())
     assert site.front.count(region=SOURCE) == 0
+
+
+def test_a_worker_of_an_older_epoch_changes_nothing(site: Site) -> None:
+    compute = site.service().port()
+    compute.scale(TARGET, 5, expect=seen(compute), call=Calls().make(20))
+    with pytest.raises(Conflict, match="epoch 20"):
+        compute.scale(TARGET, 2, expect=seen(compute), call=Calls().make(19))
+    assert seen(compute).wanted == 5

@@ -13,7 +13,7 @@ import pytest
 
 from cloudfail.actions import Done, Moving, Todo
 from cloudfail.actions.compute import Scale
-from cloudfail.errors import OutcomeUnknown, Transient
+from cloudfail.errors import Conflict, OutcomeUnknown, Transient
 from cloudfail.model.observation import Unknown
 from cloudfail.model.states import ComputeState
 from cloudfail.model.topology import PortName
@@ -211,3 +211,11 @@ def test_a_function_that_is_being_changed_takes_it_later(site: Site) -> None:
         compute.scale(TARGET, 3, expect=state, call=Calls().make())
     site.front.outages.heal()
     assert seen(compute).wanted == 2
+
+
+def test_a_worker_of_an_older_epoch_changes_nothing(site: Site) -> None:
+    compute = site.function().port()
+    compute.scale(TARGET, 5, expect=seen(compute), call=Calls().make(20))
+    with pytest.raises(Conflict, match="epoch 20"):
+        compute.scale(TARGET, 2, expect=seen(compute), call=Calls().make(19))
+    assert seen(compute).wanted == 5

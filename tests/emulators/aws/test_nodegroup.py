@@ -9,7 +9,7 @@ import pytest
 
 from cloudfail.actions import Done, Moving, Todo
 from cloudfail.actions.compute import Scale
-from cloudfail.errors import OutcomeUnknown, Permanent, Transient
+from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Transient
 from cloudfail.model.observation import Unknown
 from cloudfail.model.states import ComputeState
 from cloudfail.model.topology import PortName
@@ -197,3 +197,11 @@ def test_an_answer_lost_after_the_effect_is_in_doubt_and_the_next_look_finds_it(
     site.front.forget()
     compute.scale(TARGET, 5, expect=seen(compute), call=Calls().make())
     assert site.changes() == []
+
+
+def test_a_worker_of_an_older_epoch_changes_nothing(site: Site) -> None:
+    compute = site.nodes().port()
+    compute.scale(TARGET, 5, expect=seen(compute), call=Calls().make(20))
+    with pytest.raises(Conflict, match="epoch 20"):
+        compute.scale(TARGET, 2, expect=seen(compute), call=Calls().make(19))
+    assert seen(compute).wanted == 5
