@@ -185,8 +185,8 @@ class Name:
                 region: {**(found.get(region) or self._made(region, found)), "Weight": weights[region]}
                 for region in serving
             }
-            if not any(_asks_health(one) for one in made.values()):
-                # Nothing can be unhealthy, so that a weight of zero keeps a region out.
+            if not all(_asks_health(one) for one in made.values()):
+                # One of them is always healthy, so that a weight of zero keeps a region out.
                 made |= {region: {**one, "Weight": 0} for region, one in found.items() if region not in serving}
         else:
             made = {region: dict(found.get(region) or self._made(region, found)) for region in serving}

@@ -23,7 +23,7 @@ from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.dns import zones
-from cloudfail_aws.dns.batches import Isolation, Move, TooLarge, batches, changes_of
+from cloudfail_aws.dns.batches import RECORDS_MAX, Isolation, Move, TooLarge, batches, changes_of
 from cloudfail_aws.dns.names import MARK_LABEL, canonical, is_owned_by, mark_name, mark_of, unquoted
 from cloudfail_aws.dns.options import ZoneMember, ZoneOptions
 from cloudfail_aws.dns.records import NotOurs, RecordSet, changes, held_by, value_of
@@ -48,9 +48,17 @@ class _Snapshot:
 
 
 class Zone:
-    """Many names. `asking`: that of the process unless a test has its own."""
+    """Many names. `asking`: that of the process unless a test has its own. records_max: of one batch."""
 
-    def __init__(self, resource: Resource, topology: Topology, asking: Asking | None = None) -> None:
+    def __init__(
+        self,
+        resource: Resource,
+        topology: Topology,
+        asking: Asking | None = None,
+        *,
+        records_max: int = RECORDS_MAX,
+    ) -> None:
+        self._records_max = records_max
         self._options = options = ZoneOptions.model_validate(dict(resource.options))
         self._asking = asking or Asking.of(resource, topology)
         self._owner = topology.application
@@ -215,7 +223,7 @@ class Zone:
         if not tried:
             return
         try:
-            first = batches(tried)[0]
+            first = batches(tried, records_max=self._records_max)[0]
         except TooLarge as error:
             raise Permanent(f"{error}.", "Nothing was changed.") from error
         self._apply(Isolation(first), seen, wanted, call, until)
