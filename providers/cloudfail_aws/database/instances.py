@@ -18,6 +18,10 @@ from cloudfail_aws.database.security_group import TAG as GROUPS
 from cloudfail_aws.database.time_left import Timed
 from cloudfail_aws.errors import code_of
 
+NAME_LENGTH = 63
+KEPT_LETTERS = 8
+_WAS = "-was-"
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -77,7 +81,7 @@ class Instances:
 
     def kept(self, region: str) -> Instance | None:
         """The newest instance that was the member once and is kept under another name (replica_follow.kept_name)."""
-        start = f"{self.name(region)}-was-"
+        start = kept_start(self.name(region))
         listed = self._asking.pages("rds", region, "describe_db_instances", "DBInstances", within=self._seconds)
         found = [one for one in listed if str(one.get("DBInstanceIdentifier", "")).startswith(start)]
         if not found:
@@ -132,6 +136,11 @@ class Instances:
             DBInstanceIdentifier=self.name(region), SourceDBInstanceIdentifier=source.arn, SourceRegion=source_region,
             Tags=[mark(call)], **_as_before(like.raw, source.raw),
         )  # fmt: skip
+
+
+def kept_start(name: str) -> str:
+    """How the names begin that a member's old instances are kept under: cut where the whole would be too long."""
+    return name[: NAME_LENGTH - len(_WAS) - KEPT_LETTERS].rstrip("-") + _WAS
 
 
 def _instance(name: str, one: Mapping[str, Any]) -> Instance:

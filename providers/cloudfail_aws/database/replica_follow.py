@@ -16,14 +16,13 @@ from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import Progress
 from cloudfail.ports import Call
 from cloudfail_aws.database.fence import Fencing
-from cloudfail_aws.database.instances import Instance, Instances
+from cloudfail_aws.database.instances import KEPT_LETTERS, Instance, Instances, kept_start
 from cloudfail_aws.database.marks import refuse_older
 from cloudfail_aws.database.time_left import Timed
 from cloudfail_postgres.plane import Plane
 from cloudfail_postgres.session import SessionError
 
 READY = "available"
-NAME_LENGTH = 63
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,8 @@ def _moving(detail: str) -> _Stage:
 
 
 def _short(instance: Instance) -> str:
-    return "".join(sign for sign in instance.resource_id.lower().removeprefix("db-") if sign.isalnum())[:8] or "before"
+    letters = "".join(sign for sign in instance.resource_id.lower().removeprefix("db-") if sign.isalnum())
+    return letters[:KEPT_LETTERS] or "before"
 
 
 def snapshot_name(instance: Instance) -> str:
@@ -49,8 +49,7 @@ def snapshot_name(instance: Instance) -> str:
 
 def kept_name(instance: Instance) -> str:
     """The name that the old instance gets."""
-    end = f"-was-{_short(instance)}"
-    return instance.name[: NAME_LENGTH - len(end)].rstrip("-") + end
+    return kept_start(instance.name) + _short(instance)
 
 
 class Following:

@@ -12,6 +12,7 @@ from cloudfail.errors import Conflict, Transient
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import FenceOutcome, Role
 from cloudfail.testing.conformance import Calls, DatabaseSuite, eventually, known
+from cloudfail_aws.database.instances import Instance, kept_start
 from cloudfail_aws.database.rds_replica import RdsReplica
 from cloudfail_aws.database.replica_follow import kept_name, snapshot_name
 from tests.emulators.aws import databases
@@ -91,6 +92,15 @@ def test_without_a_login_nothing_is_promoted(bare: tuple[RdsReplica, WorldClient
     with pytest.raises(Transient):
         database.failover(EAST, WEST, expect=DatabaseState(Role.REPLICA, False, 0), call=Calls().make())
     assert not clients.done
+
+
+def test_an_old_instance_with_a_long_name_is_found_again() -> None:
+    name = "orders-of-the-shop-in-the-first-region-that-we-ever-had-anywhere"[:63]
+    old = Instance(name, "", "available", "", "db-M5ENSHXFPU6XHZ4G4ZEI5QIO2U", None, {})
+    kept = kept_name(old)
+    assert len(kept) <= 63
+    assert kept.startswith(kept_start(name))
+    assert kept.endswith("-m5enshxf")
 
 
 @pytest.mark.lab
