@@ -23,6 +23,7 @@ from cloudfail_aws.clients import Clients
 from cloudfail_aws.loadbalancer import KINDS
 from tests.emulators.aws.asked import Asked
 from tests.emulators.aws.front import ACCOUNT, Front
+from tests.emulators.aws.wire import Answer, Request
 
 EAST, WEST = "us-east-1", "us-west-2"
 BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
@@ -117,6 +118,11 @@ class Idle:
 
     def __getattr__(self, _operation: str) -> Callable[[dict[str, Any], Asked], dict[str, Any]]:
         return lambda given, what: {}
+
+
+def yes(_request: Request) -> Answer:
+    """The same in XML, which no stand-in speaks."""
+    return Answer(200, (("Content-Type", "text/xml"),))
 
 
 def look(site: World) -> Look:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import botocore.session
@@ -16,15 +15,14 @@ from tests.emulators.aws.balancing import (
     EAST,
     WEST,
     ControlClients,
-    Idle,
     World,
     call,
     port_of,
     success_that_nothing_follows_completes_nothing,
     topology,
+    yes,
 )
 from tests.emulators.aws.front import Front
-from tests.emulators.aws.standin import StandIn
 
 KIND = "cloudfront"
 UPDATE = {"service": KIND, "operation": "UpdateDistribution"}
@@ -197,8 +195,8 @@ def test_an_effect_whose_answer_was_lost_is_in_doubt_and_then_seen(world: Site) 
     assert world.front.count(operation="UpdateDistribution") == 1
 
 
-def test_success_that_nothing_follows_completes_nothing(world: Site, stand_in: Callable[[str, Any], StandIn]) -> None:
-    world.front.serve(KIND, stand_in(KIND, Idle()).answer, "UpdateDistribution")
+def test_success_that_nothing_follows_completes_nothing(world: Site) -> None:
+    world.front.serve(KIND, yes, "UpdateDistribution")
     success_that_nothing_follows_completes_nothing(world)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -18,15 +16,14 @@ from tests.emulators.aws.balancing import (
     EAST,
     WEST,
     ControlClients,
-    Idle,
     World,
     call,
     port_of,
     success_that_nothing_follows_completes_nothing,
     topology,
+    yes,
 )
 from tests.emulators.aws.front import ACCOUNT, Front
-from tests.emulators.aws.standin import StandIn
 
 KIND = "s3-mrap"
 S3 = "s3control"
@@ -211,8 +208,8 @@ def test_a_submit_without_an_answer_is_in_doubt_where_the_routes_are_neither(wor
     assert world.routes() == {EAST: 100, WEST: 0, "eu-west-1": 100}
 
 
-def test_success_that_nothing_follows_completes_nothing(world: Site, stand_in: Callable[[str, Any], StandIn]) -> None:
-    world.front.serve(S3, stand_in(S3, Idle()).answer, SUBMIT)
+def test_success_that_nothing_follows_completes_nothing(world: Site) -> None:
+    world.front.serve(S3, yes, SUBMIT)
     success_that_nothing_follows_completes_nothing(world)
 
 
