@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 BYTES_MAX = 32 << 20
 TOPOLOGY = "cloudfail.yaml"
+PACKED, PACKED_SIGNERS = "cloudfail.bundle", "cloudfail.signers"
+"""Its name, and that of who may sign it, at the root of a function's archive; the signature is cloudfail.bundle.sig."""
 SAMPLE = "bundle"
 """Under which word the log remembers the newest bundle that was used."""
 SERIAL_MAX = 2**53

@@ -2,12 +2,15 @@
 
 CLOUDFAIL_SIGNERS makes the signature a condition for everybody on that runner. It is set where the runner is set up,
 not where the files come from, so that whoever can change the files cannot also do without the signature.
+
+`cloudfail package --bundle` puts both into a function's archive, under names of their own, where they are found unless
+the function's environment says otherwise.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +23,15 @@ if TYPE_CHECKING:
 
 BUNDLE = "CLOUDFAIL_BUNDLE"
 SIGNERS = "CLOUDFAIL_SIGNERS"
+
+
+def from_archive(root: Path, environment: MutableMapping[str, str] = os.environ) -> None:
+    """Go by what was packed at `root`: each by itself, so that signers that were set from outside still decide."""
+    from cloudfail.bundle import PACKED, PACKED_SIGNERS
+
+    for variable, name in ((BUNDLE, PACKED), (SIGNERS, PACKED_SIGNERS)):
+        if not environment.get(variable) and (root / name).is_file():
+            environment[variable] = str(root / name)
 
 
 def open_application(

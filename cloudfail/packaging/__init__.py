@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudfail.packaging import archive, bill, chosen, own, platform_files
+from cloudfail.packaging.chosen import Signed
 from cloudfail.packaging.lock import Lock, read_lock
 from cloudfail.packaging.resolving import Resolver
 from cloudfail.packaging.targets import Target, target_of
 
-__all__ = ["Packaged", "Target", "package", "target_of"]
+__all__ = ["Packaged", "Signed", "Target", "package", "target_of"]
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,14 @@ def package(
     *,
     wheelhouse: Path | None = None,
     requirements: Path | None = None,
+    signed: Signed | None = None,
 ) -> Packaged:
     """Write the archive, its lock and its bill of materials, or nothing. Raises ConfigError, Refused.
 
     `wheelhouse`: a directory of wheels; no index is asked. `requirements`: a lock from an earlier build; without one
-    the newest versions that fit are taken."""
+    the newest versions that fit are taken. `signed`: a bundle, instead of `config` and `runbooks`."""
     archive.check_writable(output)
-    needs = chosen.needs_of(config, runbooks, target)
+    needs = chosen.needs_of(config, runbooks, target) if signed is None else chosen.needs_of_bundle(signed, target)
     given = read_lock(requirements) if requirements is not None else None
     with tempfile.TemporaryDirectory(prefix="cloudfail-package-") as directory:
         resolver = Resolver(target, Path(directory), wheelhouse)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from pathlib import Path, PurePosixPath
 
 from cloudfail import config as configuration
 from cloudfail.actions.catalog import ACTIONS
+from cloudfail.bundle import PACKED, PACKED_SIGNERS, opened
+from cloudfail.clock import SystemClock
+from cloudfail.config.loaded import Loaded
 from cloudfail.errors import Refused
 from cloudfail.lint import Severity, lint
 from cloudfail.model.topology import Audit, PortName
@@ -25,6 +29,14 @@ _OVER_SQL = ("aws",)
 
 
 @dataclass(frozen=True)
+class Signed:
+    """A bundle, beside which BUNDLE.sig lies, and the file that says who may sign it."""
+
+    bundle: Path
+    signers: Path
+
+
+@dataclass(frozen=True)
 class Needs:
     """files: the configuration as the archive holds it. extras: of cloudfail's. others: requirements for providers and
     stores that are not cloudfail's, in the version that is installed here."""
@@ -36,7 +48,34 @@ class Needs:
 
 def needs_of(config: Path, runbooks: Sequence[Path], target: Target) -> Needs:
     """Read and lint the files. Raises ConfigError; Refused for errors of lint, and for a log that no function keeps."""
-    loaded = configuration.load(config, runbooks)
+    return _needs(configuration.load(config, runbooks), _files(config, runbooks), config, target)
+
+
+def needs_of_bundle(signed: Signed, target: Target) -> Needs:
+    """The same of the files in a bundle, whose signature must hold. The archive holds the bundle as it was signed, and
+    no plain file beside it, which nobody would read."""
+    bundle = opened(signed.bundle, signed.signers, SystemClock().wall())
+    loaded = bundle.load()
+    if loaded.topology.audit is not None and target.cloud.name != "aws":
+        raise Refused(
+            f"audit.signers of a bundle is looked for where the process stands, and {target.cloud.name} does not say "
+            "where that is.",
+            _NOTHING,
+            "Package the plain files, or run the bundle on Lambda or a machine.",
+        )
+    signature = Path(f"{signed.bundle}.sig")
+    files = {
+        PACKED: signed.bundle.read_bytes(),
+        f"{PACKED}.sig": signature.read_bytes(),
+        PACKED_SIGNERS: signed.signers.read_bytes(),
+    }
+    if hashlib.sha256(files[PACKED]).hexdigest() != bundle.digest:
+        raise Refused(f"{signed.bundle} changed while it was read.", _NOTHING, "Build it again.")
+    needs = _needs(loaded, files, signed.bundle.with_name("cloudfail.yaml"), target)
+    return replace(needs, extras=tuple(sorted({*needs.extras, "signing"})))
+
+
+def _needs(loaded: Loaded, files: Files, config: Path, target: Target) -> Needs:
     errors = [str(one) for one in lint(loaded, ACTIONS) if one.severity is Severity.ERROR]
     if errors:
         count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
@@ -49,13 +88,12 @@ def needs_of(config: Path, runbooks: Sequence[Path], target: Target) -> Needs:
             _NOTHING,
             "Write one of the stores that outlive a region: docs/state.md",
         )
-    files = _files(config, runbooks)
     providers = {one.provider for one in topology.regions.values()}
     providers |= {one.provider for one in topology.resources.values()}
     schemes, extras = {scheme}, {target.cloud.extra, *(providers & set(EXTRAS))}
     if topology.audit is not None:
         schemes |= {url.partition(":")[0] for url in topology.audit.anchors}
-        files |= _for_anchors(topology.audit, config)
+        files = files | _for_anchors(topology.audit, config)
     extras |= {EXTRA_OF[one] for one in schemes if one in EXTRA_OF}
     if any(one.port is PortName.DATABASE and one.provider in _OVER_SQL for one in topology.resources.values()):
         extras.add("postgres")

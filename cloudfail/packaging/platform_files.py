@@ -15,8 +15,13 @@ _CONFIG = """\
 import os
 from pathlib import Path
 
+_here = Path(__file__).resolve().parent
 _said = os.environ.get("CLOUDFAIL_CONFIG") or "cloudfail.yaml"
-os.environ["CLOUDFAIL_CONFIG"] = str(Path(__file__).resolve().parent / _said)
+os.environ["CLOUDFAIL_CONFIG"] = str(_here / _said)
+
+from cloudfail.entrypoints.files import from_archive  # noqa: E402
+
+from_archive(_here)
 """
 _MAIN = f"""\
 {_CONFIG}

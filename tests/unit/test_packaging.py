@@ -13,13 +13,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from typer.testing import CliRunner
 
+from cloudfail import config
+from cloudfail.bundle import written
+from cloudfail.entrypoints.cli import app
+from cloudfail.entrypoints.files import from_archive, load_application
 from cloudfail.errors import Refused
 from cloudfail.packaging import archive, chosen, own, target_of
 from cloudfail.packaging.bill import bill_of
 from cloudfail.packaging.lock import parse_lock
 from cloudfail.packaging.targets import Cloud, Target
+from cloudfail.signing import BadSignature, Namespace, public_line, sign
 from tests.entrypoints.site import Site
+from tests.security.test_bundles import key
 from tests.unit.test_architecture import MODULES, imports
 
 HASH = "--hash=sha256:" + "0" * 64
@@ -272,6 +279,95 @@ def test_anchors_bring_their_stores_libraries_and_who_may_sign(tmp_path: Path) -
 def test_no_private_key_is_packed_and_no_file_is_left_behind(tmp_path: Path, key: str, signers: str, says: str) -> None:
     with pytest.raises(Refused, match=says):
         chosen.needs_of(*anchored(tmp_path, key, signers), target_of("aws"))
+
+
+def bundled(place: Path, state: str = WITNESS, signer: int = 1, more: str = "") -> chosen.Signed:
+    """Signed by the key that the list names as alice's, unless said otherwise. The plain files are spoilt."""
+    Site(place, state=state).close()
+    path, runbook = place / "cloudfail.yaml", place / "runbooks" / "evacuate.yaml"
+    path.write_text(path.read_text() + more)
+    raw = written(path, [runbook], 3, config.load(path, [runbook]))
+    file, signers = place / "shop.bundle", place / "allowed_signers"
+    file.write_bytes(raw)
+    Path(f"{file}.sig").write_text(sign(raw, Namespace.BUNDLE, key(signer)))
+    signers.write_text(f"alice {public_line(key(1))}\n")
+    path.write_text("not: ours")
+    return chosen.Signed(file, signers)
+
+
+def test_a_signed_bundle_is_packed_as_it_was_signed_and_nothing_unsigned_beside_it(tmp_path: Path) -> None:
+    signed = bundled(tmp_path)
+    needs = chosen.needs_of_bundle(signed, target_of("gcp"))
+    assert needs.extras == ("aws", "gcp", "local", "signing")
+    assert needs.files == {
+        "cloudfail.bundle": signed.bundle.read_bytes(),
+        "cloudfail.bundle.sig": (tmp_path / "shop.bundle.sig").read_bytes(),
+        "cloudfail.signers": signed.signers.read_bytes(),
+    }
+    again = chosen.needs_of_bundle(signed, target_of("gcp"))
+    assert archive.build(needs.files).data == archive.build(again.files).data
+
+
+def test_a_function_finds_the_bundle_in_its_archive_and_goes_by_no_other_file(tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    root = tmp_path / "task"
+    needs = chosen.needs_of_bundle(bundled(tmp_path / "made"), target_of("aws"))
+    with zipfile.ZipFile(io.BytesIO(archive.build(needs.files).data)) as opened:
+        opened.extractall(root)
+    (root / "cloudfail.yaml").write_text("not: ours")
+    environment = {"CLOUDFAIL_CONFIG": str(root / "cloudfail.yaml")}
+    from_archive(root, environment)
+    loaded, files = load_application(root / "cloudfail.yaml", [], environment)
+    assert files is not None and files.serial == 3 and files.signer.startswith("alice ")
+    assert (loaded.topology.application, list(loaded.runbooks)) == ("shop", ["evacuate"])
+    (root / "cloudfail.bundle").write_bytes((root / "cloudfail.bundle").read_bytes().replace(b"10m", b"11m"))
+    with pytest.raises(BadSignature):
+        load_application(root / "cloudfail.yaml", [], environment)
+
+
+def test_signers_that_were_set_from_outside_stand_above_those_that_were_packed(tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    needs = chosen.needs_of_bundle(bundled(tmp_path / "made"), target_of("aws"))
+    for name, data in needs.files.items():
+        (tmp_path / name).write_bytes(data)
+    others = tmp_path / "others"
+    others.write_text(f"carol {public_line(key(2))}\n")
+    environment = {"CLOUDFAIL_SIGNERS": str(others)}
+    from_archive(tmp_path, environment)
+    assert environment["CLOUDFAIL_SIGNERS"] == str(others)
+    with pytest.raises(BadSignature):
+        load_application(tmp_path / "cloudfail.yaml", [], environment)
+    nothing: dict[str, str] = {}
+    from_archive(tmp_path / "made", nothing)
+    assert nothing == {}, "an archive without a bundle asks for none"
+
+
+def test_what_nobody_on_the_list_signed_is_not_packed(tmp_path: Path) -> None:
+    with pytest.raises(BadSignature):
+        chosen.needs_of_bundle(bundled(tmp_path, signer=2), target_of("aws"))
+
+
+def test_a_bundle_is_held_against_the_same_rules_as_plain_files(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="own disk"):
+        chosen.needs_of_bundle(bundled(tmp_path, state=""), target_of("aws"))
+
+
+def test_a_bundle_whose_signers_of_anchors_would_not_be_found_is_refused(tmp_path: Path) -> None:
+    audit = 'audit: {anchors: ["gs://acme-anchors/shop?location=eur4"], key: "env:ANCHOR_KEY", signers: "signers"}\n'
+    signed = bundled(tmp_path, more=audit)
+    (tmp_path / "signers").write_text("alice ssh-ed25519 AAAA\n")
+    with pytest.raises(Refused, match="azure does not say where that is"):
+        chosen.needs_of_bundle(signed, target_of("azure"))
+    assert chosen.needs_of_bundle(signed, target_of("aws")).files["signers"] == b"alice ssh-ed25519 AAAA\n"
+
+
+@pytest.mark.parametrize("options", ["--bundle b", "--signers s", "--bundle b --signers s --runbook-file r"])
+def test_a_bundle_goes_with_its_signers_and_without_other_runbooks(tmp_path: Path, options: str) -> None:
+    line = ["package", "aws", "-o", str(tmp_path / "f.zip"), *options.split()]
+    done = CliRunner().invoke(app, line)
+    assert isinstance(done.exception, Refused), done.output
+    assert "A bundle goes with those who may sign it" in done.exception.happened
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("state", ["", '"memory:"'])

@@ -33,18 +33,35 @@ def package(
         Path | None,
         typer.Option("--requirements", metavar="LOCK", help="Take the versions of an earlier build's lock."),
     ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            "--bundle", metavar="FILE", help="Pack this signed bundle instead of plain files; needs --signers."
+        ),
+    ] = None,
+    signers: Annotated[
+        Path | None, typer.Option("--signers", metavar="FILE", help="With --bundle: who may sign; goes with it.")
+    ] = None,
 ) -> None:
     """Build the archive that a cloud's function runs: cloudfail, its libraries, and these files. Deploys nothing.
 
     The same files and the same lock give the same bytes. Beside FILE: FILE.requirements.txt, the lock; FILE.cdx.json,
     the bill of materials.
     """
+    from cloudfail.errors import Refused
+    from cloudfail.packaging import Signed, target_of
     from cloudfail.packaging import package as build
-    from cloudfail.packaging import target_of
 
     target = target_of(cloud, python, architecture)
-    files = runbook_files(config, runbooks)
-    _tell(build(target, output, config, files, wheelhouse=wheelhouse, requirements=requirements))
+    if (bundle is None) != (signers is None) or (bundle is not None and runbooks):
+        raise Refused(
+            "A bundle goes with those who may sign it, and without other runbooks.",
+            "Nothing was written.",
+            "Write --bundle FILE --signers FILE, and no --runbook-file.",
+        )
+    signed = Signed(bundle, signers) if bundle is not None and signers is not None else None
+    files = runbook_files(config, runbooks) if signed is None else []
+    _tell(build(target, output, config, files, wheelhouse=wheelhouse, requirements=requirements, signed=signed))
 
 
 def _tell(built: Packaged) -> None:
