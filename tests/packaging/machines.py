@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cloudfail.packaging import Packaged, package, target_of
+from cloudfail.packaging import Packaged, Signed, package, target_of
 from tests.entrypoints.site import Site
 from tests.packaging import wheelhouse
 
@@ -26,14 +26,17 @@ def wheels(python: str = wheelhouse.RUNNING) -> Path:
     return found
 
 
-def build(cloud: str, site: Site, output: Path, python: str = wheelhouse.RUNNING) -> Packaged:
+def build(
+    cloud: str, site: Site, output: Path, python: str = wheelhouse.RUNNING, signed: Signed | None = None
+) -> Packaged:
     """The site's archive for this machine's architecture."""
     architecture = wheelhouse.architecture()
     if cloud != "aws" and architecture != "x86_64":
         pytest.skip(f"Functions on {cloud} do not run on this machine's architecture.")
     runbooks = sorted((site.root / "runbooks").glob("*.yaml"))
     target = target_of(cloud, python, architecture)
-    return package(target, output, site.root / "cloudfail.yaml", runbooks, wheelhouse=wheels(python))
+    config = site.root / "cloudfail.yaml"
+    return package(target, output, config, runbooks, wheelhouse=wheels(python), signed=signed)
 
 
 def unzipped(archive: Path, into: Path) -> Path:

@@ -18,6 +18,7 @@ from cloudfail.errors import Refused
 from cloudfail.packaging import Packaged, package, target_of
 from tests.entrypoints.site import Site
 from tests.packaging import machines, wheelhouse
+from tests.unit.test_packaging import bundled
 
 pytestmark = pytest.mark.timeout(240)
 WITNESS = "dynamodb://cloudfail?region=eu-central-1"
@@ -52,6 +53,42 @@ def test_built_by_the_command_and_from_the_lock_it_is_the_same_bytes(
     for one in (built.file, built.lock, built.bill):
         assert (tmp_path / one.name).read_bytes() == one.read_bytes()
     assert len(list(tmp_path.iterdir())) == 3
+
+
+THROUGH = {
+    "aws": """
+from cloudfail.entrypoints.aws_lambda import approve_handler
+assert approve_handler({"requestContext": {"http": {"method": "PUT"}}}, None)["statusCode"] == 405
+""",
+    "gcp": "import main",
+}
+READ = """
+from cloudfail.entrypoints.files import load_application
+from pathlib import Path
+loaded, files = load_application(Path("cloudfail.yaml"), [])
+print(loaded.topology.application, files.serial, files.signer.split()[0], *loaded.runbooks)
+"""
+
+
+def test_a_signed_bundle_is_found_in_the_archive_through_each_door(site: Site, tmp_path: Path) -> None:
+    """Google's archive, since it holds both doors, and Amazon's differs in its root alone. (For Lambda's Python 3.11
+    the wheelhouse has no library that checks signatures.)"""
+    (tmp_path / "made").mkdir()
+    signed = bundled(tmp_path / "made")
+    built, root = machines.build("gcp", site, tmp_path / "function.zip", signed=signed), tmp_path / "task"
+    with zipfile.ZipFile(built.file) as opened:
+        assert opened.read("cloudfail.bundle") == signed.bundle.read_bytes()
+        # What a cloud's own library holds is not read here, and is most of it.
+        opened.extractall(root, [name for name in opened.namelist() if not name.startswith(("boto", "google"))])
+    assert not (root / "cloudfail.yaml").exists() and not (root / "runbooks").exists()
+    python = machines.interpreter(Path(sys.executable), tmp_path / "python")
+    for cloud, door in THROUGH.items():
+        more = {"LAMBDA_TASK_ROOT": str(root)} if cloud == "aws" else {}
+        done = subprocess.run(
+            [python, "-c", door + "\n" + READ], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+            env=machines.environment(PYTHONPATH=str(root), **more),
+        )  # fmt: skip
+        assert done.stdout == "shop 3 alice evacuate\n", (cloud, done.stdout + done.stderr)
 
 
 def test_it_holds_what_lambda_needs_and_nothing_of_the_other_clouds_or_of_the_command_line(names: list[str]) -> None:
