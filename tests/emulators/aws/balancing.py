@@ -53,11 +53,11 @@ class ControlClients(Clients):
         self.asked.add((service, region))
         made = super().get(service, region, *more, **named)
         if service == "s3control":
-            made.meta.events.register("before-sign.s3-control", _without_account, unique_id="cloudfail-tests")
+            made.meta.events.register("before-sign.s3-control", without_account, unique_id="cloudfail-tests")
         return made
 
 
-def _without_account(request: Any, **_event: Any) -> None:
+def without_account(request: Any, **_event: Any) -> None:
     request.url = request.url.replace(f"://{ACCOUNT}.", "://")
 
 

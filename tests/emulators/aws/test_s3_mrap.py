@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+import botocore.session
 import pytest
+from botocore.config import Config
 
 from cloudfail.errors import Conflict, OutcomeUnknown, Permanent
 from cloudfail.model.observation import Unknown
@@ -21,6 +23,7 @@ from tests.emulators.aws.balancing import (
     port_of,
     success_that_nothing_follows_completes_nothing,
     topology,
+    without_account,
     yes,
 )
 from tests.emulators.aws.front import ACCOUNT, Front
@@ -38,9 +41,13 @@ class Site(World):
     def __init__(self, front: Front) -> None:
         super().__init__(front, KIND, S3, self.made)
         self.clients = ControlClients()
-        self.sdk = self.clients.get(S3, WEST)
+        # As patient as the SDK is by default: what is being set up is not what is tested.
+        session = botocore.session.Session()
+        once = Config(retries={"total_max_attempts": 1})
+        self.sdk = session.create_client(S3, region_name=WEST, config=once)
+        self.sdk.meta.events.register("before-sign.s3-control", without_account)
         for region, bucket in BUCKETS.items():
-            s3 = self.clients.get("s3", region)
+            s3 = session.create_client("s3", region_name=region, config=Config(s3={"addressing_style": "path"}))
             where = {} if region == EAST else {"CreateBucketConfiguration": {"LocationConstraint": region}}
             s3.create_bucket(Bucket=bucket, **where)
         details = {"Name": "shop", "Regions": [{"Bucket": bucket} for bucket in BUCKETS.values()]}
