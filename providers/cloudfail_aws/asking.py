@@ -119,10 +119,6 @@ class Asking:
             self._clients.drop(execute, session)
         return again(once, within=call.timeout_seconds, clock=self._clock)
 
-    def paused(self, seconds: float) -> None:
-        """Let time pass between two looks inside one call."""
-        self._clock.sleep(seconds)
-
     def left_until(self, until: float) -> float:
         """Seconds of our clock until then; never less than nothing."""
         return max(0.0, until - self._clock.boot())

@@ -13,9 +13,10 @@ from cloudfail.errors import Permanent, Transient
 from cloudfail.model.topology import Resource, Topology
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.compute import marks
-from cloudfail_aws.compute.groups import Group, ScaledGroup, Size, Within, member_of
+from cloudfail_aws.compute.groups import Group, ScaledGroup, Size, member_of
 from cloudfail_aws.compute.options import AutoScalingMember
 from cloudfail_aws.compute.targets import counted
+from cloudfail_aws.time_left import TimeLeft
 
 HELD = ("AlarmNotification", "AZRebalance", "ScheduledActions", "Terminate")
 """The processes that end instances without being asked by name: alarms and schedules lower the count, rebalancing ends
@@ -72,7 +73,7 @@ class AutoScaling(ScaledGroup):
             ],
         )
 
-    def resize(self, region: str, group: Group, size: Size, *, call: Within) -> None:
+    def resize(self, region: str, group: Group, size: Size, *, call: TimeLeft) -> None:
         self._asking.change(
             "autoscaling",
             region,
@@ -84,13 +85,13 @@ class AutoScaling(ScaledGroup):
             DesiredCapacity=size.wanted,
         )
 
-    def suspend(self, region: str, group: Group, *, call: Within, tags: Mapping[str, str]) -> None:
+    def suspend(self, region: str, group: Group, *, call: TimeLeft, tags: Mapping[str, str]) -> None:
         running = set(HELD) - suspended(group.raw)
         ours = running | (group.marks.held - running) & suspended(group.raw)
         self.tag(region, group, {**tags, **marks.held_tag(ours)}, call=call.rest())
         self._processes(region, group, "suspend_processes", running, call)
 
-    def resume(self, region: str, group: Group, *, call: Within, tags: Mapping[str, str]) -> None:
+    def resume(self, region: str, group: Group, *, call: TimeLeft, tags: Mapping[str, str]) -> None:
         ours = group.marks.held & suspended(group.raw) & set(HELD)
         if not ours:
             raise Permanent(
@@ -103,7 +104,7 @@ class AutoScaling(ScaledGroup):
         self._processes(region, group, "resume_processes", ours, call)
 
     def _processes(
-        self, region: str, group: Group, operation: str, names: set[str] | frozenset[str], call: Within
+        self, region: str, group: Group, operation: str, names: set[str] | frozenset[str], call: TimeLeft
     ) -> None:
         self._asking.change(
             "autoscaling",

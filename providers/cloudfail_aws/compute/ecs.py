@@ -14,13 +14,15 @@ from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.compute import marks
-from cloudfail_aws.compute.groups import Group, ScaledGroup, Size, Within, member_of
+from cloudfail_aws.compute.by_target import ScaledByTarget
+from cloudfail_aws.compute.groups import Group, Size, member_of
 from cloudfail_aws.compute.options import EcsMember
-from cloudfail_aws.compute.scalable import SUSPENDED, Scalable, is_held, switches
+from cloudfail_aws.compute.scalable import Scalable, is_held
 from cloudfail_aws.compute.targets import counted
+from cloudfail_aws.time_left import TimeLeft
 
 
-class Ecs(ScaledGroup):
+class Ecs(ScaledByTarget):
     """One service in each region."""
 
     def __init__(self, asking: Asking, members: Mapping[str, EcsMember]) -> None:
@@ -31,7 +33,7 @@ class Ecs(ScaledGroup):
         member: EcsMember = member_of(self._members, region)
         until = self._asking.deadline(within)
         service = self._service(region, member, within=within)
-        target = self._scalable(region).look(region, within=max(0.1, self._asking.left_until(until)))
+        target = self.scalable(region).look(region, within=max(0.1, self._asking.left_until(until)))
         floor = int(target["MinCapacity"]) if target else 0
         return Group(
             name=f"{member.cluster}/{member.service}",
@@ -62,7 +64,7 @@ class Ecs(ScaledGroup):
             raise Transient(f"the service {member.service} is {service.get('status')}.")
         return service
 
-    def _scalable(self, region: str) -> Scalable:
+    def scalable(self, region: str) -> Scalable:
         member = self._members[region]
         resource = f"service/{member.cluster}/{member.service}"
         return Scalable(self._asking, "ecs", resource, "ecs:service:DesiredCount", member.autoscaled)
@@ -95,8 +97,8 @@ class Ecs(ScaledGroup):
             tags=[{"key": key, "value": value} for key, value in tags.items()],
         )
 
-    def resize(self, region: str, group: Group, size: Size, *, call: Within) -> None:
-        self._scalable(region).bound(region, group.more, size, call=call)
+    def resize(self, region: str, group: Group, size: Size, *, call: TimeLeft) -> None:
+        self.scalable(region).bound(region, group.more, size, call=call)
         member = self._members[region]
         self._asking.change(
             "ecs",
@@ -107,22 +109,6 @@ class Ecs(ScaledGroup):
             service=member.service,
             desiredCount=size.wanted,
         )
-
-    def suspend(self, region: str, group: Group, *, call: Within, tags: Mapping[str, str]) -> None:
-        scalable = self._scalable(region)
-        scalable.refuse_without(group.more, group.name, region)
-        on = switches(group.more)
-        free = set(SUSPENDED) - on
-        self.tag(region, group, {**tags, **marks.held_tag(free | (group.marks.held & on))}, call=call.rest())
-        scalable.suspend(region, group.more, free, call=call)
-
-    def resume(self, region: str, group: Group, *, call: Within, tags: Mapping[str, str]) -> None:
-        scalable = self._scalable(region)
-        ours = group.marks.held & switches(group.more) & set(SUSPENDED)
-        if not ours:
-            raise scalable.not_ours(group.name, region)
-        self.tag(region, group, tags, call=call.rest())
-        scalable.resume(region, group.more, ours, call=call)
 
 
 def build(resource: Resource, topology: Topology) -> Ecs:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from cloudfail.errors import CloudfailError, Conflict, Permanent, Transient
@@ -20,6 +20,7 @@ from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.compute import marks
 from cloudfail_aws.compute.marks import Before, Marks
+from cloudfail_aws.time_left import TimeLeft
 
 READ_SECONDS = 8.0
 """How long one look at a member may take, with all that it asks."""
@@ -63,24 +64,6 @@ class Group:
         )
 
 
-class Within:
-    """A call whose requests share its time."""
-
-    def __init__(self, asking: Asking, call: Call) -> None:
-        self._asking, self._call = asking, call
-        self._until = asking.deadline(call.timeout_seconds)
-
-    @property
-    def left(self) -> float:
-        return self._asking.left_until(self._until)
-
-    def rest(self) -> Call:
-        """The call for the next request. Raises Transient where no time is left for one."""
-        if self.left <= 0:
-            raise Transient("The time of this call was over before its next request.")
-        return replace(self._call, timeout_seconds=self.left)
-
-
 class ScaledGroup(ABC):
     """ports.Compute over one kind. What a kind says of itself is below `what a kind says`."""
 
@@ -102,15 +85,15 @@ class ScaledGroup(ABC):
         """Write these tags, in one request."""
 
     @abstractmethod
-    def resize(self, region: str, group: Group, size: Size, *, call: Within) -> None:
+    def resize(self, region: str, group: Group, size: Size, *, call: TimeLeft) -> None:
         """Order this size, the count last."""
 
     @abstractmethod
-    def suspend(self, region: str, group: Group, *, call: Within, tags: Mapping[str, str]) -> None:
+    def suspend(self, region: str, group: Group, *, call: TimeLeft, tags: Mapping[str, str]) -> None:
         """Hold scale-in, with a note in the tags of what that suspended."""
 
     @abstractmethod
-    def resume(self, region: str, group: Group, *, call: Within, tags: Mapping[str, str]) -> None:
+    def resume(self, region: str, group: Group, *, call: TimeLeft, tags: Mapping[str, str]) -> None:
         """Let go what `suspend` noted, and nothing else."""
 
     def refuse(self, region: str, group: Group, count: int) -> None:
@@ -133,7 +116,7 @@ class ScaledGroup(ABC):
     def scale(self, region: str, count: int, *, expect: ComputeState, call: Call) -> None:
         if count < 0:
             raise Permanent(f"{count} workers cannot be run.")
-        time_left = Within(self._asking, call)
+        time_left = TimeLeft(call)
         group = self._look(region, time_left)
         if group.size.wanted == count:
             return
@@ -146,7 +129,7 @@ class ScaledGroup(ABC):
         call.log(f"{group.name} in {region}: {count} wanted, between {size.floor} and {size.ceiling}")
 
     def hold(self, region: str, held: bool, *, expect: ComputeState, call: Call) -> None:
-        time_left = Within(self._asking, call)
+        time_left = TimeLeft(call)
         group = self._look(region, time_left)
         if group.held == held:
             return
@@ -162,11 +145,11 @@ class ScaledGroup(ABC):
         except CloudfailError as error:
             call.log(f"{group.name} in {region}: the tag {marks.HELD} still says what was suspended: {error}")
 
-    def _look(self, region: str, time_left: Within) -> Group:
+    def _look(self, region: str, time_left: TimeLeft) -> Group:
         """As it is immediately before the change. Nothing was changed yet, so whatever came of the look is no doubt
         about an effect."""
         try:
-            return self.describe(region, within=min(READ_SECONDS, time_left.left))
+            return self.describe(region, within=min(READ_SECONDS, time_left.seconds))
         except Permanent:
             raise
         except CloudfailError as error:

@@ -17,15 +17,17 @@ from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.compute import marks
-from cloudfail_aws.compute.groups import Group, ScaledGroup, Size, Within, member_of
+from cloudfail_aws.compute.by_target import ScaledByTarget
+from cloudfail_aws.compute.groups import Group, Size, member_of
 from cloudfail_aws.compute.options import LambdaConcurrencyMember
-from cloudfail_aws.compute.scalable import SUSPENDED, Scalable, is_held, switches
+from cloudfail_aws.compute.scalable import Scalable, is_held
 from cloudfail_aws.errors import code_of
+from cloudfail_aws.time_left import TimeLeft
 
 _NONE_YET = "ProvisionedConcurrencyConfigNotFoundException"
 
 
-class LambdaConcurrency(ScaledGroup):
+class LambdaConcurrency(ScaledByTarget):
     """One function's alias in each region."""
 
     def __init__(self, asking: Asking, members: Mapping[str, LambdaConcurrencyMember]) -> None:
@@ -50,7 +52,7 @@ class LambdaConcurrency(ScaledGroup):
             if not isinstance(error.__cause__, Exception) or code_of(error.__cause__) != _NONE_YET:
                 raise
             told = {}
-        target = self._scalable(region).look(region, within=max(0.1, self._asking.left_until(until)))
+        target = self.scalable(region).look(region, within=max(0.1, self._asking.left_until(until)))
         own = {key.removesuffix(self._mine(member)): str(value) for key, value in tags.items()
                if key.endswith(self._mine(member))}  # fmt: skip
         return Group(
@@ -71,7 +73,7 @@ class LambdaConcurrency(ScaledGroup):
     def _mine(member: LambdaConcurrencyMember) -> str:
         return f":{member.qualifier}"
 
-    def _scalable(self, region: str) -> Scalable:
+    def scalable(self, region: str) -> Scalable:
         member = self._members[region]
         resource = f"function:{member.function}:{member.qualifier}"
         return Scalable(self._asking, "lambda", resource, "lambda:function:ProvisionedConcurrency", member.autoscaled)
@@ -92,14 +94,14 @@ class LambdaConcurrency(ScaledGroup):
             Tags={f"{key}{mine}": value for key, value in tags.items()},
         )
 
-    def resize(self, region: str, group: Group, size: Size, *, call: Within) -> None:
+    def resize(self, region: str, group: Group, size: Size, *, call: TimeLeft) -> None:
         """Bounds and reserve before the count, which must fit into them. A reserve that was raised stays: to take it
         away could throttle what runs, and the count alone is what is paid for."""
         member = self._members[region]
         if group.more:
             ceiling = max(int(group.more["MaxCapacity"]), size.wanted)
             bounds = Size(size.wanted, size.floor, ceiling)
-            self._scalable(region).bound(region, group.more, bounds, call=call)
+            self.scalable(region).bound(region, group.more, bounds, call=call)
         if size.ceiling is not None and size.ceiling > (group.size.ceiling or 0):
             self._reserve(region, member, size.ceiling, call)
         if size.wanted == 0:
@@ -122,7 +124,7 @@ class LambdaConcurrency(ScaledGroup):
             ProvisionedConcurrentExecutions=size.wanted,
         )
 
-    def _reserve(self, region: str, member: LambdaConcurrencyMember, count: int, call: Within) -> None:
+    def _reserve(self, region: str, member: LambdaConcurrencyMember, count: int, call: TimeLeft) -> None:
         self._asking.change(
             "lambda",
             region,
@@ -131,22 +133,6 @@ class LambdaConcurrency(ScaledGroup):
             FunctionName=member.function,
             ReservedConcurrentExecutions=count,
         )
-
-    def suspend(self, region: str, group: Group, *, call: Within, tags: Mapping[str, str]) -> None:
-        scalable = self._scalable(region)
-        scalable.refuse_without(group.more, group.name, region)
-        on = switches(group.more)
-        free = set(SUSPENDED) - on
-        self.tag(region, group, {**tags, **marks.held_tag(free | (group.marks.held & on))}, call=call.rest())
-        scalable.suspend(region, group.more, free, call=call)
-
-    def resume(self, region: str, group: Group, *, call: Within, tags: Mapping[str, str]) -> None:
-        scalable = self._scalable(region)
-        ours = group.marks.held & switches(group.more) & set(SUSPENDED)
-        if not ours:
-            raise scalable.not_ours(group.name, region)
-        self.tag(region, group, tags, call=call.rest())
-        scalable.resume(region, group.more, ours, call=call)
 
 
 def build(resource: Resource, topology: Topology) -> LambdaConcurrency:

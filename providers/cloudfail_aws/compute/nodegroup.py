@@ -21,9 +21,10 @@ from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.compute import marks
 from cloudfail_aws.compute.autoscaling import in_service
-from cloudfail_aws.compute.groups import Group, ScaledGroup, Size, Within, member_of
+from cloudfail_aws.compute.groups import Group, ScaledGroup, Size, member_of
 from cloudfail_aws.compute.options import NodegroupMember
 from cloudfail_aws.compute.targets import counted
+from cloudfail_aws.time_left import TimeLeft
 
 _STANDS = ("ACTIVE", "UPDATING", "DEGRADED")
 FLOOR = "floor="
@@ -92,15 +93,15 @@ class Nodegroup(ScaledGroup):
             "eks", region, "tag_resource", call=call, resourceArn=group.raw["nodegroupArn"], tags=dict(tags)
         )
 
-    def resize(self, region: str, group: Group, size: Size, *, call: Within) -> None:
+    def resize(self, region: str, group: Group, size: Size, *, call: TimeLeft) -> None:
         self._update(region, group, call, minSize=size.floor, maxSize=size.ceiling, desiredSize=size.wanted)
 
-    def suspend(self, region: str, group: Group, *, call: Within, tags: Mapping[str, str]) -> None:
+    def suspend(self, region: str, group: Group, *, call: TimeLeft, tags: Mapping[str, str]) -> None:
         note = marks.held_tag({f"{FLOOR}{group.size.floor}"})
         self.tag(region, group, {**tags, **note}, call=call.rest())
         self._update(region, group, call, minSize=group.size.wanted)
 
-    def resume(self, region: str, group: Group, *, call: Within, tags: Mapping[str, str]) -> None:
+    def resume(self, region: str, group: Group, *, call: TimeLeft, tags: Mapping[str, str]) -> None:
         noted = [one.removeprefix(FLOOR) for one in group.marks.held if one.startswith(FLOOR)]
         floor = int(noted[0]) if len(noted) == 1 and noted[0].isdigit() else None
         if floor is None and group.marks.before is not None:
@@ -115,7 +116,7 @@ class Nodegroup(ScaledGroup):
         self.tag(region, group, tags, call=call.rest())
         self._update(region, group, call, minSize=floor)
 
-    def _update(self, region: str, group: Group, call: Within, **change: int | None) -> None:
+    def _update(self, region: str, group: Group, call: TimeLeft, **change: int | None) -> None:
         """What is left out of the configuration stays as it is; EKS takes one update at a time."""
         if group.raw.get("status") == "UPDATING":
             raise Transient(f"{group.name} in {region} is being updated.")

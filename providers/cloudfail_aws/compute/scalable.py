@@ -13,7 +13,8 @@ from typing import Any
 
 from cloudfail.errors import Permanent, Transient
 from cloudfail_aws.asking import Asking
-from cloudfail_aws.compute.groups import Size, Within
+from cloudfail_aws.compute.groups import Size
+from cloudfail_aws.time_left import TimeLeft
 
 SUSPENDED = ("DynamicScalingInSuspended", "ScheduledScalingSuspended")
 """What holds scale-in. Scaling out goes on."""
@@ -48,15 +49,15 @@ class Scalable:
             raise Transient(f"{self.resource} has a scalable target, and it is said to have none.")
         return found[0] if found else {}
 
-    def bound(self, region: str, seen: Mapping[str, Any], size: Size, *, call: Within) -> None:
+    def bound(self, region: str, seen: Mapping[str, Any], size: Size, *, call: TimeLeft) -> None:
         """Floor and ceiling, where there is a target and they are others."""
         if seen and (size.floor, size.ceiling) != (int(seen["MinCapacity"]), int(seen["MaxCapacity"])):
             self._register(region, call, MinCapacity=size.floor, MaxCapacity=size.ceiling)
 
-    def suspend(self, region: str, seen: Mapping[str, Any], names: Iterable[str], *, call: Within) -> None:
+    def suspend(self, region: str, seen: Mapping[str, Any], names: Iterable[str], *, call: TimeLeft) -> None:
         self._switch(region, seen, names, to=True, call=call)
 
-    def resume(self, region: str, seen: Mapping[str, Any], names: Iterable[str], *, call: Within) -> None:
+    def resume(self, region: str, seen: Mapping[str, Any], names: Iterable[str], *, call: TimeLeft) -> None:
         self._switch(region, seen, names, to=False, call=call)
 
     def refuse_without(self, seen: Mapping[str, Any], name: str, region: str) -> None:
@@ -78,12 +79,12 @@ class Scalable:
             f"{self.dimension} --suspended-state {','.join(f'{switch}=false' for switch in SUSPENDED)}",
         )
 
-    def _switch(self, region: str, seen: Mapping[str, Any], names: Iterable[str], *, to: bool, call: Within) -> None:
+    def _switch(self, region: str, seen: Mapping[str, Any], names: Iterable[str], *, to: bool, call: TimeLeft) -> None:
         on = switches(seen)
         state = {switch: switch in on for switch in (*SUSPENDED, _OUT)} | dict.fromkeys(names, to)
         self._register(region, call, SuspendedState=state)
 
-    def _register(self, region: str, call: Within, **change: Any) -> None:
+    def _register(self, region: str, call: TimeLeft, **change: Any) -> None:
         self.asking.change(
             "application-autoscaling",
             region,

@@ -23,7 +23,7 @@ from cloudfail_aws.database.global_moves import Moves
 from cloudfail_aws.database.marks import refuse_older
 from cloudfail_aws.database.members import fencing_of, plane_of
 from cloudfail_aws.database.options import AuroraGlobalOptions, ClusterMember
-from cloudfail_aws.database.time_left import Timed
+from cloudfail_aws.time_left import TimeLeft
 from cloudfail_postgres.plane import Seen, shut_out
 from cloudfail_postgres.session import SessionError
 
@@ -125,7 +125,7 @@ class AuroraGlobal:
         self.fencing.lift(source, expect, call)
 
     def failover(self, source: str, target: str, *, expect: DatabaseState, call: Call) -> None:
-        timed = Timed(call)
+        timed = TimeLeft(call)
         seen: Seen | None = None
         if self.plane.has(target):
             try:
@@ -149,13 +149,13 @@ class AuroraGlobal:
         if member.writer:
             if seen is not None and not seen.sight.recovery:
                 refuse_older(seen.sight.epoch, call, f"{target}'s database")
-                self.plane.admit(target, timed.left)
+                self.plane.admit(target, timed.rest())
             return
         now = _version(target, seen, known) if seen is not None else f"{target}/unseen/{_api(known)}"
         if now != expect.version:
             raise Conflict(f"{target} is {now}, not {expect.version} as it was seen.")
         refuse_older(self.clusters.epoch(member), call, f"{self.clusters.cluster(target)} in {target}")
-        self.clusters.fail_over(member, timed.left)
+        self.clusters.fail_over(member, timed.rest())
 
     def switchover_state(self, source: str, target: str) -> Known[Progress] | Unknown:
         return self._moves.switchover_state(source, target)

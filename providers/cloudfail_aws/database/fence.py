@@ -16,7 +16,7 @@ from cloudfail.errors import Conflict, Transient
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import FenceOutcome, FenceState
 from cloudfail.ports import Call
-from cloudfail_aws.database.time_left import Timed
+from cloudfail_aws.time_left import TimeLeft
 from cloudfail_postgres.logins import give_back, revoke
 from cloudfail_postgres.managed import Sight, look
 from cloudfail_postgres.plane import Plane
@@ -143,14 +143,14 @@ class Fencing:
 
     def open_network(self, region: str, call: Call) -> None:
         """Take back what stands on the way to this member: its fence is lifted, or has done its work."""
-        timed = Timed(call)
+        timed = TimeLeft(call)
         for network in self._networks.values():
             if network.has(region):
-                network.lift(region, timed.left)
+                network.lift(region, timed.rest())
 
     def apply(self, source: str, expect: FenceState, call: Call) -> None:
         """ports.Database.fence."""
-        timed = Timed(call)
+        timed = TimeLeft(call)
         seen = self.state(source)
         if isinstance(seen, Unknown):
             raise Transient(f"The fence on {source} cannot be read: {seen.reason}.")
@@ -161,18 +161,18 @@ class Fencing:
             raise Conflict(f"The fence on {source} is {now.version}, not {expect.version} as it was seen.")
         network = self._networks.get(expect.methods_left[0])
         if network is not None:
-            network.apply(source, timed.left)
+            network.apply(source, timed.rest())
             return
         try:
             endpoint = self._plane.endpoint(source)
         except SessionError as error:
             raise Transient(f"{source} does not answer: {error}.") from error
-        revoke(endpoint, timed.left)
+        revoke(endpoint, timed.rest())
 
     def lift(self, source: str, expect: FenceState, call: Call) -> None:
         """ports.Database.unfence. Refused while another member is a writer: then the fence is what keeps the writer
         single (invariant I1)."""
-        timed = Timed(call)
+        timed = TimeLeft(call)
         for other in self._regions:
             if other == source:
                 continue
@@ -182,7 +182,7 @@ class Fencing:
                 continue
             if not sight.recovery:
                 raise Conflict(f"{other} is a primary: lifting the fence on {source} could make two writers.")
-        self.open_network(source, timed.left)
+        self.open_network(source, timed.rest())
         if not self._plane.has(source):
             return
         try:
@@ -194,4 +194,4 @@ class Fencing:
             return
         if fence.epoch > call.epoch or (expect.epoch is not None and fence.epoch != expect.epoch):
             raise Conflict(f"The fence on {source} carries epoch {fence.epoch}, not {expect.epoch} as it was seen.")
-        give_back(endpoint, source, fence.roles, timed.left)
+        give_back(endpoint, source, fence.roles, timed.rest())

@@ -18,7 +18,7 @@ from cloudfail.errors import Permanent, Transient
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.database.marks import epoch_in, mark
-from cloudfail_aws.database.time_left import Timed
+from cloudfail_aws.time_left import TimeLeft
 
 TAIL = "rds:unplanned-global-failover-"
 
@@ -122,19 +122,19 @@ class GlobalClusters:
 
     def switch_over(self, primary: Member, target: Member, call: Call) -> None:
         """Nothing is lost, both sides being healthy. Asked of the primary's region."""
-        timed = Timed(call)
-        self._mark(target, timed.left)
+        timed = TimeLeft(call)
+        self._mark(target, timed.rest())
         self._asking.change(
-            self._service, primary.region, "switchover_global_cluster", call=timed.left,
+            self._service, primary.region, "switchover_global_cluster", call=timed.rest(),
             GlobalClusterIdentifier=self.name, TargetDbClusterIdentifier=target.arn,
         )  # fmt: skip
 
     def fail_over(self, target: Member, call: Call) -> None:
         """What was not replicated is lost. Asked of the target's region."""
-        timed = Timed(call)
-        self._mark(target, timed.left)
+        timed = TimeLeft(call)
+        self._mark(target, timed.rest())
         self._asking.change(
-            self._service, target.region, "failover_global_cluster", call=timed.left,
+            self._service, target.region, "failover_global_cluster", call=timed.rest(),
             GlobalClusterIdentifier=self.name, TargetDbClusterIdentifier=target.arn, AllowDataLoss=True,
         )  # fmt: skip
 

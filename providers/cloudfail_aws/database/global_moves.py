@@ -17,7 +17,7 @@ from cloudfail.ports import Call
 from cloudfail_aws.database.fence import Fencing
 from cloudfail_aws.database.global_clusters import GlobalCluster, GlobalClusters, Member, Tail
 from cloudfail_aws.database.marks import refuse_older
-from cloudfail_aws.database.time_left import Timed
+from cloudfail_aws.time_left import TimeLeft
 from cloudfail_postgres.plane import Plane, shut_out
 from cloudfail_postgres.session import SessionError
 
@@ -54,7 +54,7 @@ class Moves:
             return Unknown(str(error), at)
 
     def switchover(self, source: str, target: str, expect: Progress, call: Call) -> None:
-        timed = Timed(call)
+        timed = TimeLeft(call)
         try:
             stage = self._switchover(source, target)
         except SessionError as error:
@@ -62,10 +62,10 @@ class Moves:
         if self._is_over(stage, expect, "The switchover"):
             return
         if stage.name == "admit":
-            self._plane.admit(target, timed.left)
+            self._plane.admit(target, timed.rest())
         elif stage.primary is not None and stage.target is not None:
             refuse_older(self._clusters.epoch(stage.target), call, f"{self._clusters.cluster(target)} in {target}")
-            self._clusters.switch_over(stage.primary, stage.target, timed.left)
+            self._clusters.switch_over(stage.primary, stage.target, timed.rest())
 
     def follow_state(self, region: str, upstream: str) -> Known[Progress] | Unknown:
         at = time.time()
@@ -75,7 +75,7 @@ class Moves:
             return Unknown(f"{region}: {error}", at)
 
     def follow(self, region: str, upstream: str, expect: Progress, call: Call) -> None:
-        timed = Timed(call)
+        timed = TimeLeft(call)
         try:
             stage = self._follow(region, upstream)
         except SessionError as error:
@@ -83,9 +83,9 @@ class Moves:
         if self._is_over(stage, expect, region):
             return
         if stage.name == "open":
-            self._fencing.open_network(region, timed.left)
+            self._fencing.open_network(region, timed.rest())
         elif stage.tail is not None:
-            self._clusters.copy(region, stage.tail, timed.left)
+            self._clusters.copy(region, stage.tail, timed.rest())
 
     @staticmethod
     def _is_over(stage: _Stage, expect: Progress, what: str) -> bool:

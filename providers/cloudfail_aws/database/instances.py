@@ -15,8 +15,8 @@ from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.database.marks import epoch_in, mark
 from cloudfail_aws.database.security_group import TAG as GROUPS
-from cloudfail_aws.database.time_left import Timed
 from cloudfail_aws.errors import code_of
+from cloudfail_aws.time_left import TimeLeft
 
 NAME_LENGTH = 63
 KEPT_LETTERS = 8
@@ -109,11 +109,11 @@ class Instances:
 
     def promote(self, region: str, instance: Instance, backup_days: int | None, call: Call) -> None:
         """Mark, then order. One-way: no call makes it a replica again. It loses what was not replicated."""
-        timed = Timed(call)
-        self.tag(region, instance.arn, timed.left)
+        timed = TimeLeft(call)
+        self.tag(region, instance.arn, timed.rest())
         backups: dict[str, Any] = {} if backup_days is None else {"BackupRetentionPeriod": backup_days}
         self._asking.change(
-            "rds", region, "promote_read_replica", call=timed.left, DBInstanceIdentifier=instance.name, **backups
+            "rds", region, "promote_read_replica", call=timed.rest(), DBInstanceIdentifier=instance.name, **backups
         )
 
     def take_snapshot(self, region: str, instance: Instance, name: str, call: Call) -> None:

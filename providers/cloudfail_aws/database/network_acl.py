@@ -17,7 +17,7 @@ from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.database.marks import epoch_in, mark, refuse_older
 from cloudfail_aws.database.options import NetworkAcls
-from cloudfail_aws.database.time_left import Timed
+from cloudfail_aws.time_left import TimeLeft
 
 NAME = "network-acl"
 _EVERYBODY = (("CidrBlock", "0.0.0.0/0"), ("Ipv6CidrBlock", "::/0"))
@@ -58,7 +58,7 @@ class NetworkAclFence:
 
     def apply(self, region: str, call: Call) -> None:
         """Write what is missing, the mark first. An entry of somebody else's under our number is left alone."""
-        wanted, timed = self._members[region], Timed(call)
+        wanted, timed = self._members[region], TimeLeft(call)
         for acl in self._read(region):
             refuse_older(epoch_in(acl.get("Tags") or ()), call, str(acl.get("NetworkAclId")))
             missing = _missing(acl, wanted)
@@ -71,10 +71,10 @@ class NetworkAclFence:
                     "Free the number, or give `network: {rule: …}` another one that comes before all others.",
                 )
             if missing:
-                self._mark(region, acl, timed.left)
+                self._mark(region, acl, timed.rest())
             for number, key, block in missing:
                 self._asking.change(
-                    "ec2", region, "create_network_acl_entry", call=timed.left,
+                    "ec2", region, "create_network_acl_entry", call=timed.rest(),
                     NetworkAclId=acl["NetworkAclId"], RuleNumber=number, Protocol="6", RuleAction="deny", Egress=False,
                     PortRange={"From": wanted.port, "To": wanted.port}, **{key: block},
                 )  # fmt: skip
@@ -82,15 +82,15 @@ class NetworkAclFence:
 
     def lift(self, region: str, call: Call) -> None:
         """Take our entries away again, and no others."""
-        wanted, timed = self._members[region], Timed(call)
+        wanted, timed = self._members[region], TimeLeft(call)
         for acl in self._read(region):
             refuse_older(epoch_in(acl.get("Tags") or ()), call, str(acl.get("NetworkAclId")))
             ours = [number for number, key, block in _entries(wanted) if _stands(acl, wanted, number, key, block)]
             if ours:
-                self._mark(region, acl, timed.left)
+                self._mark(region, acl, timed.rest())
             for number in ours:
                 self._asking.change(
-                    "ec2", region, "delete_network_acl_entry", call=timed.left,
+                    "ec2", region, "delete_network_acl_entry", call=timed.rest(),
                     NetworkAclId=acl["NetworkAclId"], RuleNumber=number, Egress=False,
                 )  # fmt: skip
 

@@ -26,7 +26,7 @@ from cloudfail_aws.database.members import fencing_of, plane_of
 from cloudfail_aws.database.options import InstanceMember, RdsReplicaOptions
 from cloudfail_aws.database.replica_follow import Following
 from cloudfail_aws.database.replica_switchover import Switchover
-from cloudfail_aws.database.time_left import Timed
+from cloudfail_aws.time_left import TimeLeft
 from cloudfail_postgres.plane import Seen, shut_out
 from cloudfail_postgres.session import SessionError
 
@@ -120,7 +120,7 @@ class RdsReplica:
         self.fencing.lift(source, expect, call)
 
     def failover(self, source: str, target: str, *, expect: DatabaseState, call: Call) -> None:
-        timed = Timed(call)
+        timed = TimeLeft(call)
         try:
             seen = self.plane.look(target)
         except SessionError as error:
@@ -135,7 +135,7 @@ class RdsReplica:
         now = _version(target, seen, instance)
         if now != expect.version:
             raise Conflict(f"{target} is {now}, not {expect.version} as it was seen.")
-        self.promote(target, seen, instance, timed.left)
+        self.promote(target, seen, instance, timed.rest())
 
     def promote(self, target: str, seen: Seen, instance: Instance, call: Call) -> None:
         """The next effect of a promotion: the order, or, once the server is out of recovery, letting clients in."""

@@ -18,7 +18,7 @@ from cloudfail.ports import Call
 from cloudfail_aws.database.fence import Fencing
 from cloudfail_aws.database.instances import KEPT_LETTERS, Instance, Instances, kept_start
 from cloudfail_aws.database.marks import refuse_older
-from cloudfail_aws.database.time_left import Timed
+from cloudfail_aws.time_left import TimeLeft
 from cloudfail_postgres.plane import Plane
 from cloudfail_postgres.session import SessionError
 
@@ -68,7 +68,7 @@ class Following:
             return Unknown(f"{region}: {error}", at)
 
     def act(self, region: str, upstream: str, expect: Progress, call: Call) -> None:
-        timed = Timed(call)
+        timed = TimeLeft(call)
         try:
             stage = self._stage(region, upstream)
         except SessionError as error:
@@ -80,7 +80,7 @@ class Following:
             raise Conflict(f"{region} is at {now.version or now.detail}, not {expect.version} as it was seen.")
         if stage.member is not None:
             refuse_older(stage.member.epoch, call, f"{stage.member.name} in {region}")
-        self._do(stage, region, upstream, timed.left)
+        self._do(stage, region, upstream, timed.rest())
 
     def _do(self, stage: _Stage, region: str, upstream: str, call: Call) -> None:
         member, up = stage.member, stage.up

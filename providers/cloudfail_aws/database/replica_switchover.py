@@ -20,7 +20,7 @@ from cloudfail.ports import Call
 from cloudfail_aws.database.fence import Fencing
 from cloudfail_aws.database.instances import Instance
 from cloudfail_aws.database.marks import refuse_older
-from cloudfail_aws.database.time_left import Timed
+from cloudfail_aws.time_left import TimeLeft
 from cloudfail_postgres.logins import last_row, write_last
 from cloudfail_postgres.plane import Plane, Seen
 from cloudfail_postgres.session import SessionError
@@ -72,7 +72,7 @@ class Switchover:
         return stage if isinstance(stage, Unknown) else Known(stage.progress, at)
 
     def act(self, source: str, target: str, expect: Progress, call: Call) -> None:
-        timed = Timed(call)
+        timed = TimeLeft(call)
         try:
             stage = self._stage(source, target)
         except SessionError as error:
@@ -84,7 +84,7 @@ class Switchover:
             return
         if now.version != expect.version or now.next is None:
             raise Conflict(f"The switchover is at {now.version or now.detail}, not {expect.version} as it was seen.")
-        self._do(stage, source, target, timed.left)
+        self._do(stage, source, target, timed.rest())
 
     def _do(self, stage: _Stage, source: str, target: str, call: Call) -> None:
         parts = self._parts

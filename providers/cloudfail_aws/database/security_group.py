@@ -20,7 +20,7 @@ from cloudfail.model.observation import Known, Unknown
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.database.marks import epoch_in, mark, refuse_older
-from cloudfail_aws.database.time_left import Timed
+from cloudfail_aws.time_left import TimeLeft
 
 NAME = "security-group"
 TAG = "cloudfail:groups"
@@ -62,7 +62,7 @@ class SecurityGroupFence:
 
     def apply(self, region: str, call: Call) -> None:
         """Note the groups, then exchange them."""
-        timed = Timed(call)
+        timed = TimeLeft(call)
         member, closed = self._read(region), self._closed[region]
         tags = member.get("TagList") or ()
         refuse_older(epoch_in(tags), call, f"{self._names[region]} in {region}")
@@ -70,13 +70,13 @@ class SecurityGroupFence:
         if groups == [closed]:
             return
         before = [group for group in groups if group != closed]
-        self._tag(region, member, {"Key": TAG, "Value": " ".join(before)}, timed.left)
-        self._exchange(region, [closed], timed.left)
+        self._tag(region, member, {"Key": TAG, "Value": " ".join(before)}, timed.rest())
+        self._exchange(region, [closed], timed.rest())
         call.log(f"{region}: {self._names[region]} is in {closed} alone; it was in {', '.join(before)}")
 
     def lift(self, region: str, call: Call) -> None:
         """Put back what was there."""
-        timed = Timed(call)
+        timed = TimeLeft(call)
         member = self._read(region)
         if _groups(member) != [self._closed[region]]:
             return
@@ -89,8 +89,8 @@ class SecurityGroupFence:
                 "Its security groups were left as they are.",
                 "Give it its groups back by hand.",
             )
-        self._tag(region, member, None, timed.left)
-        self._exchange(region, before, timed.left)
+        self._tag(region, member, None, timed.rest())
+        self._exchange(region, before, timed.rest())
 
     def _tag(self, region: str, member: Mapping[str, Any], more: dict[str, str] | None, call: Call) -> None:
         arn = member.get("DBInstanceArn") or member.get("DBClusterArn")
