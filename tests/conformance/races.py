@@ -1,11 +1,14 @@
-"""Two orchestrators, in two processes, race for the same entries: every store brings each to one winner."""
+"""Two orchestrators race for the same entries, in two processes, or in two threads where the store is one process's
+own: every store brings each to one winner."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.synchronize import Barrier
 
 from cloudfail.clock import SystemClock
@@ -37,6 +40,20 @@ def race(opening: Callable[[int], Store], races: int) -> None:
     _judge(Journal(opening(0), "shop", SystemClock(), "reader").refresh(), races)
 
 
+def race_in_threads(store: Store, races: int) -> None:
+    """The same for a store that one process keeps to itself."""
+    start = threading.Barrier(RACERS)
+    with ThreadPoolExecutor(RACERS) as racers:
+        running = [racers.submit(_claims, lambda _turn: store, turn, races, start) for turn in range(RACERS)]
+        for one in running:
+            try:
+                one.result(SECONDS_MAX)
+            except BaseException:
+                start.abort()
+                raise
+    _judge(Journal(store, "shop", SystemClock(), "reader").refresh(), races)
+
+
 def _judge(entries: list[Entry], races: int) -> None:
     assert races <= len(entries) <= races * RACERS
     assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
@@ -45,7 +62,7 @@ def _judge(entries: list[Entry], races: int) -> None:
     assert len(entries) < races * RACERS, "nobody ever lost: this was no race"
 
 
-def _claims(opening: Callable[[int], Store], turn: int, races: int, start: Barrier) -> None:
+def _claims(opening: Callable[[int], Store], turn: int, races: int, start: Barrier | threading.Barrier) -> None:
     """Claim, as an engine does, each time the log is free. What was acknowledged stands at the end."""
     journal = Journal(opening(turn), "shop", SystemClock(), f"w{turn}")
     won: list[Entry] = []

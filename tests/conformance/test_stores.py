@@ -29,7 +29,7 @@ from cloudfail.stores.memory import MemoryStore
 from cloudfail.stores.sqlite import SQLiteStore
 from cloudfail.testing.fakeworld import FakeWorld
 from cloudfail.testing.store_suite import OpenStore, StoreSuite
-from tests.conformance.races import FULL, race
+from tests.conformance.races import FULL, race, race_in_threads
 from tests.crash.moves import LOADED
 from tests.kit import Stage
 
@@ -86,6 +86,18 @@ def _open(path: Path, _turn: int) -> SQLiteStore:
 def test_two_orchestrators_that_race_for_the_same_entry_have_one_winner_each_time(tmp_path: Path) -> None:
     """Both read the same tail, both append; whoever lost sees that it lost. No epoch is ever given twice."""
     race(partial(_open, tmp_path / "state.db"), RACES)
+
+
+class _PausingMemory(MemoryStore):
+    def append(self, log: str, seq: int, body: bytes) -> bool:
+        time.sleep(random.uniform(0, 0.003))
+        return super().append(log, seq, body)
+
+
+@pytest.mark.timeout(1500 if FULL else 120)
+def test_two_orchestrators_of_one_process_have_one_winner_each_time() -> None:
+    """A store in memory is one process's own: its racers are threads."""
+    race_in_threads(_PausingMemory(), RACES)
 
 
 def _drive(path: str, worker: str, times: int, start: Barrier) -> None:
