@@ -283,7 +283,7 @@ def make_templates(root: Path) -> Path:
     template = root / "template"
     east = Server(template, "east", free_port())
     run("mkdir", "-p", template)
-    run(BIN / "initdb", "-D", east.data, "-A", "trust", "-N", "-U", "postgres", "--no-instructions")
+    run(BIN / "initdb", "-D", east.data, "-A", "trust", "-N", "-U", "postgres", "--no-instructions", seconds=180)
     (east.data / "postgresql.conf").write_text(_CONF.format(port=east.port))
     (east.data / "pg_hba.conf").write_text(_HBA)
     east.start()

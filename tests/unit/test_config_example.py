@@ -19,6 +19,7 @@ from cloudfail.model.runbook import Condition, Mode
 from cloudfail.model.topology import PortName
 from cloudfail.testing.provider import FakeProvider
 
+CLOUD = ["evacuate", "restore", "failback"]
 LOCAL = ["evacuate-local", "restore-local", "failback-local"]
 
 
@@ -62,18 +63,19 @@ def test_defaults_of_an_action_are_written_into_its_arguments(tmp_path: Path) ->
 
 @pytest.mark.parametrize("topology", ["cloudfail", "lab"])
 def test_the_runbooks_that_ship_load_and_lint_clean(topology: str) -> None:
-    names = ["evacuate"] if topology == "cloudfail" else LOCAL
+    names = CLOUD if topology == "cloudfail" else LOCAL
     loaded = config.load(HERE / f"{topology}.yaml", [RUNBOOKS / f"{name}.yaml" for name in names], PROVIDERS)
     assert [str(one) for one in lint(loaded)] == []
     assert list(loaded.runbooks) == names
 
 
 def test_every_runbook_that_ships_is_tested() -> None:
-    assert {path.stem for path in RUNBOOKS.glob("*.yaml")} == {"evacuate", *LOCAL}
+    assert {path.stem for path in RUNBOOKS.glob("*.yaml")} == {*CLOUD, *LOCAL}
 
 
 def test_the_example_loads_and_lints_clean_on_the_public_fake() -> None:
-    loaded = config.load(HERE / "cloudfail.yaml", [RUNBOOKS / "evacuate.yaml"], {"aws": FakeProvider("aws")})
+    files = [RUNBOOKS / f"{name}.yaml" for name in CLOUD]
+    loaded = config.load(HERE / "cloudfail.yaml", files, {"aws": FakeProvider("aws")})
     assert [str(one) for one in lint(loaded)] == []
 
 

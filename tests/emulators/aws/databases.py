@@ -135,22 +135,28 @@ class World:
         self.pair.east.stop("fast")
 
     def build_east(self) -> None:
-        """A new replica where the old instance was; what that one held is kept beside it."""
-        east, west = self.pair.east, self.pair.west
-        east.stop("immediate")
-        servers.run("mv", east.data, f"{east.data}.was")
-        source = ("-d", west.dsn("replicator"), "-X", "stream", "-c", "fast", "-N")
-        servers.run(servers.BIN / "pg_basebackup", "-D", east.data, *source)
-        conf = (east.data / "postgresql.conf").read_text().replace(f"port = {west.port}", f"port = {east.port}")
-        (east.data / "postgresql.conf").write_text(conf)
-        servers.set_upstream(east, west)
-        east.start()
+        build_again(self.pair.east, self.pair.west)
 
     def change_places(self) -> None:
-        """As Aurora does: east sends all that it has, then west writes and east reads."""
-        east, west = self.pair.east, self.pair.west
         time.sleep(LATE_SECONDS)
-        east.stop("fast")
-        west.ask("SELECT pg_promote(true, 30)")
-        servers.set_upstream(east, west)
-        east.start()
+        change_places(self.pair.east, self.pair.west)
+
+
+def build_again(old: servers.Server, upstream: servers.Server) -> None:
+    """A new replica where the old instance was; what that one held is kept beside it."""
+    old.stop("immediate")
+    servers.run("mv", old.data, f"{old.data}.was")
+    source = ("-d", upstream.dsn("replicator"), "-X", "stream", "-c", "fast", "-N")
+    servers.run(servers.BIN / "pg_basebackup", "-D", old.data, *source)
+    conf = (old.data / "postgresql.conf").read_text().replace(f"port = {upstream.port}", f"port = {old.port}")
+    (old.data / "postgresql.conf").write_text(conf)
+    servers.set_upstream(old, upstream)
+    old.start()
+
+
+def change_places(old: servers.Server, new: servers.Server) -> None:
+    """As Aurora does: the old writer sends all that it has, then the new one writes and the old one reads."""
+    old.stop("fast")
+    new.ask("SELECT pg_promote(true, 30)")
+    servers.set_upstream(old, new)
+    old.start()

@@ -12,7 +12,7 @@ or, with None, never.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tests.emulators.aws.asked import Asked
@@ -55,7 +55,6 @@ class GlobalCluster:
     name: str
     members: dict[str, Member]
     running: Running | None = None
-    tags: dict[str, str] = field(default_factory=dict)
 
     @property
     def writer(self) -> Member | None:
@@ -84,6 +83,9 @@ class GlobalClusters:
         self.promote_seconds: float | None = 0.0
         # Each call that was accepted, for tests to count: (operation, target's name, may data be lost).
         self.accepted: list[tuple[str, str, bool]] = []
+        self._tags: dict[str, dict[str, str]] = {}
+        # By region: the names of the snapshots of clusters that are there, each of them available.
+        self.snapshots: dict[str, set[str]] = {}
         self._on_failover = on_failover or (lambda member: None)
         self._engine = engine
         self._account = account
@@ -154,6 +156,34 @@ class GlobalClusters:
         self.accepted.append(("RemoveFromGlobalCluster", member.name, True))
         self._later(self.promote_seconds, lambda: self._on_failover(member))
         return {"GlobalCluster": self._described(cluster)}
+
+    def add_tags_to_resource(self, given: dict[str, Any], what: Asked) -> dict[str, Any]:
+        tags = self._tags.setdefault(given["ResourceName"], {})
+        tags.update({one["Key"]: one.get("Value", "") for one in given["Tags"]})
+        return {}
+
+    def list_tags_for_resource(self, given: dict[str, Any], what: Asked) -> dict[str, Any]:
+        tags = self._tags.get(given["ResourceName"], {})
+        return {"TagList": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+    def describe_db_cluster_snapshots(self, given: dict[str, Any], what: Asked) -> dict[str, Any]:
+        """Those of the region that is asked."""
+        return {
+            "DBClusterSnapshots": [
+                {"DBClusterSnapshotIdentifier": name, "Status": "available"}
+                for name in sorted(self.snapshots.get(what.region, ()))
+            ]
+        }
+
+    def copy_db_cluster_snapshot(self, given: dict[str, Any], what: Asked) -> dict[str, Any]:
+        here = self.snapshots.setdefault(what.region, set())
+        if given["SourceDBClusterSnapshotIdentifier"] not in here:
+            raise Refused("DBClusterSnapshotNotFoundFault", "There is no such snapshot.")
+        copy = given["TargetDBClusterSnapshotIdentifier"]
+        if copy in here:
+            raise Refused("DBClusterSnapshotAlreadyExistsFault", f"{copy} exists.")
+        here.add(copy)
+        return {"DBClusterSnapshot": {"DBClusterSnapshotIdentifier": copy, "Status": "available"}}
 
     def _change(self, operation: str, given: dict[str, Any], *, lossy: bool) -> dict[str, Any]:
         cluster = self._find(given["GlobalClusterIdentifier"])

@@ -1,0 +1,336 @@
+"""The application of docs/aws.md, standing in two regions of the front: what runs it, and cloudfail beside it.
+
+The control planes are emulators and stand-ins behind one address; the data plane is real. Users ask listeners, a
+resolver answers from the hosted zone by what its health checks see, and the databases are PostgreSQL servers which
+follow what the API was told, late.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import dns.message
+import dns.query
+
+from cloudfail.shipped import runbook_file
+from tests.emulators.aws import databases, tables
+from tests.emulators.aws.dns_world import ADDRESS, NAME, ZoneFile, record, serving
+from tests.emulators.aws.emulator import Emulator
+from tests.emulators.aws.front import ACCOUNT, Fault, Front
+from tests.emulators.aws.standins.global_clusters import GlobalClusters, Member
+from tests.emulators.aws.zone_server import ZoneServer
+from tests.local import servers
+
+EAST, WEST, WITNESS = "us-east-1", "us-west-2", "eu-central-1"
+BUCKET, KEY = "shop-switch-usw2", "us-east-1-out"
+WORKERS = {EAST: 3, WEST: 1}
+COMMAND_SECONDS = 180.0
+RUNBOOKS = ("evacuate", "restore", "failback")
+# One of the images that moto has in every region.
+IMAGE = "ami-12c6146b"
+TAIL = "rds:unplanned-global-failover-orders-e-2026-11-23-10-00"
+
+TOPOLOGY = """\
+application: shop
+objectives: {{rto: 30m, rpo: 30s}}
+regions:
+  us-east-1: {{provider: aws, account: "{account}", variables: {{address: "{addresses[us-east-1]}"}}}}
+  us-west-2: {{provider: aws, account: "{account}", variables: {{address: "{addresses[us-west-2]}"}}}}
+primary: us-east-1
+state: dynamodb://cloudfail?region=eu-central-1
+resources:
+  orders:
+    database: aurora-global
+    id: orders-global
+    members:
+      us-east-1: {{cluster: orders-e, dsn: "{dsn[us-east-1]}", writer: "{writer[us-east-1]}"}}
+      us-west-2: {{cluster: orders-w, dsn: "{dsn[us-west-2]}", writer: "{writer[us-west-2]}"}}
+  web: {{compute: autoscaling, members: {{us-east-1: web-e, us-west-2: web-w}}}}
+  www:
+    dns: route53
+    zone: {zone}
+    name: www.shop.example
+    ttl: 60s
+    switch: {{object: "s3://shop-switch-usw2/us-east-1-out"}}
+    resolvers: ["{resolver}"]
+    answer_within: 20s
+    members: {{us-east-1: 192.0.2.1, us-west-2: 192.0.2.2}}
+checks:
+  checkout: {{http: "http://${{address}}/healthz", every: 2s, timeout: 2s, fall: 2, rise: 1, vantages: 2 of 3}}
+vantages: {{one: {{}}, two: {{}}, three: {{}}}}
+policy: {{scope: site, hold_down: 4s, lease: 60s, automation: {automation}}}
+"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed (both streams), and how it ended."""
+
+    code: int
+    text: str
+
+
+class Users:
+    """What answers users in each region. One that is lost takes a request and hangs up."""
+
+    def __init__(self) -> None:
+        self.lost: set[str] = set()
+        self._servers = {region: self._serve(region) for region in (EAST, WEST)}
+
+    def address(self, region: str) -> str:
+        return f"127.0.0.1:{self._servers[region].server_address[1]}"
+
+    def close(self) -> None:
+        for server in self._servers.values():
+            server.shutdown()
+            server.server_close()
+
+    def _serve(self, region: str) -> http.server.ThreadingHTTPServer:
+        lost = self.lost
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if region in lost:
+                    self.close_connection = True
+                    return
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server
+
+
+class Site:
+    """The application. `clusters` is what RDS says, `pair` what the databases do."""
+
+    def __init__(
+        self,
+        root: Path,
+        front: Front,
+        pair: servers.Pair,
+        names: ZoneServer,
+        zone: ZoneFile,
+        clusters: GlobalClusters,
+        users: Users,
+        automation: str,
+    ) -> None:
+        self.root, self.front, self.pair, self.names = root, front, pair, names
+        self.clusters, self.users = clusters, users
+        self.servers = {EAST: pair.east, WEST: pair.west}
+        self.started: list[subprocess.Popen[bytes]] = []
+        self._outage: Fault | None = None
+        (root / "runbooks").mkdir()
+        for name in RUNBOOKS:
+            (root / "runbooks" / f"{name}.yaml").write_text(runbook_file(name).read_text())
+        (root / "cloudfail.yaml").write_text(
+            TOPOLOGY.format(
+                account=ACCOUNT,
+                addresses={region: users.address(region) for region in (EAST, WEST)},
+                dsn={region: server.dsn("cloudfail") for region, server in self.servers.items()},
+                writer={region: server.dsn("shop") for region, server in self.servers.items()},
+                zone=zone.id,
+                resolver=names.address,
+                automation=automation,
+            )
+        )
+
+    # ---- what happens to it
+
+    def lose_east(self) -> None:
+        """Every API of us-east-1 takes requests and never answers, Route 53's control plane among them; its servers
+        stand still, and its users hear nothing."""
+        self.front.forget()
+        self._outage = self.front.outages.silence(region=EAST)
+        self.users.lost.add(EAST)
+        self.servers[EAST].freeze()
+
+    def return_east(self) -> None:
+        """All of it is there again, as it was left."""
+        assert self._outage is not None
+        self._outage.lift()
+        self.servers[EAST].thaw()
+        self.users.lost.discard(EAST)
+
+    def rebuild_east(self) -> None:
+        """What Aurora does by itself after a failover once the old region is healthy: a snapshot of what only the old
+        writer had, and a new storage volume, filled from the writer."""
+        self.clusters.snapshots[EAST] = {TAIL}
+        databases.build_again(self.servers[EAST], self.servers[WEST])
+        self.clusters.resynchronise("orders-global")
+
+    # ---- cloudfail, as a person types it
+
+    def environment(self, by: str = "alice") -> dict[str, str]:
+        return {
+            **os.environ,
+            "CLOUDFAIL_CONFIG": str(self.root / "cloudfail.yaml"),
+            "CLOUDFAIL_ALLOW_LOOPBACK": "1",
+            "CLOUDFAIL_AS": by,
+        }
+
+    def argv(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "cloudfail", *words]
+
+    def cloudfail(self, *words: str, by: str = "alice") -> Said:
+        done = subprocess.run(
+            self.argv(*words), cwd=self.root, env=self.environment(by), stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, timeout=COMMAND_SECONDS, check=False,
+        )  # fmt: skip
+        return Said(done.returncode, done.stdout)
+
+    def begin(self, log: str, *words: str, by: str = "alice") -> subprocess.Popen[bytes]:
+        """Start a command that stays; what it prints is read by `words_of`."""
+        with (self.root / f"{log}.log").open("ab") as file:
+            process = subprocess.Popen(
+                self.argv(*words), cwd=self.root, env=self.environment(by), stdin=subprocess.DEVNULL, stdout=file,
+                stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        self.started.append(process)
+        return process
+
+    def words_of(self, log: str) -> str:
+        return (self.root / f"{log}.log").read_text()
+
+    def reviewed(self, region: str, *words: str) -> tuple[str, str]:
+        """What `cloudfail plan` says of it: (the text, the checksum)."""
+        said = self.cloudfail("plan", region, *words)
+        assert said.code == 0, said.text
+        asked = re.search(r"--plan ([0-9a-f]+)", said.text)
+        assert asked is not None, said.text
+        return said.text, asked[1]
+
+    def move(self, log: str, region: str, checksum: str, *words: str, approve: tuple[str, ...] = ()) -> Said:
+        """Act on that plan; another person lets it pass its gate when it waits there."""
+        process = self.begin(log, "evacuate", region, "--plan", checksum, *words)
+        ends = time.monotonic() + COMMAND_SECONDS
+        while "gate opened" not in self.words_of(log) and process.poll() is None:
+            assert time.monotonic() < ends, self.words_of(log)
+            time.sleep(0.5)
+        if process.poll() is None:
+            said = self.cloudfail("approve", *approve, "--reason", "seen from outside", by="bob")
+            assert said.code == 0, f"{said.text}\n{self.words_of(log)}"
+        process.wait(COMMAND_SECONDS)
+        return Said(process.returncode, self.words_of(log))
+
+    # ---- what is so
+
+    def resolved(self) -> list[str]:
+        """What a user's resolver gives."""
+        host, _, port = self.names.address.partition(":")
+        answer = dns.query.udp(dns.message.make_query(NAME, "A"), host, timeout=20, port=int(port))
+        return sorted(item.to_text() for rrset in answer.answer for item in rrset)
+
+    def order(self, region: str, note: str) -> None:
+        """What a user does: it raises where no write is let in."""
+        self.servers[region].ask(f"INSERT INTO orders (note) VALUES ('{note}')", user="shop")
+
+    def notes(self, region: str) -> set[str]:
+        return {str(row[0]) for row in self.servers[region].ask("SELECT note FROM orders")}
+
+    def changes(self, **where: Any) -> list[str]:
+        """The requests that were to change something, and reached the front."""
+        return [f"{one.service}.{one.operation} in {one.region}" for one in self.front.seen(mutating=True, **where)]
+
+    def workers(self, region: str) -> int:
+        client = _client("autoscaling", region)
+        found = client.describe_auto_scaling_groups(AutoScalingGroupNames=[f"web-{region[3]}"])
+        return int(found["AutoScalingGroups"][0]["DesiredCapacity"])
+
+    def close(self) -> None:
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.wait(10)
+        for server in self.servers.values():
+            server.thaw()
+
+
+def _client(service: str, region: str, url: str | None = None) -> Any:
+    return botocore.session.Session().create_client(service, region_name=region, endpoint_url=url)
+
+
+def _workers(region: str) -> None:
+    """An Auto Scaling group whose instances a target group counts."""
+    vpc = _client("ec2", region).describe_vpcs()["Vpcs"][0]["VpcId"]
+    group = _client("elbv2", region).create_target_group(Name="web", Protocol="HTTP", Port=8080, VpcId=vpc)
+    scaling = _client("autoscaling", region)
+    scaling.create_launch_configuration(LaunchConfigurationName="web", ImageId=IMAGE, InstanceType="t3.small")
+    scaling.create_auto_scaling_group(
+        AutoScalingGroupName=f"web-{region[3]}",
+        LaunchConfigurationName="web",
+        MinSize=1,
+        MaxSize=4,
+        DesiredCapacity=WORKERS[region],
+        AvailabilityZones=[f"{region}a"],
+        TargetGroupARNs=[group["TargetGroups"][0]["TargetGroupArn"]],
+    )
+
+
+def _zone(ministack: Emulator) -> ZoneFile:
+    """Routed by failover; east's health check is inverted, and looks at the object in west. Whoever answers for the
+    zone asks past the front: Route 53's servers go on when its control plane is gone. Health checkers sign nothing, so
+    that `ministack` must take what is unsigned for this account's."""
+    made = ZoneFile(_client("route53", EAST, ministack.url))
+    check = made.health_check(ministack.port, f"/{BUCKET}/{KEY}", Inverted=True)
+    made.put(
+        record(ADDRESS[EAST], SetIdentifier=EAST, Failover="PRIMARY", HealthCheckId=check),
+        record(ADDRESS[WEST], SetIdentifier=WEST, Failover="SECONDARY"),
+    )
+    return made
+
+
+def global_cluster(pair: servers.Pair) -> GlobalClusters:
+    """orders-global, whose moves the servers of the pair follow a little later than the API says."""
+    regions = {"orders-e": (pair.east, pair.west), "orders-w": (pair.west, pair.east)}
+
+    def move(target: Member) -> None:
+        new, old = regions[target.name]
+        if clusters.accepted[-1][2]:
+            new.ask("SELECT pg_promote(true, 30)")
+        else:
+            databases.change_places(old, new)
+
+    clusters = GlobalClusters(on_failover=move, account=ACCOUNT)
+    clusters.promote_seconds = 1.0
+    clusters.api_seconds = 0.3
+    clusters.cluster("orders-global", {EAST: ("orders-e", ""), WEST: ("orders-w", "")}, EAST)
+    return clusters
+
+
+@contextlib.contextmanager
+def site(
+    root: Path, front: Front, ministack: Emulator, pair: servers.Pair, clusters: GlobalClusters, automation: str = "off"
+) -> Iterator[Site]:
+    """The application as an operator set it up. `front` serves `clusters` as RDS already."""
+    tables.create_table(_client, WITNESS)
+    _client("s3", WEST).create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": WEST})
+    for region in (EAST, WEST):
+        _workers(region)
+    zone = _zone(ministack)
+    users = Users()
+    try:
+        with serving(zone) as names:
+            made = Site(root, front, pair, names, zone, clusters, users, automation)
+            try:
+                yield made
+            finally:
+                made.close()
+    finally:
+        users.close()
