@@ -15,7 +15,7 @@ Returning normally means "the API said done", which completes nothing: the next 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -222,6 +222,31 @@ class VerbFacts:
 
 
 @dataclass(frozen=True)
+class Grant:
+    """What a role may do, in the provider's own words: actions, and what they may be done on, by literal name.
+
+    region: whose roles it is for (as `Topology.roles_of`). verbs: the port's verbs that need it; () for what every look
+    needs. only_if: conditions as the provider words them. why: the reason, wherever `on` is wider than what
+    cloudfail.yaml names (an action that can be given on nothing less, a part of a name that the cloud makes up).
+    """
+
+    region: str
+    actions: tuple[str, ...]
+    on: tuple[str, ...]
+    verbs: tuple[str, ...] = ()
+    only_if: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """What one resource needs. watch: of the role that reads; execute: of the role that changes (`model.Roles`)."""
+
+    watch: tuple[Grant, ...] = ()
+    execute: tuple[Grant, ...] = ()
+
+
+@dataclass(frozen=True)
 class Kind:
     """One kind of resource that a provider serves, as it is written in cloudfail.yaml: `database: postgresql`.
 
@@ -229,6 +254,8 @@ class Kind:
     None means that a member is a plain string. settle_seconds: how stale a read may be (rule 3). verbs: facts by port
     verb (fence, failover, switchover, follow, shift, scale, hold, freeze, enable, canary). verbs_of: the same for one
     resource, where its options decide (a name that a switch in the data plane moves, say, and not its zone).
+    permissions: what a resource needs for its members in these regions; it asks no cloud, and raises Refused where
+    cloudfail.yaml says too little.
     """
 
     port: PortName
@@ -240,6 +267,7 @@ class Kind:
     call_timeout_seconds: float = 10.0
     verbs: Mapping[str, VerbFacts] = field(default_factory=dict)
     verbs_of: Callable[[Resource], Mapping[str, VerbFacts]] | None = None
+    permissions: Callable[[Resource, Topology, Sequence[str]], Permissions] | None = None
 
     def facts(self, verb: str, resource: Resource) -> VerbFacts:
         """What the provider says of `verb` on that resource; the cautious defaults where it says nothing."""
@@ -265,3 +293,11 @@ class TakesRoles(Protocol):
 
     def role_mistake(self, role: str) -> tuple[str, str] | None:
         """What is wrong with this role as it is written, and what to write instead; None if nothing is. No call."""
+
+
+@runtime_checkable
+class WritesPolicies(Protocol):
+    """A provider that can say what its roles must be allowed, as its cloud takes it (`Kind.permissions`)."""
+
+    def policy(self, grants: Mapping[str, Sequence[Grant]]) -> Mapping[str, Any]:
+        """One role's policy, ready for JSON. grants: by resource. Each statement says whose it is."""

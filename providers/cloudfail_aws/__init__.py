@@ -7,11 +7,12 @@ comes with `Kind.build`.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName
-from cloudfail.ports import Kind
+from cloudfail.ports import Grant, Kind
 from cloudfail_aws.compute import KINDS as COMPUTE
 from cloudfail_aws.consumers import KINDS as CONSUMERS
 from cloudfail_aws.database import KINDS as DATABASE
@@ -40,6 +41,12 @@ class AwsProvider:
         from cloudfail_aws.roles import role_mistake
 
         return role_mistake(role)
+
+    def policy(self, grants: Mapping[str, Sequence[Grant]]) -> Mapping[str, Any]:
+        """ports.WritesPolicies: an IAM policy document."""
+        from cloudfail_aws.iam import document
+
+        return document(grants)
 
 
 provider = AwsProvider()

@@ -11,6 +11,7 @@ from cloudfail.entrypoints.cli import (
     bundle,
     config,
     drill,
+    iam,
     importing,
     lab,
     opening,
@@ -29,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (plan, runs, watch, config, simulate, package):
+for group in (plan, runs, watch, config, simulate, package, iam):
     group.register(app)
 app.add_typer(audit.app, name="audit")
 app.add_typer(bundle.app, name="bundle")

@@ -10,6 +10,7 @@ from typing import Any
 
 from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Kind, VerbFacts
+from cloudfail_aws.compute import permissions
 from cloudfail_aws.compute.options import (
     AutoScalingMember,
     EcsMember,
@@ -57,6 +58,7 @@ KINDS: tuple[Kind, ...] = (
         port=PortName.COMPUTE,
         name="autoscaling",
         build=_autoscaling,
+        permissions=permissions.autoscaling,
         member=AutoScalingMember,
         settle_seconds=3.0,
         call_timeout_seconds=20.0,
@@ -66,6 +68,7 @@ KINDS: tuple[Kind, ...] = (
         port=PortName.COMPUTE,
         name="ecs",
         build=_ecs,
+        permissions=permissions.ecs,
         member=EcsMember,
         settle_seconds=3.0,
         call_timeout_seconds=20.0,
@@ -75,6 +78,7 @@ KINDS: tuple[Kind, ...] = (
         port=PortName.COMPUTE,
         name="eks-nodegroup",
         build=_nodegroup,
+        permissions=permissions.nodegroup,
         member=NodegroupMember,
         settle_seconds=5.0,
         call_timeout_seconds=20.0,
@@ -84,6 +88,7 @@ KINDS: tuple[Kind, ...] = (
         port=PortName.COMPUTE,
         name="lambda-concurrency",
         build=_lambda_concurrency,
+        permissions=permissions.lambda_concurrency,
         member=LambdaConcurrencyMember,
         settle_seconds=3.0,
         call_timeout_seconds=20.0,

@@ -11,6 +11,7 @@ from typing import Any
 
 from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Kind, VerbFacts
+from cloudfail_aws.consumers import permissions
 from cloudfail_aws.consumers.options import EventSourceMember, RuleMember, ScheduleMember
 
 
@@ -37,6 +38,7 @@ KINDS: tuple[Kind, ...] = (
         port=PortName.CONSUMERS,
         name="event-source",
         build=_event_source,
+        permissions=permissions.event_source,
         member=EventSourceMember,
         settle_seconds=3.0,
         # Lambda is asked once; its pollers take up to a minute to begin or to end.
@@ -46,6 +48,7 @@ KINDS: tuple[Kind, ...] = (
         port=PortName.CONSUMERS,
         name="eventbridge-rule",
         build=_rule,
+        permissions=permissions.rule,
         member=RuleMember,
         settle_seconds=3.0,
         verbs={"enable": VerbFacts("control", "member", False, True, 5.0, 60.0, "watching")},
@@ -54,6 +57,7 @@ KINDS: tuple[Kind, ...] = (
         port=PortName.CONSUMERS,
         name="schedule",
         build=_schedule,
+        permissions=permissions.schedule,
         member=ScheduleMember,
         settle_seconds=3.0,
         # The epoch stands in the description, and a request that is on its way would replace both.

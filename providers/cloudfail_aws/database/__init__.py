@@ -6,6 +6,7 @@ from typing import Any
 
 from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Kind, VerbFacts
+from cloudfail_aws.database import permissions
 from cloudfail_aws.database.options import (
     AuroraGlobalOptions,
     ClusterMember,
@@ -35,6 +36,7 @@ KINDS: tuple[Kind, ...] = (
         port=PortName.DATABASE,
         name="rds-replica",
         build=_rds_replica,
+        permissions=permissions.rds_replica,
         options=RdsReplicaOptions,
         member=InstanceMember,
         settle_seconds=5.0,
@@ -51,6 +53,7 @@ KINDS: tuple[Kind, ...] = (
         port=PortName.DATABASE,
         name="aurora-global",
         build=_aurora_global,
+        permissions=permissions.aurora_global,
         options=AuroraGlobalOptions,
         member=ClusterMember,
         settle_seconds=5.0,

@@ -7,6 +7,7 @@ from typing import Any
 
 from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Kind, VerbFacts
+from cloudfail_aws.dns import permissions
 from cloudfail_aws.dns.options import (
     ControlMember,
     NameMember,
@@ -56,6 +57,7 @@ KINDS: tuple[Kind, ...] = (
         port=PortName.DNS,
         name="route53",
         build=_route53,
+        permissions=permissions.route53,
         options=Route53Options,
         member=NameMember,
         settle_seconds=5.0,
@@ -67,6 +69,7 @@ KINDS: tuple[Kind, ...] = (
         port=PortName.DNS,
         name="route53-zone",
         build=_route53_zone,
+        permissions=permissions.route53_zone,
         options=ZoneOptions,
         member=ZoneMember,
         settle_seconds=5.0,
@@ -77,6 +80,7 @@ KINDS: tuple[Kind, ...] = (
         port=PortName.DNS,
         name="s3-switch",
         build=_s3_switch,
+        permissions=permissions.s3_switch,
         options=S3SwitchOptions,
         member=NameMember,
         settle_seconds=0.0,
@@ -87,6 +91,7 @@ KINDS: tuple[Kind, ...] = (
         port=PortName.DNS,
         name="routing-control",
         build=_routing_control,
+        permissions=permissions.routing_control,
         options=RoutingControlOptions,
         member=ControlMember,
         settle_seconds=5.0,

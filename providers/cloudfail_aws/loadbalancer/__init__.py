@@ -13,6 +13,7 @@ from typing import Any
 
 from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Kind, VerbFacts
+from cloudfail_aws.loadbalancer import permissions
 from cloudfail_aws.loadbalancer.options import (
     AcceleratorOptions,
     AlbOptions,
@@ -60,6 +61,7 @@ KINDS: tuple[Kind, ...] = (
         port=PortName.LOADBALANCER,
         name="alb",
         build=_alb,
+        permissions=permissions.alb,
         options=AlbOptions,
         settle_seconds=2.0,
         call_timeout_seconds=15.0,
@@ -70,6 +72,7 @@ KINDS: tuple[Kind, ...] = (
         port=PortName.LOADBALANCER,
         name="global-accelerator",
         build=_accelerator,
+        permissions=permissions.accelerator,
         options=AcceleratorOptions,
         settle_seconds=5.0,
         call_timeout_seconds=20.0,
@@ -79,6 +82,7 @@ KINDS: tuple[Kind, ...] = (
         port=PortName.LOADBALANCER,
         name="cloudfront",
         build=_cloudfront,
+        permissions=permissions.cloudfront,
         options=CloudFrontOptions,
         settle_seconds=5.0,
         call_timeout_seconds=15.0,
@@ -88,6 +92,7 @@ KINDS: tuple[Kind, ...] = (
         port=PortName.LOADBALANCER,
         name="s3-mrap",
         build=_mrap,
+        permissions=permissions.mrap,
         options=MrapOptions,
         settle_seconds=5.0,
         call_timeout_seconds=25.0,

@@ -1,0 +1,86 @@
+"""iam: what the roles of an application must be allowed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cloudfail.entrypoints.cli.opening import DEFAULT_CONFIG, Config, Runbooks, load_app
+
+if TYPE_CHECKING:
+    from cloudfail.permissions import Needed
+
+
+def iam(
+    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="Whose roles: aws.")],
+    source: Annotated[str | None, typer.Option("--from", help="Only members in this region, and in --to.")] = None,
+    target: Annotated[str | None, typer.Option("--to", help="Only members in this region, and in --from.")] = None,
+    runbook: Annotated[
+        str | None, typer.Option("--runbook", help="Only what this runbook's steps do, and what takes them back.")
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option("--only", metavar="ROLE", help="One policy by itself: watch, execute, or a role's name."),
+    ] = None,
+    config: Config = DEFAULT_CONFIG,
+    runbooks: Runbooks = None,
+) -> None:
+    """Print the policies that the roles need, resource by resource, as JSON. Asks nothing of any cloud.
+
+    Without options: for everything in the topology. What goes beyond what the file names is listed with its reason.
+    """
+    from cloudfail import registry
+    from cloudfail.errors import Refused
+    from cloudfail.permissions import needed
+    from cloudfail.ports import WritesPolicies
+
+    loaded = load_app(config, runbooks)
+    writes = registry.provider(provider)
+    if not isinstance(writes, WritesPolicies):
+        raise Refused(
+            f"The provider {provider} does not say what its roles need.",
+            "Nothing was printed.",
+            "Its documentation may; a provider that does is aws.",
+        )
+    stated = needed(loaded, provider, source, target, runbook)
+    for name in stated.unsaid:
+        typer.echo(f"{name}: its kind does not say what it needs; it is in no policy.", err=True)
+    if only is None:
+        shown = {
+            "policies": [
+                {"role": one.role, "does": one.does, "policy": writes.policy(one.grants)} for one in stated.roles
+            ],
+            "wider_than_the_file": [line for one in stated.roles for line in _wide(one)],
+        }
+        typer.echo(json.dumps(shown, indent=2))
+        return
+    found = [one for one in stated.roles if only in (one.role, one.does)]
+    if len(found) != 1:
+        known = ", ".join(f"{one.role or 'no role'} ({one.does})" for one in stated.roles) or "none"
+        raise Refused(
+            f"{only} is {'no role' if not found else f'{len(found)} roles'} here.",
+            "Nothing was printed.",
+            f"There are: {known}.",
+        )
+    for line in _wide(found[0]):
+        typer.echo(
+            f"{line['resource']}: {', '.join(line['actions'])} on {', '.join(line['on'])}: {line['why']}", err=True
+        )
+    typer.echo(json.dumps(writes.policy(found[0].grants), indent=2))
+
+
+def _wide(one: Needed) -> list[dict[str, Any]]:
+    """Each once: two members of one resource may need the same."""
+    found: list[dict[str, Any]] = []
+    for name, grant in one.wide:
+        what = {"actions": list(grant.actions), "on": list(grant.on), "why": grant.why}
+        line = {"resource": name, "role": one.role, "does": one.does, **what}
+        if line not in found:
+            found.append(line)
+    return found
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(iam)
