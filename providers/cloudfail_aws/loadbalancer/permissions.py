@@ -1,4 +1,4 @@
-"""What the kinds of this port call, as IAM words it. A balancer is read and written whole, whatever region is meant."""
+"""What the kinds of this port call, as IAM words it. A balancer is read and written whole."""
 
 from __future__ import annotations
 

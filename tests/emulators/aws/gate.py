@@ -52,6 +52,8 @@ def without(policy: Policy) -> Iterator[tuple[str, Policy]]:
         for action in statement["Action"]:
             less = copy.deepcopy(dict(policy))
             less["Statement"][number]["Action"].remove(action)
+            # IAM takes no statement without an action.
+            less["Statement"] = [one for one in less["Statement"] if one["Action"]]
             yield f"{statement['Sid']} {action}", less
 
 

@@ -44,23 +44,27 @@ def _origin(name: str) -> dict[str, Any]:
     return {"Id": name, "DomainName": f"{name}.shop.example", "CustomOriginConfig": own}
 
 
+def configuration() -> dict[str, Any]:
+    """The default and /api/* go to the east, /static/* to a bucket that is nobody's."""
+    origins = [_origin(name) for name in ("east", "west", "static")]
+    paths = [_behaviour("east", PathPattern="/api/*"), _behaviour("static", PathPattern="/static/*")]
+    return {
+        "CallerReference": "shop",
+        "Comment": "the shop",
+        "Enabled": True,
+        "Origins": {"Quantity": 3, "Items": origins},
+        "DefaultCacheBehavior": _behaviour("east"),
+        "CacheBehaviors": {"Quantity": 2, "Items": paths},
+    }
+
+
 class Site(World):
     """A distribution: the default and /api/* go to the east, /static/* to a bucket that is nobody's."""
 
     def __init__(self, front: Front) -> None:
         super().__init__(front, KIND, KIND, self.made)
         self.sdk = botocore.session.Session().create_client(KIND, region_name="us-east-1")
-        origins = [_origin(name) for name in ("east", "west", "static")]
-        paths = [_behaviour("east", PathPattern="/api/*"), _behaviour("static", PathPattern="/static/*")]
-        config = {
-            "CallerReference": "shop",
-            "Comment": "the shop",
-            "Enabled": True,
-            "Origins": {"Quantity": 3, "Items": origins},
-            "DefaultCacheBehavior": _behaviour("east"),
-            "CacheBehaviors": {"Quantity": 2, "Items": paths},
-        }
-        self.id = self.sdk.create_distribution(DistributionConfig=config)["Distribution"]["Id"]
+        self.id = self.sdk.create_distribution(DistributionConfig=configuration())["Distribution"]["Id"]
         self.clients = ControlClients()
         front.forget()
 
