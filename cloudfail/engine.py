@@ -235,7 +235,7 @@ class Engine:
         self._looks.clear()
         self._counts.clear()
         self._carry_on_from(self.state.runs[run_id].t)
-        end = self.clock.boot() + SETTLE_SECONDS_MAX
+        end = min(self.clock.boot() + SETTLE_SECONDS_MAX, self._over_by)
         acted: dict[Track, int] = {}
         while self.clock.boot() < end:
             self._collect()
