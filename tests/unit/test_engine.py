@@ -20,7 +20,7 @@ from cloudfail.ports import Store, StoredEntry
 from cloudfail.testing.crash import Boundaries, Crash, CrashingStore
 from cloudfail.testing.fakeworld import FakeWorld
 from tests.crash.moves import BASE, FULL, effects, entries, stage
-from tests.kit import Stage
+from tests.kit import Stage, load_example
 
 LAPSE = 30.0 * 1.25
 
@@ -232,3 +232,29 @@ def test_a_process_whose_calls_are_out_is_ended_and_not_kept() -> None:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 70
     assert ended.stdout.count("goes on") == 1 and "2 calls have not come back" in ended.stdout
+
+
+class Slow:
+    """A store on which each append takes its time."""
+
+    def __init__(self, made: Stage, seconds: float) -> None:
+        self.made, self.seconds = made, seconds
+
+    def read(self, log: str, after: int) -> list[StoredEntry]:
+        return self.made.store.read(log, after)
+
+    def append(self, log: str, seq: int, body: bytes) -> bool:
+        self.made.clock.sleep(self.seconds)
+        return self.made.store.append(log, seq, body)
+
+
+def test_what_is_owed_is_settled_also_where_the_claim_took_all_the_time_that_there_was() -> None:
+    """Else a watch beside a slow store claims and releases for ever, and settles nothing."""
+    made = Stage(load_example())
+    made.cloud.kill("us-east-1")
+    run = made.open("evacuate", "us-east-1", "us-west-2")
+    made.drive()
+    made.cloud.give_back("us-east-1")
+    assert made.run(run).phase is Phase.DEGRADED
+    made.engine("w2", Slow(made, 6.0)).drive(until=made.clock.boot() + 5.0)
+    assert not made.engine("reader").read().obligations
