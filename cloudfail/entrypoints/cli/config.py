@@ -12,6 +12,9 @@ from cloudfail.entrypoints.cli.opening import DEFAULT_CONFIG, Config, Runbooks, 
 def lint(
     source: Annotated[str | None, typer.Option("--from", help="As if this region were lost.")] = None,
     target: Annotated[str | None, typer.Option("--to", help="As if that one took over.")] = None,
+    why: Annotated[
+        bool, typer.Option("--why", help="Say for each step of a failover why it can be done while --from is lost.")
+    ] = False,
     config: Config = DEFAULT_CONFIG,
     runbooks: Runbooks = None,
 ) -> None:
@@ -27,6 +30,13 @@ def lint(
     findings = find(loaded, ACTIONS, source, target)
     for finding in findings:
         typer.echo(str(finding))
+    if why:
+        from cloudfail.lint.possible import explained
+
+        lost = source or loaded.topology.primary
+        standbys = loaded.topology.standbys(lost)
+        for line in explained(loaded, lost, target or (standbys[0] if standbys else lost), ACTIONS):
+            typer.echo(line)
     for entry in (*registry.strangers(), *registry.strangers(STORES)):
         who = registry.distribution(entry) or "a nameless distribution"
         typer.echo(f"note: {who} brings {entry.group} {entry.name}, and is not allowed: it is not imported.")

@@ -1,0 +1,94 @@
+"""Why each step of a failover can be done while its source does not answer, in words; or why it cannot.
+
+The rules of `regions` say what is wrong. Who approves a runbook also wants to see why the rest is right: which control
+plane a step needs and where that stands, what is only asked and then owed, what nobody has to be asked for at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cloudfail.config.loaded import Loaded
+from cloudfail.errors import Refused
+from cloudfail.lint import regions
+from cloudfail.lint.view import View, traits_of
+from cloudfail.model.runbook import Mode, Step
+from cloudfail.ports import VerbFacts
+from cloudfail.stores import store_kind
+
+
+def explained(loaded: Loaded, source: str, target: str, actions: Mapping[str, Any] | None = None) -> list[str]:
+    """Lines for a person: the log, then each runbook of mode failover, step by step. Nothing is asked of any cloud."""
+    lines = [f"With {source} lost, moving to {target}:", f"  the log: {_log(loaded.topology.state, source)}"]
+    for runbook in loaded.runbooks.values():
+        if runbook.mode is not Mode.FAILOVER:
+            continue
+        view = View(loaded, runbook, traits_of(actions), source, target)
+        wrong = {one.step: one.message for one in _waiting(view)}
+        wide = max(len(name) for name in runbook.steps)
+        lines.append(f"  {runbook.name}:")
+        for step in runbook.steps.values():
+            why = f"NOT possible: {wrong[step.name]}" if step.name in wrong else reason(view, step)
+            lines.append(f"    {step.name:<{wide}}  {why}")
+    return lines
+
+
+def reason(view: View, step: Step) -> str:
+    """Why this step needs nothing that its source takes along, for one that breaks no rule. `view` has a source and a
+    target."""
+    assert view.source is not None
+    if step.gate is not None:
+        return "waits for a person, and asks no cloud"
+    if step.arguments.get("unreachable") == "owe" and _asks_source(view, step):
+        return (
+            f"asks {view.source}, and does not wait for it: what it does not answer is owed, and done when it is back"
+        )
+    if step.action == "verify.users":
+        return f"the vantages look at {view.target}"
+    facts = view.facts(step)
+    if not facts:
+        return f"nothing is declared for it in {_acts_in(view, step)}"
+    return "; ".join(dict.fromkeys(_needs(view, step, one) for one in facts))
+
+
+def _needs(view: View, step: Step, facts: VerbFacts) -> str:
+    where = _acts_in(view, step) if facts.home == "member" else facts.home
+    if where is None:
+        return f"{facts.plane} plane, which stands in no one region"
+    return f"{facts.plane} plane of {where}, not of {view.source}"
+
+
+def _acts_in(view: View, step: Step) -> str:
+    """The region of the member that the step acts on: what it names, else the one that takes over."""
+    named = next((region for _, region, _ in view.regions(step)), "${to}")
+    if view.is_source(named):
+        return str(view.source)
+    return str(view.target) if view.is_target(named) else named
+
+
+def _asks_source(view: View, step: Step) -> bool:
+    named = [region for _, region, mark in view.regions(step) if mark.reached]
+    if named:
+        return any(view.is_source(region) for region in named)
+    return step.action is not None and view.traits[step.action].waits_for_source
+
+
+def _waiting(view: View) -> Iterator[Any]:
+    yield from regions.no_wait_for_lost_region(view)
+    yield from regions.control_plane_home(view)
+
+
+def _log(url: str, source: str) -> str:
+    scheme = url.partition(":")[0]
+    try:
+        stands = store_kind(url).place(url).regions
+    except Refused as refused:
+        return refused.happened
+    if stands is None:
+        return f"{scheme}, whose URL does not say where it stands; it must not be in {source}"
+    if not stands:
+        return f"{scheme}, which outlives each single region"
+    if source in stands:
+        return f"NOT possible: {scheme} in {', '.join(stands)}"
+    return f"{scheme} in {', '.join(stands)}, not in {source}"
