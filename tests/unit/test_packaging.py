@@ -152,7 +152,7 @@ def test_requirements_are_those_of_the_extras_and_no_others() -> None:
         return {line.partition(">")[0].partition("[")[0] for line in own.requirements(extras)}
 
     assert {"pydantic", "tenacity"} <= names() and not names() & {"typer", "boto3", "pytest"}
-    assert names("aws") - names() == {"boto3"}
+    assert names("aws") - names() == {"boto3", "dnspython"}
     assert "psycopg" in names("aws", "postgres")
     assert not [line for line in own.requirements(["aws", "gcp", "azure"]) if "extra" in line]
 

@@ -44,7 +44,7 @@ from tests.emulators.aws.emulator import Emulator
 from tests.emulators.aws.front import ACCOUNT, Front
 from tests.emulators.aws.gate import Gate, policies_of, with_roles
 from tests.emulators.aws.standin import StandIn
-from tests.emulators.aws.standins.routing_control import REGIONS, control_arn, running
+from tests.emulators.aws.standins.routing_controls import Cluster
 
 BOTH = (EAST, WEST)
 TO_WEST, TO_EAST = {EAST: 0, WEST: 100}, {EAST: 100, WEST: 0}
@@ -118,14 +118,14 @@ def test_a_switch_that_is_an_object(aws: Emulator, sdk: Any, kind: str) -> None:
     gate.judge()
 
 
-def test_routing_controls(aws: Emulator) -> None:
-    arns = {EAST: control_arn("east00000001"), WEST: control_arn("west00000002")}
-    with running({arns[EAST]: "On", arns[WEST]: "Off"}) as cluster:
-        endpoints = [{"url": cluster.urls[region], "region": region} for region in REGIONS]
-        members = {one: {"answers": [ADDRESS[one]], "control": arns[one]} for one in BOTH}
-        of = resource("routing-control", {"name": NAME, "endpoints": endpoints, "answer_within": "60s"}, members)
-        asking, gate, whole = gated(of, topology())
-        there_and_back(RoutingControl(of, whole, asking))
+def test_routing_controls(aws: Emulator, routing_controls: Cluster) -> None:
+    panel = routing_controls.panel
+    arns = {EAST: panel.control("east", "On"), WEST: panel.control("west")}
+    endpoints = [{"url": url, "region": region} for region, url in routing_controls.urls().items()]
+    members = {one: {"answers": [ADDRESS[one]], "control": arns[one]} for one in BOTH}
+    of = resource("routing-control", {"name": NAME, "endpoints": endpoints, "answer_within": "60s"}, members)
+    asking, gate, whole = gated(of, topology())
+    there_and_back(RoutingControl(of, whole, asking))
     gate.judge()
 
 
