@@ -328,7 +328,7 @@ def test_under_restarts_every_run_ends_and_changes_each_thing_once(server: serve
         try:
             start.wait()
             made = stages[number] = Stage(LOADED, store=_Named(handles[number % HANDLES], number))
-            deadline, turn = time.monotonic() + 200, 0
+            deadline, turn = time.monotonic() + 240, 0
             while time.monotonic() < deadline:
                 turn += 1
                 try:
@@ -349,7 +349,7 @@ def test_under_restarts_every_run_ends_and_changes_each_thing_once(server: serve
         thread.start()
     start.wait()
     restarts = 0
-    while any(thread.is_alive() for thread in threads) and restarts < 40:
+    while any(thread.is_alive() for thread in threads) and restarts < 30:
         time.sleep(3.0)
         server.kill() if restarts % 2 else server.stop("immediate")
         servers.run(servers.BIN / "pg_ctl", "start", "-D", server.data, "-l", server.log, "-w", "-t", "60", seconds=70)
