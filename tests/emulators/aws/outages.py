@@ -12,7 +12,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.emulators.aws.asked import Asked, canonical
+from tests.emulators.aws.asked import Asked, canonical, protocol
 from tests.emulators.aws.refusals import refusal, throttled
 from tests.emulators.aws.wire import Answer, Answers, Lost, Request
 
@@ -101,6 +101,18 @@ class Outages:
         def happen(request: Request, asked: Asked, forward: Answers) -> Answer | Lost:
             forward(request)
             return instead
+
+        return self._add(happen, where)
+
+    def lie(self, **where: object) -> Fault:
+        """Success is answered, without a word beside it, and nothing was done."""
+
+        def happen(request: Request, asked: Asked, forward: Answers) -> Answer | Lost:
+            if protocol(asked.service) in ("query", "ec2", "rest-xml"):
+                name = asked.operation
+                body = f"<{name}Response><{name}Result/></{name}Response>".encode()
+                return Answer(200, (("Content-Type", "text/xml"),), body)
+            return Answer(200, (("Content-Type", "application/json"),), b"{}")
 
         return self._add(happen, where)
 
