@@ -15,6 +15,9 @@ from pathlib import Path
 from cloudfail.lab import processes
 
 IPC_RMID = 0
+# A process that is being ended gives up its working directory, by which it is found, before it is a zombie, and on a
+# busy machine it may stand still between the two.
+ENDING_SECONDS = 2.0
 
 
 def forget(data: Path) -> None:
@@ -25,20 +28,22 @@ def forget(data: Path) -> None:
         pid = int(lines[0])
     except (OSError, ValueError, IndexError):
         return
-    if processes.living([pid]):
+    if not processes.wait_for(lambda: not processes.living([pid]), ENDING_SECONDS):
         return
     with contextlib.suppress(OSError, ValueError, IndexError):
         key, identifier = (int(word) for word in lines[6].split()[:2])
-        if _is_unused(key, identifier):
+        # Its children hold the segment too, and end in their own time.
+        processes.wait_for(lambda: not _attached(key, identifier), ENDING_SECONDS)
+        if _attached(key, identifier) == 0:
             ctypes.CDLL(None, use_errno=True).shmctl(identifier, IPC_RMID, None)
     if processes.state(pid) == "Z":
         for lock in (pid_file, *(data.parent / "run").glob(".s.PGSQL.*.lock")):
             lock.unlink(missing_ok=True)
 
 
-def _is_unused(key: int, identifier: int) -> bool:
-    """Is this very segment (identifiers are used again, together with its key they are not) attached by nobody?"""
+def _attached(key: int, identifier: int) -> int | None:
+    """How many hold this very segment (identifiers are used again, together with its key they are not); None: it is not
+    there."""
     rows = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
-    return any(
-        int(row[0]) & 0xFFFFFFFF == key & 0xFFFFFFFF and int(row[1]) == identifier and row[6] == "0" for row in rows
-    )
+    found = (int(row[6]) for row in rows if int(row[0]) & 0xFFFFFFFF == key & 0xFFFFFFFF and int(row[1]) == identifier)
+    return next(found, None)
