@@ -5,6 +5,10 @@ kept its name and lost its time zone would still look well. So all that GetSched
 the state is another. The one field that carries words, the description, carries the epoch at its end, in the same
 request as the state.
 
+Scheduler takes no StartDate that is more than five minutes past (its ValidationException; CreateSchedule's reference),
+and a schedule that has run for a while has one. Where it refuses an update for that, which proves that nothing was
+done, the same goes out again without it: the schedule began long ago, and begins again at once when it is turned on.
+
 There is no condition: what somebody else changed between our look and our request would be put back. The look stands
 immediately before, and the run goes on watching.
 """
@@ -22,6 +26,7 @@ from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.consumers.options import ScheduleMember
 from cloudfail_aws.consumers.switches import Switch, Switched
+from cloudfail_aws.time_left import TimeLeft
 
 _STANDS = {"ENABLED": True, "DISABLED": False}
 # What GetSchedule says and UpdateSchedule does not take.
@@ -51,15 +56,20 @@ class Schedule(Switched):
         )
 
     def turn(self, region: str, seen: Switch, enabled: bool, *, call: Call) -> None:
-        token = hashlib.sha256(f"{call.key}/{call.epoch}/{seen.version}/{enabled}".encode()).hexdigest()
-        self._asking.change(
-            "scheduler",
-            region,
-            "update_schedule",
-            call=call,
-            ClientToken=token,
-            **replaced(seen.raw, enabled, call.epoch),
-        )
+        wanted, timed = replaced(seen.raw, enabled, call.epoch), TimeLeft(call)
+        try:
+            self._update(region, seen, wanted, timed.rest())
+        except Permanent as error:
+            if "StartDate" not in str(error) or "StartDate" not in wanted:
+                raise
+            began = wanted.pop("StartDate")
+            self._update(region, seen, wanted, timed.rest())
+            call.log(f"{seen.name} began {began}, which Scheduler takes no more: a rate counts anew from now")
+
+    def _update(self, region: str, seen: Switch, wanted: Mapping[str, Any], call: Call) -> None:
+        told = f"{call.key}/{call.epoch}/{seen.version}/{wanted['State']}/{'StartDate' in wanted}"
+        token = hashlib.sha256(told.encode()).hexdigest()
+        self._asking.change("scheduler", region, "update_schedule", call=call, ClientToken=token, **wanted)
 
 
 def replaced(raw: Mapping[str, Any], enabled: bool, epoch: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import io
 import json
@@ -114,6 +115,29 @@ class TestRule(TestEventSource):
 
 class TestSchedule(TestEventSource):
     kind = "schedule"
+
+
+def a_young_schedule(front: Front) -> str:
+    return a_schedule(front, StartDate=datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1))
+
+
+class TestRuleOnMoto(TestRule):
+    """Both emulators serve rules and schedules."""
+
+    made: Callable[[Front], str] = staticmethod(a_rule)
+
+    @pytest.fixture
+    def world(self, front: Front) -> Harness:
+        front.serve("events", "moto")
+        front.serve("scheduler", "moto")
+        return World(front, kind_of(PortName.CONSUMERS, self.kind), port(front, self.kind, self.made(front)))
+
+
+class TestScheduleOnMoto(TestRuleOnMoto):
+    """moto takes no StartDate that has passed, as AWS does not."""
+
+    kind = "schedule"
+    made = staticmethod(a_young_schedule)
 
 
 def seen(consumers: Any) -> ConsumersState:
@@ -286,6 +310,30 @@ def test_no_field_that_the_sdk_knows_is_left_out_of_an_update() -> None:
     sent = set(replaced({key: key for key in says | {"ResponseMetadata"}}, True, 7))
     assert takes - sent == {"ClientToken"}
     assert sent <= takes
+
+
+def test_a_start_that_has_passed_is_left_out_where_scheduler_takes_it_no_more(cloud: Front) -> None:
+    made = a_schedule(cloud)
+    consumers = port(cloud, "schedule", made)
+    told = "The StartDate you specify cannot be earlier than 5 minutes ago."
+    cloud.outages.fail("ValidationException", 400, told, operation="UpdateSchedule", times=1)
+    state, lines = seen(consumers), []
+    call = dataclasses.replace(Calls().make(), log=lines.append)
+    consumers.enable(TARGET, False, expect=state, call=call)
+    group, name = made.split("/")
+    now = sdk(cloud, "scheduler").get_schedule(Name=name, GroupName=group)
+    assert now["State"] == "DISABLED"
+    assert "StartDate" not in now
+    assert now["EndDate"] == WHOLE["EndDate"]
+    assert any("counts anew" in line for line in lines)
+
+
+def test_another_refusal_of_an_update_is_handed_on(cloud: Front) -> None:
+    consumers = port(cloud, "schedule", a_schedule(cloud))
+    cloud.outages.fail("ValidationException", 400, "Invalid target.", operation="UpdateSchedule", times=1)
+    with pytest.raises(Permanent, match="Invalid target"):
+        consumers.enable(TARGET, False, expect=seen(consumers), call=Calls().make())
+    assert seen(consumers).enabled
 
 
 def test_a_schedule_that_somebody_else_changed_since_is_left_alone(cloud: Front) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -43,11 +44,25 @@ CONTROL_PLANE, DATA_PLANE = "AWS_ENDPOINT_URL_ROUTE_53", "AWS_ENDPOINT_URL_S3"
 
 
 @pytest.fixture
-def zone(aws: Emulator, sdk: Any) -> ZoneFile:
+def objects(aws: Emulator) -> Emulator:
+    """Whose S3 it is."""
+    return aws
+
+
+@pytest.fixture
+def zone(objects: Emulator, sdk: Any) -> ZoneFile:
     """Routed by failover; east's health check is inverted, and looks at the object in west."""
-    sdk("s3", WEST).create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": WEST})
+    s3 = sdk("s3", WEST)
+    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": WEST})
+    everybody = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{BUCKET}/{KEY}",
+    }
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps({"Version": "2012-10-17", "Statement": [everybody]}))
     made = ZoneFile(sdk("route53", EAST))
-    check = made.health_check(aws.port, f"/{BUCKET}/{KEY}", Inverted=True)
+    check = made.health_check(objects.port, f"/{BUCKET}/{KEY}", Inverted=True)
     made.put(
         record(ADDRESS[EAST], SetIdentifier=EAST, Failover="PRIMARY", HealthCheckId=check),
         record(ADDRESS[WEST], SetIdentifier=WEST, Failover="SECONDARY"),
@@ -95,6 +110,19 @@ class TestS3Switch(DnsSuite):
     @pytest.fixture
     def world(self, aws: Emulator, switch: Callable[..., S3Switch], monkeypatch: pytest.MonkeyPatch) -> DnsWorld:
         return DnsWorld("s3-switch", switch, (DATA_PLANE,), aws.url, monkeypatch)
+
+
+class TestS3SwitchOnMoto(DnsSuite):
+    """Both emulators keep the conditions of S3."""
+
+    @pytest.fixture
+    def objects(self, aws: Emulator, moto: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+        monkeypatch.setenv(DATA_PLANE, moto.url)
+        return moto
+
+    @pytest.fixture
+    def world(self, objects: Emulator, switch: Callable[..., S3Switch], monkeypatch: pytest.MonkeyPatch) -> DnsWorld:
+        return DnsWorld("s3-switch", switch, (DATA_PLANE,), objects.url, monkeypatch)
 
 
 class TestSwitchOfAZone(DnsSuite):
