@@ -44,6 +44,7 @@ from cloudfail.model.states import LossBound
 from cloudfail.plan import bind, refusals, warnings
 from cloudfail.ports import Store
 from cloudfail.proof import anchored, as_sample
+from cloudfail.resource_log import ResourceLogs
 from cloudfail.stores import open_store
 from cloudfail.world import Ports, PortsWorld
 
@@ -95,6 +96,7 @@ class App:
         self.approvers = Approvers.of(self.topology.application, self.topology.policy.approvers)
         self._log = LogState(approvers=self.approvers)
         self.silence = Silence()
+        self.resources = ResourceLogs(self.store, self.clock)
         self.over_by = float("inf")
         self.notify: Notify | None = None
         self.anchoring: Anchoring | None = None
@@ -446,6 +448,7 @@ class App:
             notify=self._heard,
             over_by=self.over_by,
             silence=self.silence,
+            resources=self.resources,
             known=(self._journal, self._log),
         )
 

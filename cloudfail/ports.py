@@ -254,6 +254,11 @@ class Kind:
     None means that a member is a plain string. settle_seconds: how stale a read may be (rule 3). verbs: facts by port
     verb (fence, failover, switchover, follow, shift, scale, hold, freeze, enable, canary). verbs_of: the same for one
     resource, where its options decide (a name that a switch in the data plane moves, say, and not its zone).
+    shared: by port verb, for one that replaces a whole without a condition: what it replaces, by literal names that are
+    the same in whichever cloudfail.yaml (`aws/elasticloadbalancing/<the listener's ARN>`), for one resource and the
+    region that the step acts in ("" where it acts on all). It asks no cloud. One worker at a time, of all applications
+    in the same store, makes a call on each; such a verb reads what it replaces within its call, and holds only its own
+    part against `expect`.
     permissions: what a resource needs for its members in these regions; it asks no cloud, and raises Refused where
     cloudfail.yaml says too little.
     """
@@ -267,6 +272,7 @@ class Kind:
     call_timeout_seconds: float = 10.0
     verbs: Mapping[str, VerbFacts] = field(default_factory=dict)
     verbs_of: Callable[[Resource], Mapping[str, VerbFacts]] | None = None
+    shared: Mapping[str, Callable[[Resource, Topology, str], tuple[str, ...]]] = field(default_factory=dict)
     permissions: Callable[[Resource, Topology, Sequence[str]], Permissions] | None = None
 
     def facts(self, verb: str, resource: Resource) -> VerbFacts:

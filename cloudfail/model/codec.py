@@ -46,6 +46,7 @@ def _step(document: Mapping[str, Any]) -> PlannedStep:
     step["undo"] = (document["undo"][0], document["undo"][1]) if document["undo"] else None
     facts = dict(document["facts"])
     facts["waits_for"] = tuple(facts["waits_for"])
+    facts["shared"] = tuple(facts.get("shared", ()))
     step["facts"] = StepFacts(**facts)
     return PlannedStep(**step)
 

@@ -39,6 +39,7 @@ LAYERS: dict[str, int] = {
     "cloudfail.calls": 6,
     "cloudfail.retry": 2,
     "cloudfail.journal": 6,
+    "cloudfail.resource_log": 6,
     "cloudfail.stores": 6,
     "cloudfail.probes": 6,
     "cloudfail.shipped": 6,
