@@ -280,6 +280,14 @@ class Kind:
         said = self.verbs_of(resource) if self.verbs_of is not None else self.verbs
         return said.get(verb, VerbFacts())
 
+    def shared_names(self, resource: Resource, topology: Topology) -> tuple[str, ...]:
+        """All that some verb of this kind replaces as a whole, in whichever region."""
+        named = [
+            name for of in self.shared.values() for region in resource.members or ("",)
+            for name in of(resource, topology, region)
+        ]  # fmt: skip
+        return tuple(dict.fromkeys(named))
+
 
 class Provider(Protocol):
     """What an entry point of the group `cloudfail.providers` names."""

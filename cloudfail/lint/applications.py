@@ -93,11 +93,10 @@ def _waiting(loaded: Loaded) -> Mapping[str, list[_Use]]:
     topology = loaded.topology
     for name, kind in loaded.kinds.items():
         resource = topology.resources[name]
-        for names in kind.shared.values():
-            for region in resource.members or ("",):
-                account = topology.regions[region].account if region in topology.regions else None
-                for written in names(resource, topology, region):
-                    found.setdefault(written, []).append(_Use(name, account or ""))
+        accounts = {one.account or "" for one in topology.regions.values() if one.provider == resource.provider}
+        account = accounts.pop() if len(accounts) == 1 else ""
+        for written in kind.shared_names(resource, topology):
+            found.setdefault(written, []).append(_Use(name, account))
     return found
 
 

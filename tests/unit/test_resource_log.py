@@ -5,16 +5,22 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from cloudfail.clock import SystemClock
 from cloudfail.config.fields import NAME_PATTERN
+from cloudfail.entrypoints.cli import app
 from cloudfail.errors import Conflict, LeaseLost, OutcomeUnknown, Permanent, StoreUnavailable, Transient
 from cloudfail.journal import Journal
 from cloudfail.model.journal import Entry, Kind
 from cloudfail.ports import Call, Store, StoredEntry
+from cloudfail.report.audit import held_as_text
 from cloudfail.resource_log import Held, ResourceLogs, Writer, log_of
+from cloudfail.stores import open_store
 from cloudfail.stores.memory import MemoryStore
 from cloudfail.stores.object_names import name_of
 from cloudfail.testing.clock import VirtualClock
@@ -293,3 +299,57 @@ def test_a_store_that_goes_away_before_it_is_given_back_leaves_it_to_lapse(desk:
     store.silent = False
     waited = desk.seconds_until_claimed(desk.process(), BILLING)
     assert waited == pytest.approx(SETTLE if landed else LAPSE, abs=0.3)
+
+
+# ---- what people are told of it
+
+
+def test_who_held_it_and_who_holds_it_is_told(desk: Desk) -> None:
+    with desk.claimed(desk.process(), SHOP) as call:
+        call.check()
+        desk.clock.sleep(1.5)
+    assert desk.entries()[-1].kind is Kind.RELEASE
+    told = held_as_text("edge", RESOURCE, desk.entries()).splitlines()
+    assert told[0] == f"edge: {RESOURCE}"
+    assert told[1].endswith("shop, run r1, edge (w1)  held for 1.5 s; others wait 2 s after it")
+    desk.dies_holding(Writer("shop", "r1", "edge", 5, "w1"))
+    desk.seconds_until_claimed(desk.process(), BILLING)
+    desk.dies_holding(BILLING)
+    told = held_as_text("edge", RESOURCE, desk.entries()).splitlines()
+    assert told[1].endswith("others waited 2 s more")
+    assert told[2].endswith("never gave it back: taken over")
+    assert told[3].endswith("billing, run r7, www (w2)  held for 0.0 s")
+    assert told[4].endswith(f"holds it, or died: another takes over {LAPSE:.0f} s after it began to wait")
+
+
+def test_what_was_never_held_says_so_and_a_long_log_is_cut(desk: Desk) -> None:
+    assert held_as_text("edge", RESOURCE, []).splitlines()[1] == "  never held"
+    for _ in range(25):
+        with desk.claimed(desk.process(), SHOP):
+            pass
+    told = held_as_text("edge", RESOURCE, desk.entries()).splitlines()
+    assert (told[1], len(told)) == ("  5 earlier turns", 22)
+
+
+def test_the_command_reads_the_log_out_of_the_store(tmp_path: Path) -> None:
+    state = f"sqlite:{tmp_path}/state.db"
+    listener = "arn:aws:elasticloadbalancing:us-west-2:111111111111:listener/app/web/0123456789abcdef/0123456789abcdef"
+    (tmp_path / "cloudfail.yaml").write_text(
+        f"application: shop\nobjectives: {{rto: 15m, rpo: 30s}}\n"
+        "regions: {us-east-1: {provider: aws}, us-west-2: {provider: aws}}\nprimary: us-east-1\n"
+        f"state: '{state}'\nresources:\n"
+        f"  edge: {{loadbalancer: alb, listener: '{listener}', members: {{us-east-1: e, us-west-2: w}}}}\n"
+        "  web: {compute: autoscaling, members: {us-east-1: web-e, us-west-2: web-w}}\n"
+    )
+    words = ["-c", str(tmp_path / "cloudfail.yaml")]
+    assert "never held" in CliRunner().invoke(app, ["audit", "held", *words]).output
+    clock = SystemClock()
+    call = Call("r7", "www", 9, "key", CALL, lambda: None)
+    with ResourceLogs(open_store(state), clock).claimed(
+        (f"aws/elasticloadbalancing/{listener}",), BILLING, call=call, ends=clock.boot() + CALL,
+        leading_since=0.0, settle_seconds=0.0, still=lambda: None,
+    ):  # fmt: skip
+        told = CliRunner().invoke(app, ["audit", "held", "edge", *words]).output
+    assert "billing, run r7, www (w2)  holds it" in told
+    assert "no log of its own" in CliRunner().invoke(app, ["audit", "held", "web", *words]).output
+    assert CliRunner().invoke(app, ["audit", "held", "wbe", *words]).exit_code != 0

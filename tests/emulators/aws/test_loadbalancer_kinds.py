@@ -14,7 +14,7 @@ from cloudfail import config
 from cloudfail.actions.catalog import ACTIONS
 from cloudfail.errors import ConfigError, Permanent
 from cloudfail.lint import lint
-from cloudfail.model.codec import plan_document, plan_from_document
+from cloudfail.model.codec import checksum_of_document, plan_document, plan_from_document
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName
 from cloudfail.plan import bind
@@ -162,6 +162,7 @@ def test_a_plan_says_what_its_step_writes_that_others_may_write_too(tmp_path: Pa
     assert other.checksum != made.checksum
     for step in document["steps"]:
         del step["facts"]["shared"]
+    assert checksum_of_document(document) != made.checksum, "nobody takes it out unseen"
     assert plan_from_document(document).step("traffic").facts.shared == ()
 
 
@@ -170,3 +171,7 @@ def test_what_has_a_condition_or_sets_only_its_own_waits_for_nobody(tmp_path: Pa
         loaded = load(tmp_path, written)
         made = bind(loaded, loaded.runbooks["move"], EAST, WEST, {}, ACTIONS)
         assert made.step("traffic").facts.shared == ()
+        document = plan_document(made)
+        for step in document["steps"]:
+            del step["facts"]["shared"]
+        assert checksum_of_document(document) == made.checksum, "such a plan is what it was before there were any"
