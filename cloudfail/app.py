@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cloudfail import config
+from cloudfail import config, preflight
 from cloudfail.actions import Done, Moving, NotKnown, Owed, StepContext, Todo
 from cloudfail.actions.catalog import ACTIONS
 from cloudfail.anchoring import WAIT_SECONDS, Anchoring, anchoring_of
@@ -230,7 +230,9 @@ class App:
         if source in self.topology.regions:
             self.record()
         plan = self.bind(source, target, runbook)
+        asking = ThreadPoolExecutor(1).submit(preflight.ask, self.world, preflight.of_plan(plan), self.clock)
         previews = self._previews(plan)
+        asked = asking.result()
         view = View(self.loaded, self.loaded.runbooks[plan.runbook], traits_of(ACTIONS), plan.source, plan.target)
         found = [
             f"{finding.message} {finding.instead}".strip()
@@ -242,8 +244,8 @@ class App:
             plan=plan,
             previews=previews,
             estimate=estimate_of(view),
-            refusals=refusals(plan, self.topology, self.log(), previews),
-            warnings=[*warnings(plan, previews), *found],
+            refusals=[*refusals(plan, self.topology, self.log(), previews), *preflight.refused(asked)],
+            warnings=[*warnings(plan, previews), *preflight.unknown(asked), *found],
             loss=loss,
         )
         if keep:

@@ -158,6 +158,15 @@ class Consumers(Protocol):
         """Start or stop them."""
 
 
+@runtime_checkable
+class Preflight(Protocol):
+    """A port, of whichever kind, that can say before the bad day what would refuse its verbs on it."""
+
+    def preflight(self) -> Known[tuple[str, ...]] | Unknown:
+        """One sentence for each thing that would refuse a change, or make it do nothing; none is good. Unknown where it
+        cannot be asked; never a sentence for that. It only reads, and may take as long as a read."""
+
+
 @dataclass(frozen=True)
 class StoredEntry:
     """One entry of a log as a store returns it. `at` is the store's own clock in wall seconds, 0.0 if it has none."""
