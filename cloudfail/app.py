@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cloudfail import config
+from cloudfail import config, preflight
 from cloudfail.actions import Done, Moving, NotKnown, Owed, StepContext, Todo
 from cloudfail.actions.catalog import ACTIONS
 from cloudfail.anchoring import WAIT_SECONDS, Anchoring, anchoring_of
@@ -44,6 +44,7 @@ from cloudfail.model.states import LossBound
 from cloudfail.plan import bind, refusals, warnings
 from cloudfail.ports import Store
 from cloudfail.proof import anchored, as_sample
+from cloudfail.resource_log import ResourceLogs
 from cloudfail.stores import open_store
 from cloudfail.world import Ports, PortsWorld
 
@@ -95,6 +96,7 @@ class App:
         self.approvers = Approvers.of(self.topology.application, self.topology.policy.approvers)
         self._log = LogState(approvers=self.approvers)
         self.silence = Silence()
+        self.resources = ResourceLogs(self.store, self.clock)
         self.over_by = float("inf")
         self.notify: Notify | None = None
         self.anchoring: Anchoring | None = None
@@ -228,7 +230,9 @@ class App:
         if source in self.topology.regions:
             self.record()
         plan = self.bind(source, target, runbook)
+        asking = ThreadPoolExecutor(1).submit(preflight.ask, self.world, preflight.of_plan(plan), self.clock)
         previews = self._previews(plan)
+        asked = asking.result()
         view = View(self.loaded, self.loaded.runbooks[plan.runbook], traits_of(ACTIONS), plan.source, plan.target)
         found = [
             f"{finding.message} {finding.instead}".strip()
@@ -240,8 +244,8 @@ class App:
             plan=plan,
             previews=previews,
             estimate=estimate_of(view),
-            refusals=refusals(plan, self.topology, self.log(), previews),
-            warnings=[*warnings(plan, previews), *found],
+            refusals=[*refusals(plan, self.topology, self.log(), previews), *preflight.refused(asked)],
+            warnings=[*warnings(plan, previews), *preflight.unknown(asked), *found],
             loss=loss,
         )
         if keep:
@@ -446,6 +450,7 @@ class App:
             notify=self._heard,
             over_by=self.over_by,
             silence=self.silence,
+            resources=self.resources,
             known=(self._journal, self._log),
         )
 

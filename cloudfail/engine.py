@@ -7,6 +7,7 @@ The promises that are kept here, and where:
 - no call outlives the lease (rule 6): `_Guard.check` compares the call's own deadline with what is left;
 - after a take-over nothing is changed before old lease end + longest call + settle (rule 10): `_claim` sets the quiet
   time from the longest call of the plan, and the core waits for it;
+- a resource that other applications write too is held for the one call that writes it (cloudfail/resource_log.py);
 - whoever takes over looks first (rule 2): what was seen lives in memory only, so a new engine has seen nothing.
 """
 
@@ -28,13 +29,13 @@ from cloudfail.execution.lifecycle import Phase
 from cloudfail.execution.next import next_commands, obligation_commands, watch_commands, watched
 from cloudfail.execution.state import LogState, RunState, Track, fold
 from cloudfail.journal import Journal, TailMoved
-from cloudfail.lease import Lease, Silence
+from cloudfail.lease import MARGIN_SHARE, Lease, Silence
 from cloudfail.model.journal import HOLDER_KINDS, Entry, Kind
 from cloudfail.ports import Call, Store
+from cloudfail.resource_log import Held, ResourceLogs, Writer
 
 # A call may use this share of the lease: what is left covers the renewal before it and the clocks' tolerance.
 CALL_SHARE = 0.45
-MARGIN_SHARE = 0.25
 POLL_SECONDS = 0.25
 # With less time than this, no call is begun.
 CALL_SECONDS_MIN = 0.5
@@ -70,9 +71,9 @@ class Engine:
     lease_seconds: how long others wait after this worker fell silent. notify: called with each entry that this worker
     reads or writes, for progress on a screen. poll_seconds: how often it looks for people's commands while it waits.
     over_by: when this process may be ended from outside (boot seconds): every call is over by then. silence: what this
-    process knows of the holder's silence, where it has had other engines before. known: how far this
-    process has read the log already (what a log says is the same for everybody; what was seen of the world is never
-    handed on).
+    process knows of the holder's silence, where it has had other engines before; resources: the same of the logs of
+    resources that several applications write. known: how far this process has read the log already (what a log says is
+    the same for everybody; what was seen of the world is never handed on).
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Engine:
         poll_seconds: float = POLL_SECONDS,
         over_by: float = float("inf"),
         silence: Silence | None = None,
+        resources: ResourceLogs | None = None,
         known: tuple[Journal, LogState] | None = None,
     ) -> None:
         self.store = store
@@ -110,6 +112,7 @@ class Engine:
         self._poll_seconds = poll_seconds
         self._over_by = over_by
         self._silence = silence or Silence()
+        self._resources = resources or ResourceLogs(store, clock)
         self._epoch = 0
         self._t_at_boot = (0.0, 0.0)
         self._quiet_until_t = 0.0
@@ -457,10 +460,24 @@ class Engine:
             log=lines.append,
         )
 
+        writer = Writer(self.application, run.id, call.step, call.epoch, self.worker)
+        leading_since = self._t_at_boot[1]
+
         def act() -> _ActBack:
             outcome, message, retry_after = "ok", "", 0.0
             try:
-                action.act(self.world, context, todo, call)
+                with self._resources.claimed(
+                    context.step.facts.shared,
+                    writer,
+                    call=call,
+                    ends=guard._ends,
+                    leading_since=leading_since,
+                    settle_seconds=context.step.facts.settle_seconds,
+                    still=guard.look,
+                ) as own:
+                    action.act(self.world, context, todo, own)
+            except Held as error:
+                outcome, message = "held", str(error)
             except Transient as error:
                 outcome, message, retry_after = "transient", str(error), error.retry_after_seconds or 0.0
             except (Permanent, Conflict) as error:
@@ -540,6 +557,11 @@ class _Guard:
         self.passed = 0
 
     def check(self) -> None:
+        self.look()
+        self.passed += 1
+
+    def look(self) -> None:
+        """The same, before nothing was let through yet."""
         engine = self._engine
         left = self._ends - engine.clock.boot()
         if left <= 0:
@@ -560,4 +582,3 @@ class _Guard:
                 command = entry["data"]["command"]
                 if command == "pause" or (command in {"abort", "decline"} and not self._undoing):
                     raise Halted(f"{entry['by']} asked to {command}.")
-        self.passed += 1

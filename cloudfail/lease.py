@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from cloudfail.clock import Clock
 
 DRIFT_SECONDS_MAX = 1.0
+MARGIN_SHARE = 0.25
+"""Of a lease, what a claimant waits beyond it: two clocks do not run quite alike."""
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,10 @@ def _step(
     elif action is not None and action.undo is not None:
         undo = (action.undo, arguments)
     kinds = [(loaded.kinds[name], loaded.topology.resources[name]) for name in resources if name in loaded.kinds]
+    shared = {
+        *_shared(loaded, action, arguments),
+        *(_shared(loaded, actions.get(undo[0]), undo[1]) if undo is not None else ()),
+    }
     return PlannedStep(
         name=step.name,
         action=step.action,
@@ -125,7 +129,7 @@ def _step(
         undo=undo,
         resource=resources[0] if len(resources) == 1 else "",
         identifiers={name: _identifiers(loaded.topology, name) for name in resources},
-        facts=_facts(action, kinds),
+        facts=replace(_facts(action, kinds), shared=tuple(sorted(shared))),
         point_of_no_return=step.action in PROMOTES,
     )
 
@@ -199,6 +203,19 @@ def _facts(action: Action | None, kinds: list[tuple[Kind, Resource]]) -> StepFac
         call_timeout_seconds=max(kind.call_timeout_seconds for kind, _ in said),
         fencing=next((facts.fencing for _, facts in said if facts.fencing == "watching"), said[0][1].fencing),
     )
+
+
+def _shared(loaded: Loaded, action: Action | None, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """What other applications may write too, of what the step replaces as a whole."""
+    if action is None:
+        return ()
+    named: list[str] = []
+    for name in _resources(loaded.topology, action, arguments):
+        kind = loaded.kinds.get(name)
+        of = kind.shared.get(action.verb) if kind is not None else None
+        if of is not None:
+            named += of(loaded.topology.resources[name], loaded.topology, str(arguments.get("where", "")))
+    return tuple(named)
 
 
 def refusals(plan: Plan, topology: Topology, log: LogState, previews: Mapping[str, Preview]) -> list[str]:

@@ -158,6 +158,15 @@ class Consumers(Protocol):
         """Start or stop them."""
 
 
+@runtime_checkable
+class Preflight(Protocol):
+    """A port, of whichever kind, that can say before the bad day what would refuse its verbs on it."""
+
+    def preflight(self) -> Known[tuple[str, ...]] | Unknown:
+        """One sentence for each thing that would refuse a change, or make it do nothing; none is good. Unknown where it
+        cannot be asked; never a sentence for that. It only reads, and may take as long as a read."""
+
+
 @dataclass(frozen=True)
 class StoredEntry:
     """One entry of a log as a store returns it. `at` is the store's own clock in wall seconds, 0.0 if it has none."""
@@ -254,6 +263,11 @@ class Kind:
     None means that a member is a plain string. settle_seconds: how stale a read may be (rule 3). verbs: facts by port
     verb (fence, failover, switchover, follow, shift, scale, hold, freeze, enable, canary). verbs_of: the same for one
     resource, where its options decide (a name that a switch in the data plane moves, say, and not its zone).
+    shared: by port verb, for one that replaces a whole without a condition: what it replaces, by literal names that are
+    the same in whichever cloudfail.yaml (`aws/elasticloadbalancing/<the listener's ARN>`), for one resource and the
+    region that the step acts in ("" where it acts on all). It asks no cloud. One worker at a time, of all applications
+    in the same store, makes a call on each; such a verb reads what it replaces within its call, and holds only its own
+    part against `expect`.
     permissions: what a resource needs for its members in these regions; it asks no cloud, and raises Refused where
     cloudfail.yaml says too little.
     """
@@ -267,12 +281,21 @@ class Kind:
     call_timeout_seconds: float = 10.0
     verbs: Mapping[str, VerbFacts] = field(default_factory=dict)
     verbs_of: Callable[[Resource], Mapping[str, VerbFacts]] | None = None
+    shared: Mapping[str, Callable[[Resource, Topology, str], tuple[str, ...]]] = field(default_factory=dict)
     permissions: Callable[[Resource, Topology, Sequence[str]], Permissions] | None = None
 
     def facts(self, verb: str, resource: Resource) -> VerbFacts:
         """What the provider says of `verb` on that resource; the cautious defaults where it says nothing."""
         said = self.verbs_of(resource) if self.verbs_of is not None else self.verbs
         return said.get(verb, VerbFacts())
+
+    def shared_names(self, resource: Resource, topology: Topology) -> tuple[str, ...]:
+        """All that some verb of this kind replaces as a whole, in whichever region."""
+        named = [
+            name for of in self.shared.values() for region in resource.members or ("",)
+            for name in of(resource, topology, region)
+        ]  # fmt: skip
+        return tuple(dict.fromkeys(named))
 
 
 class Provider(Protocol):

@@ -12,6 +12,7 @@ import json
 import threading
 from collections.abc import Mapping
 
+from cloudfail import preflight
 from cloudfail.actions import StepContext
 from cloudfail.actions.catalog import ACTIONS
 from cloudfail.app import App
@@ -22,11 +23,13 @@ from cloudfail.model.plan import Plan
 
 COUNT_SECONDS = 5.0
 REHEARSE_SECONDS = 60.0
+PREFLIGHT_SECONDS = 600.0
 THREADS_READY = 6
 
 
 class Readiness:
-    """Used by one thread, the watcher's; what may take long runs in another, one at a time."""
+    """Used by one thread, the watcher's; what may take long runs in another, one at a time. refused: what would refuse
+    the plan's changes, as it was last heard."""
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -34,7 +37,8 @@ class Readiness:
         self._plans: dict[str, Plan] = {}
         self._counted: Mapping[str, Mapping[str, int]] | None = None
         self._errand: threading.Thread | None = None
-        self._count_at = self._rehearse_at = float("-inf")
+        self._count_at = self._rehearse_at = self._preflight_at = float("-inf")
+        self.refused: tuple[str, ...] = ()
 
     def plan(self, source: str, target: str | None) -> Plan:
         """As `App.bind`; what was bound before from the same files and the same capacity is not bound again. Raises
@@ -73,14 +77,22 @@ class Readiness:
 
     def _send(self, plan: Plan | None, now: float) -> None:
         rehearsing = plan is not None and now - self._rehearse_at >= REHEARSE_SECONDS
+        asking = rehearsing and now - self._preflight_at >= PREFLIGHT_SECONDS
         if rehearsing:
             self._rehearse_at = now
+        if asking:
+            self._preflight_at = now
 
         def errand() -> None:
             with contextlib.suppress(Exception):
                 self._counted = self.app.count()
             if plan is not None and rehearsing:
                 self._rehearse(plan)
+            if plan is not None and asking:
+                found = preflight.ask(self.app.world, preflight.of_plan(plan), self.app.clock)
+                # What cannot be asked now is left as it was last known: nothing was mended by that.
+                kept = [said for said in self.refused if said.partition(": ")[0] in preflight.unanswered(found)]
+                self.refused = (*preflight.refused(found), *kept)
 
         self._errand = threading.Thread(target=errand, name="readiness", daemon=True)
         self._errand.start()

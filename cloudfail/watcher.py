@@ -106,6 +106,7 @@ class Watcher:
         self._offered = ""
         self._doubted: dict[str, float] = {}
         self._ready = ready or Readiness(app)
+        self._refused: tuple[str, ...] = ()
 
     def run(self, *, until: float | None = None, stop: Callable[[], bool] = lambda: False) -> None:
         """Watch until `until` (boot seconds) or `stop()`. Returns only when no call of ours is out."""
@@ -128,6 +129,7 @@ class Watcher:
                     self.app.note_anchors()
                     primary = log.primary or self.app.topology.primary
                     self._ready.keep(primary, self._target(primary), calm=self.live.calm())
+                    self._tell_what_is_refused(primary)
                     if clock.boot() - settled_at >= OBLIGATION_SECONDS:
                         settled_at = clock.boot()
                         self._settle(log)
@@ -136,6 +138,14 @@ class Watcher:
                 self.live.wait(min(IDLE_SECONDS, max(0.0, deadline - clock.boot())))
             with contextlib.suppress(StoreUnavailable):
                 self._carry_down()
+
+    def _tell_what_is_refused(self, primary: str) -> None:
+        """Once, while all is calm: on the bad day it would stop the run half-way."""
+        refused, before, self._refused = self._ready.refused, self._refused, self._ready.refused
+        if refused and refused != before:
+            said = f"A move out of {primary} would be refused: {' '.join(refused)}"
+            warning = Decision(DecisionKind.WARN, primary, self._target(primary), (said,), f"cloudfail plan {primary}")
+            self.tell(Moment(warning, self._verdicts(), self.app.clock.wall()))
 
     def _without_the_store(self, error: StoreUnavailable) -> None:
         """Nothing can be decided or changed without it; what is seen meanwhile is counted on, so that a loss that took

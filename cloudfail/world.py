@@ -11,7 +11,7 @@ from cloudfail.config.loaded import Loaded
 from cloudfail.errors import Refused
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName
-from cloudfail.ports import Change, Compute, Consumers, Database, Dns, LoadBalancer
+from cloudfail.ports import Change, Compute, Consumers, Database, Dns, LoadBalancer, Preflight
 
 Healthy = Callable[[str, str], Known[bool] | Unknown]
 Acknowledged = Callable[[str, str], Known[float] | Unknown]
@@ -23,6 +23,9 @@ class Ports(World, Protocol):
     def databases(self) -> Mapping[str, Database]: ...
 
     def computes(self) -> Mapping[str, Compute]: ...
+
+    def preflight(self, name: str) -> Known[tuple[str, ...]] | Unknown | None:
+        """What `ports.Preflight` says of that resource; None if it is none that can be asked."""
 
     def warm(self) -> None: ...
 
@@ -67,6 +70,10 @@ class PortsWorld:
 
     def computes(self) -> Mapping[str, Compute]:
         return {name: self.compute(name) for name in self._named(PortName.COMPUTE)}
+
+    def preflight(self, name: str) -> Known[tuple[str, ...]] | Unknown | None:
+        built = self._port(self.topology.resources[name].port, name)
+        return built.preflight() if isinstance(built, Preflight) else None
 
     def warm(self) -> None:
         """Build every adapter now, and let those that keep sessions open them: nothing is looked up on the bad day."""

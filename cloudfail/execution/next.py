@@ -151,7 +151,7 @@ def _advance(run: RunState, step: PlannedStep, track: Track, now: Now) -> list[C
     if track.way == "watch" and record.ended:
         return []
     if track in now.busy:
-        return _over_limit(run, step, track, now, "its call has not come back")
+        return _over_limit(run, step, track, now, f"its call has not come back{_held(record)}")
     observed = now.looks.get(track)
     if observed is None:
         due = _look_due(run, step, track, record, now)
@@ -174,7 +174,7 @@ def _advance(run: RunState, step: PlannedStep, track: Track, now: Now) -> list[C
 
 def _todo(run: RunState, step: PlannedStep, track: Track, todo: Todo, now: Now) -> list[Command]:
     record = run.track(track)
-    late = _over_limit(run, step, track, now, f"still to do: {todo.effect}")
+    late = _over_limit(run, step, track, now, f"still to do: {todo.effect}{_held(record)}")
     if late:
         return late
     if track.way != "owed" and record.result is not None and record.result.outcome == "permanent":
@@ -207,6 +207,10 @@ def _todo(run: RunState, step: PlannedStep, track: Track, todo: Todo, now: Now) 
         if asks and now.t < run.own_until_t:
             return [WaitUntil(run.own_until_t, "what its own opener accepted counts then, and anybody may abort")]
     return [ActOn(track, todo, attempts + 1)]
+
+
+def _held(record: StepRecord) -> str:
+    return f"; it {record.held}" if record.held else ""
 
 
 def _follows_by(run: RunState, step: PlannedStep, track: Track, todo: Todo) -> float:

@@ -49,7 +49,7 @@ class Intent:
 
 @dataclass(frozen=True)
 class Result:
-    """What a call came back with: ok, transient, permanent, conflict, unknown, or stopped (it was not made)."""
+    """What a call came back with: ok, transient, permanent, conflict, unknown; stopped or held: it was not made."""
 
     outcome: str
     t: float
@@ -60,7 +60,8 @@ class Result:
 @dataclass(frozen=True)
 class StepRecord:
     """What the journal remembers of one track. `ended` is "", done, owed, failed or skipped. `memory` is what the first
-    intent saw before it changed anything: the compensation needs it."""
+    intent saw before it changed anything: the compensation needs it. held: by whom its last call was held back, as its
+    result says it."""
 
     attempts: int = 0
     intent: Intent | None = None
@@ -74,6 +75,7 @@ class StepRecord:
     facts: Mapping[str, Any] = field(default_factory=dict)
     memory: Mapping[str, Any] = field(default_factory=dict)
     gate_opened_t: float | None = None
+    held: str = ""
 
 
 NOTHING = StepRecord()
@@ -443,9 +445,10 @@ def _step_entry(run: RunState, entry: Entry) -> RunState:
         )
     elif entry.kind is Kind.RESULT:
         result = Result(entry.data["outcome"], t, entry.data["message"], entry.data.get("retry_after_seconds", 0.0))
-        # A call that was stopped before it was made is no attempt: a pause must not use up the retries.
-        attempts = record.attempts - 1 if result.outcome == "stopped" else record.attempts
-        record = replace(record, result=result, intent=None, attempts=attempts)
+        # A call that was not made is no attempt: a pause, or another application's turn, must not use up the retries.
+        attempts = record.attempts - 1 if result.outcome in {"stopped", "held"} else record.attempts
+        held = result.message if result.outcome == "held" else ""
+        record = replace(record, result=result, intent=None, attempts=attempts, held=held)
     else:
         record = replace(
             record,

@@ -46,6 +46,7 @@ def _step(document: Mapping[str, Any]) -> PlannedStep:
     step["undo"] = (document["undo"][0], document["undo"][1]) if document["undo"] else None
     facts = dict(document["facts"])
     facts["waits_for"] = tuple(facts["waits_for"])
+    facts["shared"] = tuple(facts.get("shared", ()))
     step["facts"] = StepFacts(**facts)
     return PlannedStep(**step)
 
@@ -69,4 +70,7 @@ def checksum_of_document(document: Mapping[str, Any]) -> str:
 
 
 def _without_estimates(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in facts.items() if key not in {"typical_seconds", "longest_seconds"}}
+    covered = {key: value for key, value in facts.items() if key not in {"typical_seconds", "longest_seconds"}}
+    if not covered.get("shared"):
+        covered.pop("shared", None)  # a plan without any keeps the checksum that it had before there were any
+    return covered

@@ -12,7 +12,8 @@ from cloudfail.model.runbook import Condition, Mode
 
 @dataclass(frozen=True)
 class StepFacts:
-    """Rule 8 of design.md §4, for one planned step. `verb` is the port verb that it uses."""
+    """Rule 8 of design.md §4, for one planned step. `verb` is the port verb that it uses; `shared` the resources that
+    other applications may write too, by literal names (`Kind.shared`)."""
 
     verb: str = ""
     plane: str = "data"
@@ -25,6 +26,7 @@ class StepFacts:
     call_timeout_seconds: float = 10.0
     fencing: str = "watching"
     waits_for: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from cloudfail.audit import Verdict
+from cloudfail.lease import MARGIN_SHARE
+from cloudfail.model.journal import Entry, Kind
 from cloudfail.proof import Point
-from cloudfail.report.wording import counted, plain
+from cloudfail.report.wording import clock, counted, plain
 
 _SHOWN = 20
 
@@ -45,6 +47,42 @@ def _state(verdict: Verdict) -> str:
 def _listed(what: str, found: Sequence[Point]) -> list[str]:
     more = [f"  {what}: {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
     return [f"  {what}: {plain(point)}" for point in found[:_SHOWN]] + more
+
+
+def held_as_text(name: str, resource: str, entries: Sequence[Entry]) -> str:
+    """The log of one resource: the newest claims, each with how it ended."""
+    lines = [f"{plain(name)}: {plain(resource)}"]
+    turns: list[tuple[Entry, Entry | None]] = []
+    for entry in entries:
+        if entry.kind is Kind.CLAIM:
+            turns.append((entry, None))
+        elif entry.kind is Kind.RELEASE and turns and turns[-1][1] is None:
+            turns[-1] = (turns[-1][0], entry)
+    if not turns:
+        return "\n".join([*lines, "  never held"])
+    if len(turns) > _SHOWN:
+        lines.append(f"  {len(turns) - _SHOWN} earlier turns")
+    for number, (claim, release) in enumerate(turns[-_SHOWN:], start=max(0, len(turns) - _SHOWN)):
+        last = number == len(turns) - 1
+        lines.append(f"  {clock(claim.at)} {_holder(claim)}  {_until(claim, release, last=last)}")
+    return "\n".join(lines)
+
+
+def _holder(claim: Entry) -> str:
+    data = claim.data
+    return f"{plain(data['application'])}, run {plain(data['run'])}, {plain(data['step'])} ({plain(claim.by)})"
+
+
+def _until(claim: Entry, release: Entry | None, *, last: bool) -> str:
+    if release is not None:
+        quiet = float(release.data["quiet_seconds"])
+        wait = f"; others waited {quiet:.0f} s more" if quiet and not last else ""
+        wait = f"; others wait {quiet:.0f} s after it" if quiet and last else wait
+        return f"held for {max(0.0, release.at - claim.at):.1f} s{wait}"
+    if not last:
+        return "never gave it back: taken over"
+    lapse = float(claim.data["lease_seconds"]) * (1 + MARGIN_SHARE) + float(claim.data["quiet_seconds"])
+    return f"holds it, or died: another takes over {lapse:.0f} s after it began to wait"
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:

@@ -139,6 +139,8 @@ def _after_a_call(record: StepRecord) -> StepState:
     match record.result.outcome:
         case "ok":
             return StepState("ordered", f"{effect}: not yet seen to be so")
+        case "held":
+            return StepState("waits", message.removeprefix("waits "))
         case "stopped":
             return StepState("stopped", message or f"{effect}: its call was not made")
         case "unknown":

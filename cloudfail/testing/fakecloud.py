@@ -12,6 +12,7 @@ from typing import Any
 
 from cloudfail.clock import Clock
 from cloudfail.errors import Conflict, OutcomeUnknown
+from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import (
     Role,
 )
@@ -92,6 +93,7 @@ class FakeCloud:
         self.targets_down: set[str] = set()
         self.deploying: set[str] = set()
         self.lingering: dict[str, float] = {}
+        self.preflights: dict[str, Known[tuple[str, ...]] | Unknown] = {}
         self.before_call: Callable[[str], None] = lambda _name: None
         self.before_effect: Callable[[str], None] = lambda _name: None
         self.after_effect: Callable[[str], None] = lambda _name: None

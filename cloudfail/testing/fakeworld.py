@@ -405,6 +405,9 @@ class FakeWorld:
         ]
         return {name: FakeChange(self.cloud, name) for name in named or ["deploys"]}
 
+    def preflight(self, name: str) -> Known[tuple[str, ...]] | Unknown | None:
+        return self.cloud.preflights.get(name)
+
     def healthy(self, check: str, region: str) -> Known[bool] | Unknown:
         now = self.cloud.clock.wall()
         if region in self.cloud.cut:

@@ -11,6 +11,7 @@ machine looks first (design.md §4 rule 2). `call.check()` stands immediately be
 
 from __future__ import annotations
 
+import copy
 import threading
 import weakref
 from collections.abc import Mapping
@@ -41,7 +42,10 @@ _LOCK = threading.Lock()
 
 
 class Asking:
-    """Of one resource. `clients`, `budget`, `clock`: those of the process unless a test has its own."""
+    """Of one resource. `clients`, `budget`, `clock`: those of the process unless a test has its own. request_seconds:
+    how long one request may take, within its call's or its look's time."""
+
+    request_seconds = REQUEST_SECONDS
 
     def __init__(
         self,
@@ -63,6 +67,13 @@ class Asking:
         is inherited from before a function was frozen."""
         return cls(resource, topology, clients if clients is not None else _clients_of(topology))
 
+    def patient(self, seconds: float) -> Asking:
+        """The same, for requests whose answer is known to take longer: one that is given up is an outcome that nobody
+        knows."""
+        longer = copy.copy(self)
+        longer.request_seconds = seconds
+        return longer
+
     def read(
         self, service: str, region: str, operation: str, /, *, within: float, endpoint: str = "", **parameters: Any
     ) -> dict[str, Any]:
@@ -71,7 +82,7 @@ class Asking:
 
         def once(left: float) -> dict[str, Any]:
             self._wait_turn(service, region, operation, parameters, left, changes=False)
-            client = self._clients.get(service, region, watch, endpoint=endpoint)
+            client = self._clients.get(service, region, watch, endpoint=endpoint, **self._patience())
             return self._send(client, service, region, operation, parameters, left)
 
         return again(once, within=within, clock=self._clock, also=READS)
@@ -110,7 +121,7 @@ class Asking:
 
         def once(left: float) -> dict[str, Any]:
             self._wait_turn(service, region, operation, parameters, left, changes=True)
-            client = self._clients.get(service, region, execute, session, endpoint)
+            client = self._clients.get(service, region, execute, session, endpoint, **self._patience())
             _take_on(client, left)
             call.check()
             return self._send(client, service, region, operation, parameters, left)
@@ -126,6 +137,9 @@ class Asking:
     def deadline(self, seconds: float) -> float:
         """Our clock, so many seconds from now."""
         return self._clock.boot() + seconds
+
+    def _patience(self) -> dict[str, Any]:
+        return {} if self.request_seconds == REQUEST_SECONDS else {"read_seconds": self.request_seconds}
 
     def _roles(self, region: str) -> Roles:
         return self.topology.roles_of(self.resource, region)
@@ -156,7 +170,9 @@ class Asking:
         if left <= 0:
             raise Transient(f"No time was left to ask {service} in {region}.")
         try:
-            reply: dict[str, Any] = within(min(REQUEST_SECONDS, left), lambda: getattr(client, operation)(**parameters))
+            reply: dict[str, Any] = within(
+                min(self.request_seconds, left), lambda: getattr(client, operation)(**parameters)
+            )
         except RAISES as error:
             if code_of(error) in THROTTLED or status_of(error) == 429:
                 self._budget.penalise(self._account(region), region, service, operation)

@@ -54,20 +54,29 @@ class Clients:
         self._lock = threading.Lock()
         self._sts_regions = tuple(sts_regions)
         self._sessions: dict[_Who, Any] = {}
-        self._made: dict[tuple[_Who, str, str, str], Any] = {}
+        self._made: dict[tuple[_Who, str, str, str, float], Any] = {}
 
-    def get(self, service: str, region: str, role: str = "", session: str = WATCHING, endpoint: str = "") -> Any:
+    def get(
+        self,
+        service: str,
+        region: str,
+        role: str = "",
+        session: str = WATCHING,
+        endpoint: str = "",
+        read_seconds: float = READ_SECONDS,
+    ) -> Any:
         """The client; `role`, if any, is the ARN of the role that is assumed for it, under that session's name.
-        endpoint: its URL, where a service has one for each cluster."""
+        endpoint: its URL, where a service has one for each cluster. read_seconds: how long the SDK waits for an answer,
+        for what is known to take longer than others."""
         # A session per region where a role is assumed: its credentials come from that region's STS first.
         who = _Who(role, session, region) if role else _Who()
-        key = (who, service, region, endpoint)
+        key = (who, service, region, endpoint, read_seconds)
         made = self._made.get(key)
         if made is not None:
             return made
         with self._lock:
             if key not in self._made:
-                self._made[key] = _client(self._session(who), service, region, endpoint)
+                self._made[key] = _client(self._session(who), service, region, endpoint, read_seconds)
             return self._made[key]
 
     def drop(self, role: str, session: str) -> None:
@@ -136,8 +145,9 @@ def _refuse_part(operation_model: Any, response_dict: dict[str, Any], **_: Any) 
         raise ResponseParserError(f"The answer broke off after {len(body)} of {said} bytes.")
 
 
-def _client(session: Any, service: str, region: str, endpoint: str) -> Any:
-    made = session.create_client(service, region_name=region, config=_CONFIG, endpoint_url=endpoint or None)
+def _client(session: Any, service: str, region: str, endpoint: str, read_seconds: float) -> Any:
+    config = _CONFIG if read_seconds == READ_SECONDS else _CONFIG.merge(Config(read_timeout=read_seconds))
+    made = session.create_client(service, region_name=region, config=config, endpoint_url=endpoint or None)
     host = urlsplit(made.meta.endpoint_url).hostname or ""
     if service == "s3" and f".{region}." not in host:
         # An endpoint of somebody's own has no name for each bucket.

@@ -81,6 +81,42 @@ def export(
     typer.echo(f"{len(bodies)} entries. To check them: cloudfail audit verify --log {file}")
 
 
+@app.command()
+def held(
+    resource: Annotated[
+        str | None, typer.Argument(metavar="RESOURCE", help="One of the file's resources; without: all.")
+    ] = None,
+    config: Config = DEFAULT_CONFIG,
+    runbooks: Runbooks = None,
+) -> None:
+    """Who held the resources that other applications may write too, and who holds them now.
+
+    Their logs are in the state store, beside those of the applications; each is checked as it is read.
+    """
+    from cloudfail.clock import SystemClock
+    from cloudfail.errors import Refused
+    from cloudfail.journal import Journal
+    from cloudfail.report import audit as report
+    from cloudfail.resource_log import log_of
+    from cloudfail.stores import open_store
+
+    loaded = load_app(config, runbooks)
+    shared = {
+        name: kind.shared_names(loaded.topology.resources[name], loaded.topology) for name, kind in loaded.kinds.items()
+    }
+    if resource is not None and resource not in shared:
+        raise Refused(f"There is no resource {resource!r}.", "Nothing was read.", f"There are {', '.join(shared)}.")
+    chosen = {name: names for name, names in shared.items() if names and resource in {None, name}}
+    if not chosen:
+        typer.echo("Nothing here is replaced as a whole by a verb without a condition: no log of its own.")
+        return
+    store = open_store(os.environ.get(JOURNAL) or loaded.topology.state)
+    for name, names in chosen.items():
+        for one in names:
+            entries = Journal(store, log_of(one), SystemClock(), "").refresh()
+            typer.echo(report.held_as_text(name, one, entries))
+
+
 def _bodies(loaded: Loaded, log: Path | None) -> list[tuple[int, bytes]]:
     """The entries as they are stored, with their numbers; nothing of them is judged here."""
     from cloudfail.errors import Refused

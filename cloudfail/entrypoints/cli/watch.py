@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def check(config: Config = DEFAULT_CONFIG, runbooks: Runbooks = None, by: By = "") -> None:
-    """Look once from every vantage and say what each region is. Changes nothing in the world."""
+    """Look once from every vantage and say what each region is, and what would refuse a move. Changes nothing in the
+    world."""
+    from cloudfail import preflight
     from cloudfail.live import Live
     from cloudfail.watch import sample_once
 
@@ -25,6 +27,11 @@ def check(config: Config = DEFAULT_CONFIG, runbooks: Runbooks = None, by: By = "
     for region, verdict in live.verdicts().items():
         role = "primary" if region == app.primary else "standby"
         typer.echo(f"{region}  {role}  {verdict.health}  {'; '.join(verdict.reasons)}")
+    asked = preflight.ask(app.world, app.topology.resources, app.clock)
+    for line in preflight.refused(asked):
+        typer.echo(f"would be refused: {line}")
+    for line in preflight.unknown(asked):
+        typer.echo(line)
 
 
 def watch(

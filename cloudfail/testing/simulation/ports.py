@@ -187,6 +187,9 @@ class SimWorld:
     def computes(self) -> Mapping[str, SimCompute]:
         return {resource.name: self.compute(resource.name) for resource in self._of(PortName.COMPUTE)}
 
+    def preflight(self, _name: str) -> None:
+        """Nothing there refuses what a plan asks for."""
+
     def warm(self) -> None:
         """There is nothing to open."""
 

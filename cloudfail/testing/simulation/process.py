@@ -87,6 +87,7 @@ class SimApp(App):
             lease_seconds=self.topology.policy.lease_seconds,
             poll_seconds=self.poll_seconds,
             silence=self.silence,
+            resources=self.resources,
             known=(self._journal, self._log),
         )
 

@@ -187,7 +187,7 @@ def _run(history: History) -> Iterator[Line]:
 
 def _said(entry: Entry) -> Iterator[str]:
     data = entry.data
-    if entry.kind is Kind.RESULT and data["outcome"] not in {"ok", "stopped"}:
+    if entry.kind is Kind.RESULT and data["outcome"] not in {"ok", "stopped", "held"}:
         yield f"{_track(data)}: the call came back {data['outcome']}" + (
             f": {data['message']}" if data["message"] else ""
         )

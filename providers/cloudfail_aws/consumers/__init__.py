@@ -33,6 +33,13 @@ def _schedule(resource: Resource, topology: Topology) -> Any:
     return schedule.build(resource, topology)
 
 
+def _schedule_shared(resource: Resource, _topology: Topology, region: str) -> tuple[str, ...]:
+    """The schedule of that region, which is replaced as a whole."""
+    regions = [region] if region in resource.members else sorted(resource.members)
+    members = {one: ScheduleMember.model_validate(resource.members[one]) for one in regions}
+    return tuple(f"aws/scheduler/{one}/{member.group}/{member.schedule}" for one, member in members.items())
+
+
 KINDS: tuple[Kind, ...] = (
     Kind(
         port=PortName.CONSUMERS,
@@ -62,5 +69,6 @@ KINDS: tuple[Kind, ...] = (
         settle_seconds=3.0,
         # The epoch stands in the description, and a request that is on its way would replace both.
         verbs={"enable": VerbFacts("control", "member", False, True, 5.0, 60.0, "watching")},
+        shared={"enable": _schedule_shared},
     ),
 )

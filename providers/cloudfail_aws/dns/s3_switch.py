@@ -266,18 +266,20 @@ class S3Switch:
         )
 
     def preflight(self) -> Known[tuple[str, ...]] | Unknown:
-        """What would make the switch do nothing: objects that cannot be read, answers that nobody wrote, health checks
-        that do not look at it as they must. The last is the control plane's to say."""
-        state = self.read()
-        if isinstance(state, Unknown):
-            return state
-        resolved = self.resolve()
-        found = [resolved.reason] if isinstance(resolved, Unknown) else []
+        """What would make the switch do nothing: health checks that do not look at the object as they must. That is the
+        control plane's to say; where it does not, where the object cannot be read, and where no resolver says what is
+        answered, nothing is known."""
+        at = time.time()
         try:
-            found += self._inspect() if self._inspect is not None else []
+            found = self._inspect() if self._inspect is not None else []
         except CloudfailError as error:
-            return Known(tuple(found), time.time()) if found else Unknown(str(error), time.time())
-        return Known(tuple(found), time.time())
+            return Unknown(str(error), at)
+        if found:
+            return Known(tuple(found), at)
+        for read in (self.read(), self.resolve()):
+            if isinstance(read, Unknown):
+                return read
+        return Known((), at)
 
 
 def _version(found: Mapping[str, Found]) -> str:

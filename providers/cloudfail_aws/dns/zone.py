@@ -35,6 +35,9 @@ SNAPSHOTS_MAX = 4
 """How many readings are kept for the calls that follow them."""
 NAMED_MAX = 5
 REFUSED = "InvalidChangeBatch"
+BATCH_SECONDS = 12.0
+"""How long Route 53 may take to answer a batch, within the call's time: it holds a thousand records against the zone
+before it says yes. A batch that is given up sooner is an outcome that nobody knows."""
 
 
 @dataclass
@@ -266,7 +269,7 @@ class Zone:
             if left <= 0:
                 raise Transient("The call's time was up while a batch that was refused was cut apart.")
             try:
-                self._asking.change(
+                self._asking.patient(BATCH_SECONDS).change(
                     zones.SERVICE,
                     zones.HOME,
                     "change_resource_record_sets",

@@ -38,10 +38,21 @@ def _alb_verbs(resource: Resource) -> dict[str, VerbFacts]:
     return {"shift": replace(_ALB, home=region_of(listener_or_rule(resource.options)))}
 
 
+def _alb_shared(resource: Resource, _topology: Topology, _region: str) -> tuple[str, ...]:
+    """The list of actions, which is replaced as a whole."""
+    return (f"aws/elasticloadbalancing/{listener_or_rule(resource.options)}",)
+
+
 def _accelerator(resource: Resource, topology: Topology) -> Any:
     from cloudfail_aws.loadbalancer import accelerator
 
     return accelerator.build(resource, topology)
+
+
+def _accelerator_shared(resource: Resource, _topology: Topology, _region: str) -> tuple[str, ...]:
+    """All dials of a listener: two who each open one and close the other would leave both closed."""
+    listeners = {str(group).partition("/endpoint-group/")[0] for group in resource.members.values()}
+    return tuple(f"aws/globalaccelerator/{listener}" for listener in sorted(listeners))
 
 
 def _cloudfront(resource: Resource, topology: Topology) -> Any:
@@ -67,6 +78,7 @@ KINDS: tuple[Kind, ...] = (
         call_timeout_seconds=15.0,
         verbs={"shift": _ALB},
         verbs_of=_alb_verbs,
+        shared={"shift": _alb_shared},
     ),
     Kind(
         port=PortName.LOADBALANCER,
@@ -77,6 +89,7 @@ KINDS: tuple[Kind, ...] = (
         settle_seconds=5.0,
         call_timeout_seconds=20.0,
         verbs={"shift": VerbFacts("control", "us-west-2", False, True, 60.0, 600.0, "watching")},
+        shared={"shift": _accelerator_shared},
     ),
     Kind(
         port=PortName.LOADBALANCER,

@@ -3,8 +3,10 @@ rule's.
 
 `modify_listener` and `modify_rule` replace the whole list of actions, and have no condition (elbv2 API reference). So
 the list is read again immediately before, and written back with nothing changed but the weights of the members' groups:
-other groups, the stickiness of the action, what authenticates before it, and the order stay. Two who write at the same
-moment can still overwrite each other, which only a later look finds: fenced by watching. The epoch stands in a tag of
+other groups, the stickiness of the action, what authenticates before it, and the order stay. Applications that write
+one list wait for each other (`Kind.shared`), and each holds its own weights, not the list, against what it saw. Whoever
+else writes at the same moment can still be overwritten, or overwrite, which only a later look finds: fenced by
+watching. The epoch stands in a tag of
 the listener or rule, one tag for each application, and who finds a newer one there changes nothing; but tag and weights
 are two requests, so the tag stops a worker that looks and not a request that lands late.
 
@@ -53,7 +55,7 @@ class _Seen:
     epoch: int | None
 
     @property
-    def version(self) -> str:
+    def whole(self) -> str:
         written = json.dumps(self.actions, sort_keys=True, default=str)
         return hashlib.sha256(written.encode()).hexdigest()[:16]
 
@@ -65,6 +67,10 @@ class _Seen:
 
     def weights(self, members: Mapping[str, str]) -> dict[str, int]:
         return {region: self.groups.get(group, 0) for region, group in members.items()}
+
+    def version(self, members: Mapping[str, str]) -> str:
+        """Our part of the list. What others change in theirs is kept, and no reason to look again."""
+        return "/".join(f"{region}={weight}" for region, weight in sorted(self.weights(members).items()))
 
 
 class Alb:
@@ -91,7 +97,11 @@ class Alb:
             if count is not None:
                 healthy[region] = count
         state = LoadBalancerState(
-            seen.weights(self._members), healthy, seen.version, seen.epoch, lingering_seconds=seen.sticky_seconds
+            seen.weights(self._members),
+            healthy,
+            seen.version(self._members),
+            seen.epoch,
+            lingering_seconds=seen.sticky_seconds,
         )
         return Known(state, at)
 
@@ -102,13 +112,13 @@ class Alb:
         self._newest(seen, call)
         if seen.weights(self._members) == asked:
             return
-        if seen.version != expect.version:
-            raise Conflict(f"The actions of {self._arn} are not those that were seen.", UNCHANGED)
+        if seen.version(self._members) != expect.version:
+            raise Conflict(f"The weights of {self._arn} are not those that were seen.", UNCHANGED)
         if seen.epoch != call.epoch:
             self._mark(call, until)
             again = self._look(until)
             self._newest(again, call)
-            if again.version != seen.version:
+            if again.whole != seen.whole:
                 raise Conflict(f"The actions of {self._arn} were changed by somebody else.", UNCHANGED)
         self._write(self._with(seen, asked), call, until)
         self._note(seen, asked, call, until)

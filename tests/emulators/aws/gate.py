@@ -75,10 +75,12 @@ class Gate:
     asked: list[tuple[str, Asked, bool]] = field(default_factory=list)
     _inner: dict[str, Clients] = field(default_factory=dict)
 
-    def get(self, service: str, region: str, role: str = "", session: str = WATCHING, endpoint: str = "") -> Any:
+    def get(
+        self, service: str, region: str, role: str = "", session: str = WATCHING, endpoint: str = "", **more: Any
+    ) -> Any:
         does = role.rpartition("/")[2]
         assert does in self.policies, "asked as nobody"
-        made = self._inner.setdefault(does, ControlClients()).get(service, region, "", WATCHING, endpoint)
+        made = self._inner.setdefault(does, ControlClients()).get(service, region, "", WATCHING, endpoint, **more)
 
         def check(params: dict[str, Any], model: Any, **_event: Any) -> None:
             name = f"{model.service_model.service_name}.{model.name}"

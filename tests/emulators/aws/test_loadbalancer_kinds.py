@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from cloudfail import config
+from cloudfail.actions.catalog import ACTIONS
 from cloudfail.errors import ConfigError, Permanent
 from cloudfail.lint import lint
+from cloudfail.model.codec import checksum_of_document, plan_document, plan_from_document
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName
+from cloudfail.plan import bind
 from cloudfail.ports import Kind
 from cloudfail_aws.loadbalancer import KINDS
 from tests.emulators.aws.balancing import BY_NAME, EAST, WEST
@@ -145,3 +148,30 @@ def test_the_kinds_load_no_vendor() -> None:
     code = "import sys, cloudfail_aws.loadbalancer; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert not {module.split(".")[0] for module in loaded.split()} & {"boto3", "botocore", "urllib3", "yaml"}
+
+
+def test_a_plan_says_what_its_step_writes_that_others_may_write_too(tmp_path: Path) -> None:
+    """It is part of what the checksum covers, and comes back out of a log; a log without it is of an older version."""
+    loaded = load(tmp_path, f"alb, listener: '{LISTENER}'")
+    made = bind(loaded, loaded.runbooks["move"], EAST, WEST, {}, ACTIONS)
+    assert made.step("traffic").facts.shared == (f"aws/elasticloadbalancing/{LISTENER}",)
+    document = plan_document(made)
+    assert plan_from_document(document) == made
+    other = bind(load(tmp_path, f"alb, rule: '{RULE}'"), loaded.runbooks["move"], EAST, WEST, {}, ACTIONS)
+    assert other.step("traffic").facts.shared == (f"aws/elasticloadbalancing/{RULE}",)
+    assert other.checksum != made.checksum
+    for step in document["steps"]:
+        del step["facts"]["shared"]
+    assert checksum_of_document(document) != made.checksum, "nobody takes it out unseen"
+    assert plan_from_document(document).step("traffic").facts.shared == ()
+
+
+def test_what_has_a_condition_or_sets_only_its_own_waits_for_nobody(tmp_path: Path) -> None:
+    for written in ("cloudfront, distribution: E1EXAMPLE12345", f"s3-mrap, access_point: '{MRAP}'"):
+        loaded = load(tmp_path, written)
+        made = bind(loaded, loaded.runbooks["move"], EAST, WEST, {}, ACTIONS)
+        assert made.step("traffic").facts.shared == ()
+        document = plan_document(made)
+        for step in document["steps"]:
+            del step["facts"]["shared"]
+        assert checksum_of_document(document) == made.checksum, "such a plan is what it was before there were any"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
@@ -17,11 +18,12 @@ from cloudfail.model.observation import Unknown
 from cloudfail.testing.clock import VirtualClock
 from cloudfail.testing.conformance import DnsSuite
 from cloudfail_aws.asking import Asking
+from cloudfail_aws.attempts import REQUEST_SECONDS
 from cloudfail_aws.budget import Budget
-from cloudfail_aws.clients import Clients
+from cloudfail_aws.clients import READ_SECONDS, Clients
 from cloudfail_aws.dns.batches import RECORDS_MAX
 from cloudfail_aws.dns.names import Mark, quoted
-from cloudfail_aws.dns.zone import Zone, spread
+from cloudfail_aws.dns.zone import BATCH_SECONDS, Zone, spread
 from tests.emulators.aws.dns_world import (
     ADDRESS,
     DOMAIN,
@@ -40,6 +42,7 @@ from tests.emulators.aws.dns_world import (
 )
 from tests.emulators.aws.emulator import Emulator
 from tests.emulators.aws.faults import proxy
+from tests.emulators.aws.wire import Answer, Door, Lost, Request, Upstream
 from tests.emulators.aws.zone_server import ZoneServer
 
 ENDPOINT = "AWS_ENDPOINT_URL_ROUTE_53"
@@ -169,7 +172,8 @@ def test_a_name_that_route_53_refuses_is_isolated_and_named_when_all_others_are_
             if one["Name"] == whole("n13") and change["Action"] == "DELETE":
                 change["ResourceRecordSet"] = {**one, "TTL": 61}
 
-    clients.get("route53", EAST).meta.events.register("provide-client-params.route-53.ChangeResourceRecordSets", poison)
+    batches = clients.get("route53", EAST, read_seconds=BATCH_SECONDS)
+    batches.meta.events.register("provide-client-params.route-53.ChangeResourceRecordSets", poison)
     port = make(listed, asks=lambda one: Asking(one, topology(), clients, Budget(_clock()), _clock()))
     lines: list[str] = []
 
@@ -271,9 +275,10 @@ class Held:
         }
         self.batches: list[int] = []
         self._given: dict[str, Any] = {}
-        events = clients.get("route53", EAST).meta.events
-        events.register("provide-client-params.route-53.*", self._take)
-        events.register("before-call.route-53.*", self._answer)
+        for seconds in (READ_SECONDS, BATCH_SECONDS):
+            events = clients.get("route53", EAST, read_seconds=seconds).meta.events
+            events.register("provide-client-params.route-53.*", self._take)
+            events.register("before-call.route-53.*", self._answer)
 
     def _take(self, params: dict[str, Any], **_event: Any) -> None:
         self._given = params
@@ -323,6 +328,50 @@ def test_ten_thousand_names_take_twenty_requests_and_little_more_than_the_accoun
     assert held.batches == [1000] * 20
     assert {record["ResourceRecords"][0]["Value"] for record in held.sets.values()} == {ADDRESS[WEST]}
     assert clock.boot() - began <= 185 * 1.05
+
+
+@pytest.mark.timeout(120)
+def test_a_batch_may_take_longer_than_other_requests_and_is_made_once(
+    zone: ZoneFile, make: Make, aws: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Route 53 answers after more seconds than any other request is given; another port gives that up, in doubt."""
+    fill(zone, SOME)
+    made: list[str] = []
+    upstream = Upstream(aws.port)
+
+    def answer(request: Request) -> Answer | Lost:
+        if b"ChangeResourceRecordSetsRequest" in request.body:
+            made.append(request.target)
+            time.sleep(REQUEST_SECONDS + 1.0)
+        return upstream(request)
+
+    door = Door(answer)
+    monkeypatch.setenv(ENDPOINT, door.url)
+    port = make()
+    port.shift(TO_WEST, expect=known(port.read()), call=call(seconds=30))
+    assert len(made) == 1
+    assert known(port.read()).weights == TO_WEST
+    hasty = make()
+    monkeypatch.setattr("cloudfail_aws.dns.zone.BATCH_SECONDS", REQUEST_SECONDS)
+    with pytest.raises(OutcomeUnknown):
+        hasty.shift(TO_EAST, expect=known(hasty.read()), call=call(seconds=30))
+    door.shut()
+
+
+@pytest.mark.timeout(120)
+def test_but_never_longer_than_its_call(zone: ZoneFile, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(zone, SOME)
+    port = make()
+    seen = known(port.read())
+    door = Door(lambda _request: Lost.SILENCE)
+    monkeypatch.setenv(ENDPOINT, door.url)
+    late = make()
+    late._snapshots = port._snapshots
+    began = time.monotonic()
+    with pytest.raises(OutcomeUnknown):
+        late.shift(TO_WEST, expect=seen, call=call(seconds=2.0))
+    assert time.monotonic() - began < 10.0
+    door.shut()
 
 
 def _clock() -> Clock:
