@@ -61,6 +61,15 @@ CODES = {
     Permanent, "InvalidParameterCombination": Permanent, "InvalidParameterValue": Permanent,
     "KMSKeyNotAccessibleFault": Permanent, "NetworkAclEntryLimitExceeded": Permanent, "SnapshotQuotaExceeded":
     Permanent, "StorageQuotaExceeded": Permanent,
+    "InvalidAssociationID.NotFound": Conflict, "InvalidRoute.NotFound": Conflict, "PrefixListVersionMismatch": Conflict,
+    "Resource.AlreadyAssociated": Conflict, "RouteAlreadyExists": Conflict, "IncorrectState": Transient,
+    "Unavailable": OutcomeUnknown, "AuthFailure": Permanent, "UnauthorizedOperation": Permanent,
+    "InvalidAllocationID.NotFound": Permanent, "InvalidGatewayID.NotFound": Permanent,
+    "InvalidInstanceID.NotFound": Permanent, "InvalidNetworkInterfaceID.NotFound": Permanent,
+    "InvalidPrefixListID.NotFound": Permanent, "InvalidRouteTableID.NotFound": Permanent,
+    "InvalidTransitGatewayID.NotFound": Permanent, "InvalidVpcEndpointId.NotFound": Permanent,
+    "InvalidVpcPeeringConnectionID.NotFound": Permanent, "NatGatewayNotFound": Permanent,
+    "RouteLimitExceeded": Permanent,
 }  # fmt: skip
 RAISED = {
     "ConnectTimeoutError": Transient, "EndpointConnectionError": Transient, "ProxyConnectionError": Transient,

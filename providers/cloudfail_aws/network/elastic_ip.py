@@ -1,0 +1,136 @@
+"""network: elastic-ip. One Elastic IP, between what stands for each site or zone of one region.
+
+An Elastic IP belongs to a region and to a network border group (EC2 model, AssociateAddress): it never reaches another
+region. So members are sites or zones of one region, or an appliance and its standby, and a member that is named after
+another region of AWS is refused.
+
+It is never taken from anybody. AssociateAddress moves an address to whom it is asked for unless AllowReassociation is
+false, which it always is here. So a move is two effects, each announced by itself: let go by the association that was
+seen, which is that one and no later one, and then give. Between the two nobody holds the address. Nor is another
+address taken from the new holder: AWS would let go of one that it holds, so who holds one is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from cloudfail.errors import Conflict, Permanent, Refused, Transient
+from cloudfail.model.topology import Resource, Topology
+from cloudfail_aws.asking import Asking
+from cloudfail_aws.network.options import ElasticIpOptions, HolderMember
+from cloudfail_aws.network.paths import ALLOW_LOOPBACK, READ_SECONDS, UNCHANGED, Path, Seen, told_apart
+from cloudfail_aws.time_left import TimeLeft
+
+_AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
+
+
+class ElasticIp(Path):
+    """The one part is the allocation."""
+
+    serves = "move_address"
+
+    def __init__(self, asking: Asking, options: ElasticIpOptions, members: Mapping[str, HolderMember]) -> None:
+        super().__init__(
+            asking,
+            options.region,
+            {region: member.reach for region, member in members.items()},
+            answer_within=options.answer_within,
+            loopback=os.environ.get(ALLOW_LOOPBACK) == "1",
+        )
+        self._allocation = options.allocation
+        self._members = members
+
+    def look(self, *, within: float) -> Seen:
+        found = self.ask("describe_addresses", within, AllocationIds=[self._allocation]).get("Addresses") or []
+        address = next((one for one in found if one.get("AllocationId") == self._allocation), None)
+        if address is None:
+            raise Transient(f"EC2 in {self._region} answers, and tells nothing of {self._allocation}.")
+        return Seen(
+            {self._allocation: self._holder(address)},
+            f"{address.get('AssociationId') or 'free'} {_held_by(address)} {address.get('PrivateIpAddress', '')}",
+            {self._allocation: self.epoch_in(address.get("Tags"))},
+            raw=address,
+        )
+
+    def _holder(self, address: Mapping[str, Any]) -> tuple[str, ...]:
+        if not address.get("AssociationId"):
+            return ()
+        for region, member in self._members.items():
+            if member.holder in (address.get("NetworkInterfaceId"), address.get("InstanceId")) and (
+                member.private_address in (None, address.get("PrivateIpAddress"))
+            ):
+                return (region,)
+        raise Conflict(
+            f"{address.get('PublicIp')} ({self._allocation}) is held by {_held_by(address)}, which is no member of "
+            f"{self._asking.resource.name}.",
+            "It was not taken away.",
+            "Write it as a member, or have its owner let it go: aws ec2 disassociate-address "
+            f"--region {self._region} --association-id {address['AssociationId']}",
+        )
+
+    def object_of(self, part: str) -> str:
+        return part
+
+    def lead(self, part: str, regions: tuple[str, ...], seen: Seen, *, time_left: TimeLeft) -> str:
+        address = str(seen.raw.get("PublicIp"))
+        if seen.points[part]:
+            self.change("disassociate_address", time_left, AssociationId=seen.raw["AssociationId"])
+            return f"{address}: let go by {_held_by(seen.raw)}"
+        if len(regions) != 1:
+            raise Permanent(f"An address is held by one, not by {' and '.join(regions)}.", UNCHANGED)
+        member = self._members[regions[0]]
+        key = "NetworkInterfaceId" if member.holder.startswith("eni-") else "InstanceId"
+        self._holds_no_other(member, time_left)
+        own = {"PrivateIpAddress": member.private_address} if member.private_address else {}
+        self.change(
+            "associate_address",
+            time_left,
+            AllocationId=part,
+            AllowReassociation=False,
+            **{key: member.holder},
+            **own,
+        )
+        return f"{address}: given to {member.holder}"
+
+    def _holds_no_other(self, member: HolderMember, time_left: TimeLeft) -> None:
+        """An interface may hold several, one for each of its own addresses; of the one that is meant AWS would take
+        what it has."""
+        name = "network-interface-id" if member.holder.startswith("eni-") else "instance-id"
+        within = min(READ_SECONDS, max(0.01, time_left.seconds))
+        found = self.ask("describe_addresses", within, Filters=[{"Name": name, "Values": [member.holder]}])
+        held = [
+            one
+            for one in found.get("Addresses") or []
+            if one.get("AllocationId") != self._allocation
+            and (member.private_address is None or member.private_address == one.get("PrivateIpAddress"))
+        ]
+        if held:
+            raise Permanent(
+                f"{member.holder} holds {held[0].get('PublicIp')} already, and AWS would take it away.",
+                "Nothing was given to it.",
+                "Free it, or name another holder; where it has several addresses, say which: private_address.",
+            )
+
+
+def _held_by(address: Mapping[str, Any]) -> str:
+    return str(address.get("InstanceId") or address.get("NetworkInterfaceId") or "nobody")
+
+
+def build(resource: Resource, topology: Topology) -> ElasticIp:
+    """Kind.build. Raises Refused for members that an address cannot reach."""
+    options = ElasticIpOptions.model_validate(resource.options)
+    away = [name for name in resource.members if _AWS_REGION.fullmatch(name) and name != options.region]
+    if away:
+        raise Refused(
+            f"{resource.name}: an Elastic IP of {options.region} cannot be held in {', '.join(away)}.",
+            "Nothing was changed.",
+            "Name sites or zones of that region as members; between regions, move a name or a balancer instead.",
+        )
+    members = {region: HolderMember.model_validate(member) for region, member in resource.members.items()}
+    told_apart(
+        resource, {region: [f"{one.holder} {one.private_address or ''}".strip()] for region, one in members.items()}
+    )
+    return ElasticIp(Asking.of(resource, topology), options, members)
