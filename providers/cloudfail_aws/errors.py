@@ -139,6 +139,7 @@ CODE: Mapping[str, _Class] = {
     "SnapshotQuotaExceeded": Permanent,
     "StorageQuotaExceeded": Permanent,
     # What was asked of a VPC.
+    "DryRunOperation": Permanent,  # it was asked only whether it might, and it might
     "InvalidAllocationID.NotFound": Permanent,
     "InvalidGatewayID.NotFound": Permanent,
     "InvalidInstanceID.NotFound": Permanent,

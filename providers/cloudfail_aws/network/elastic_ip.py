@@ -6,8 +6,9 @@ another region of AWS is refused.
 
 It is never taken from anybody. AssociateAddress moves an address to whom it is asked for unless AllowReassociation is
 false, which it always is here. So a move is two effects, each announced by itself: let go by the association that was
-seen, which is that one and no later one, and then give. Between the two nobody holds the address. Nor is another
-address taken from the new holder: AWS would let go of one that it holds, so who holds one is refused.
+seen, which is that one and no later one, and then give. Between the two nobody holds the address; so a dry run of the
+second stands before the first. Nor is another address taken from the new holder: AWS would let go of one that it has,
+so who has one is refused.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from cloudfail.errors import Conflict, Permanent, Refused, Transient
+from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Refused, Transient
 from cloudfail.model.topology import Resource, Topology
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.network.options import ElasticIpOptions, HolderMember
 from cloudfail_aws.network.paths import ALLOW_LOOPBACK, READ_SECONDS, UNCHANGED, Path, Seen, told_apart
 from cloudfail_aws.time_left import TimeLeft
 
+MAY = "DryRunOperation"
 _AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
 
 
@@ -76,24 +78,30 @@ class ElasticIp(Path):
 
     def lead(self, part: str, regions: tuple[str, ...], seen: Seen, *, time_left: TimeLeft) -> str:
         address = str(seen.raw.get("PublicIp"))
+        if len(regions) > 1:
+            raise Permanent(f"An address is held by one, not by {' and '.join(regions)}.", UNCHANGED)
+        member = self._members[regions[0]] if regions else None
+        if member is not None:
+            self._holds_no_other(member, time_left)
         if seen.points[part]:
+            if member is not None:
+                self._may_be_given(part, member, time_left)
             self.change("disassociate_address", time_left, AssociationId=seen.raw["AssociationId"])
             return f"{address}: let go by {_held_by(seen.raw)}"
-        if len(regions) != 1:
-            raise Permanent(f"An address is held by one, not by {' and '.join(regions)}.", UNCHANGED)
-        member = self._members[regions[0]]
-        key = "NetworkInterfaceId" if member.holder.startswith("eni-") else "InstanceId"
-        self._holds_no_other(member, time_left)
-        own = {"PrivateIpAddress": member.private_address} if member.private_address else {}
-        self.change(
-            "associate_address",
-            time_left,
-            AllocationId=part,
-            AllowReassociation=False,
-            **{key: member.holder},
-            **own,
-        )
+        assert member is not None, "a part that is nowhere, and is wanted nowhere, is no change"
+        self.change("associate_address", time_left, **_request(part, member))
         return f"{address}: given to {member.holder}"
+
+    def _may_be_given(self, part: str, member: HolderMember, time_left: TimeLeft) -> None:
+        """Before it is let go: whether it could be given at all, by a dry run. A role that may only take away would
+        leave it with nobody, and could not put it back either."""
+        try:
+            self.change("associate_address", time_left, DryRun=True, **_request(part, member))
+        except Permanent as error:
+            if MAY not in error.happened:
+                raise
+            return
+        raise OutcomeUnknown("EC2 answered a dry run as if it were none.")
 
     def _holds_no_other(self, member: HolderMember, time_left: TimeLeft) -> None:
         """An interface may hold several, one for each of its own addresses; of the one that is meant AWS would take
@@ -113,6 +121,12 @@ class ElasticIp(Path):
                 "Nothing was given to it.",
                 "Free it, or name another holder; where it has several addresses, say which: private_address.",
             )
+
+
+def _request(allocation: str, member: HolderMember) -> dict[str, Any]:
+    key = "NetworkInterfaceId" if member.holder.startswith("eni-") else "InstanceId"
+    own = {"PrivateIpAddress": member.private_address} if member.private_address else {}
+    return {"AllocationId": allocation, "AllowReassociation": False, key: member.holder, **own}
 
 
 def _held_by(address: Mapping[str, Any]) -> str:

@@ -69,7 +69,7 @@ CODES = {
     "InvalidPrefixListID.NotFound": Permanent, "InvalidRouteTableID.NotFound": Permanent,
     "InvalidTransitGatewayID.NotFound": Permanent, "InvalidVpcEndpointId.NotFound": Permanent,
     "InvalidVpcPeeringConnectionID.NotFound": Permanent, "NatGatewayNotFound": Permanent,
-    "RouteLimitExceeded": Permanent,
+    "RouteLimitExceeded": Permanent, "DryRunOperation": Permanent,
 }  # fmt: skip
 RAISED = {
     "ConnectTimeoutError": Transient, "EndpointConnectionError": Transient, "ProxyConnectionError": Transient,

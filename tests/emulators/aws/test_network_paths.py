@@ -78,9 +78,12 @@ def changes(site: Site) -> list[str]:
 
 ORDERS = {
     "route-table": ["ReplaceRoute", "ReplaceRoute"],
-    "elastic-ip": ["DisassociateAddress", "AssociateAddress"],
+    "elastic-ip": ["AssociateAddress", "DisassociateAddress", "AssociateAddress"],  # the first is a dry run
     "prefix-list": ["ModifyManagedPrefixList", "ModifyManagedPrefixList"],
 }
+
+
+FIRST = {kind: next(one for one in orders if one != "AssociateAddress") for kind, orders in ORDERS.items()}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -110,7 +113,7 @@ def test_an_api_that_says_yes_and_does_nothing_completes_nothing(site: Making, k
     todo = one.look()
     assert isinstance(todo, Todo)
     yes = b"<R xmlns='http://ec2.amazonaws.com/doc/2016-11-15/'><return>true</return></R>"
-    operation = ORDERS[kind][0]
+    operation = FIRST[kind]
     one.front.serve("ec2", lambda _request: Answer(200, (("Content-Type", "text/xml"),), yes), operation)
     try:
         one.act(todo)
@@ -152,7 +155,7 @@ def test_a_lost_answer_is_in_doubt_and_the_order_is_given_once(site: Making, kin
     one = site(kind)
     todo = one.look()
     assert isinstance(todo, Todo)
-    fault = one.front.outages.lose(how, operation=ORDERS[kind][0], times=1)
+    fault = one.front.outages.lose(how, operation=FIRST[kind], times=1)
     with pytest.raises(OutcomeUnknown):
         one.act(todo)
     assert fault.hits == 1
