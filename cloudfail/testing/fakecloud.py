@@ -126,7 +126,7 @@ class FakeCloud:
                 for region in members:
                     self.enabled[name, region] = region == primary
             elif resource.port is PortName.NETWORK:
-                parts = (name,) if resource.kind == "elastic-ip" else (f"{name}/a", f"{name}/b")
+                parts = (f"{name}/a", f"{name}/b") if resource.kind == "route-table" else (name,)
                 self.networks[name] = dict.fromkeys(parts, (primary,))
         self._marks: dict[str, int] = {}
         self._note_writers()

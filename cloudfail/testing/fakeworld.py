@@ -378,13 +378,15 @@ class FakeConsumers:
 
 
 class FakeNetwork:
-    """One that stands in no region, as a balancer does. A `route-table` has two parts, each led in one effect; an
-    `elastic-ip` has one, which is let go before it is given."""
+    """One that stands in no region, as a balancer does. A `route-table` has two parts, all else one. A part is led by
+    one effect, and an address is let go before it is given. Of the kinds whose names it knows each refuses a verb."""
 
     def __init__(self, cloud: FakeCloud, resource: Resource) -> None:
         self.cloud = cloud
         self.name = resource.name
-        self.serves = "move_address" if resource.kind == "elastic-ip" else "route"
+        self.refuses = {"elastic-ip": "route", "route-table": "move_address", "prefix-list": "move_address"}.get(
+            resource.kind
+        )
 
     def _version(self) -> str:
         return repr(sorted(self.cloud.networks[self.name].items()))
@@ -410,7 +412,7 @@ class FakeNetwork:
         self._lead("move_address", points, expect, call)
 
     def _lead(self, verb: str, points: Mapping[str, tuple[str, ...]], expect: NetworkState, call: Call) -> None:
-        if verb != self.serves:
+        if verb == self.refuses:
             raise Permanent(f"{self.name} has no {verb}.")
         now = self.cloud.networks[self.name]
         part = next((part for part, regions in points.items() if now[part] != regions), None)

@@ -35,7 +35,7 @@ def greets() -> Iterator[int]:
 
 
 def asked(port: int, says: str | None = None, seconds: float = 5.0) -> Reached:
-    read = through(f"127.0.0.1:{port}", says, within_seconds=seconds, loopback=True)
+    read = through(f"127.0.0.1:{port}", says, within_seconds=seconds, local=True)
     assert isinstance(read, Known), read.reason
     return read.value
 
@@ -65,9 +65,17 @@ def test_one_that_accepts_and_says_nothing_does_not_answer_within_its_time() -> 
 
 
 def test_this_machine_itself_is_not_asked_unless_that_is_meant(greets: int) -> None:
-    read = through(f"127.0.0.1:{greets}", None, within_seconds=5.0, loopback=False)
+    read = through(f"127.0.0.1:{greets}", None, within_seconds=5.0, environment={})
     assert isinstance(read, Unknown)
+    allowed = {"CLOUDFAIL_ALLOW_LOOPBACK": "1"}
+    assert isinstance(through(f"127.0.0.1:{greets}", None, within_seconds=5.0, environment=allowed), Known)
+
+
+def test_a_clouds_metadata_is_never_asked() -> None:
+    read = through("169.254.169.254:80", None, within_seconds=5.0, local=True)
+    assert isinstance(read, Unknown)
+    assert "metadata" in read.reason
 
 
 def test_a_name_that_does_not_resolve_is_our_own_trouble() -> None:
-    assert isinstance(through("no-such-name.invalid:80", None, within_seconds=5.0, loopback=True), Unknown)
+    assert isinstance(through("no-such-name.invalid:80", None, within_seconds=5.0, local=True), Unknown)

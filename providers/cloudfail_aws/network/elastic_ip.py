@@ -13,7 +13,6 @@ so who has one is refused.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +21,7 @@ from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Refused, Trans
 from cloudfail.model.topology import Resource, Topology
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.network.options import ElasticIpOptions, HolderMember
-from cloudfail_aws.network.paths import ALLOW_LOOPBACK, READ_SECONDS, UNCHANGED, Path, Seen, told_apart
+from cloudfail_aws.network.paths import READ_SECONDS, UNCHANGED, Path, Seen, told_apart
 from cloudfail_aws.time_left import TimeLeft
 
 MAY = "DryRunOperation"
@@ -40,7 +39,6 @@ class ElasticIp(Path):
             options.region,
             {region: member.reach for region, member in members.items()},
             answer_within=options.answer_within,
-            loopback=os.environ.get(ALLOW_LOOPBACK) == "1",
         )
         self._allocation = options.allocation
         self._members = members

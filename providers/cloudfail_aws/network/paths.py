@@ -22,7 +22,6 @@ from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import NetworkState, Reached
 from cloudfail.model.topology import Resource
 from cloudfail.ports import Call
-from cloudfail.probes.reach import ALLOW_LOOPBACK
 from cloudfail.probes.through import through
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.network.options import Reach
@@ -56,13 +55,12 @@ class Path(ABC):
     serves = "route"
 
     def __init__(
-        self, asking: Asking, region: str, reaches: Mapping[str, Reach | None], *, answer_within: float, loopback: bool
+        self, asking: Asking, region: str, reaches: Mapping[str, Reach | None], *, answer_within: float
     ) -> None:
         self._asking = asking
         self._region = region
         self._reaches = reaches
         self._answer_within = answer_within
-        self._loopback = loopback
         self._tag = f"cloudfail:{asking.topology.application}:epoch"
 
     # ---- what a kind says
@@ -94,7 +92,7 @@ class Path(ABC):
         wanted = self._reaches.get(region)
         if wanted is None:
             return Known(Reached(None, "nothing was asked through it: only what EC2 says of it was read"), time.time())
-        return through(wanted.at, wanted.says, within_seconds=self._answer_within, loopback=self._loopback)
+        return through(wanted.at, wanted.says, within_seconds=self._answer_within)
 
     def route(self, points: Points, *, expect: NetworkState, call: Call) -> None:
         self._move("route", points, expect, call)
@@ -184,6 +182,3 @@ def told_apart(resource: Resource, values: Mapping[str, Iterable[str]]) -> None:
                     "Nothing was changed.",
                     "Name another one for one of them in cloudfail.yaml.",
                 )
-
-
-__all__ = ["ALLOW_LOOPBACK", "READ_SECONDS", "UNCHANGED", "Path", "Points", "Seen", "told_apart"]

@@ -8,7 +8,6 @@ removed. So there is no moment without any, and one with both. Entries that are 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +15,7 @@ from cloudfail.errors import Conflict, Permanent, Transient
 from cloudfail.model.topology import Resource, Topology
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.network.options import EntriesMember, PrefixListOptions
-from cloudfail_aws.network.paths import ALLOW_LOOPBACK, UNCHANGED, Path, Seen, told_apart
+from cloudfail_aws.network.paths import UNCHANGED, Path, Seen, told_apart
 from cloudfail_aws.time_left import TimeLeft
 
 
@@ -29,7 +28,6 @@ class PrefixList(Path):
             options.region,
             {region: member.reach for region, member in members.items()},
             answer_within=options.answer_within,
-            loopback=os.environ.get(ALLOW_LOOPBACK) == "1",
         )
         self._list = options.list
         self._entries = {region: member.cidrs for region, member in members.items()}

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +22,7 @@ from cloudfail.errors import Conflict, Permanent, Transient
 from cloudfail.model.topology import Resource, Topology
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.network.options import HOPS, HopMember, RouteTableOptions, parameter_of
-from cloudfail_aws.network.paths import ALLOW_LOOPBACK, UNCHANGED, Path, Seen, told_apart
+from cloudfail_aws.network.paths import UNCHANGED, Path, Seen, told_apart
 from cloudfail_aws.time_left import TimeLeft
 
 PROPAGATED = frozenset({"EnableVgwRoutePropagation", "Advertisement"})
@@ -41,7 +40,6 @@ class RouteTable(Path):
             options.region,
             {region: member.reach for region, member in members.items()},
             answer_within=options.answer_within,
-            loopback=os.environ.get(ALLOW_LOOPBACK) == "1",
         )
         self._tables = options.tables
         self._destinations = options.destinations
