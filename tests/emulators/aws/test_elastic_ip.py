@@ -114,6 +114,21 @@ def test_an_association_that_is_another_by_now_is_not_let_go(site: Address) -> N
     assert site.described()["NetworkInterfaceId"] == site.holders[ZONE_A]
 
 
+def test_a_gift_that_lands_late_is_refused_while_anybody_holds_it(site: Address) -> None:
+    """What a worker ordered before its lease was lost arrives after another one gave the address back."""
+    first = site.look()
+    assert isinstance(first, Todo)
+    site.act(first)
+    second = site.look()
+    assert isinstance(second, Todo)
+    held = site.front.outages.hold(operation="AssociateAddress", times=1)
+    with pytest.raises(OutcomeUnknown):
+        site.act(second)
+    assert isinstance(site.drive(first.memory), Done)
+    held.land()
+    assert site.described()["NetworkInterfaceId"] == site.holders[ZONE_A]
+
+
 def test_a_holder_that_has_another_address_is_refused_before_this_one_is_let_go(site: Address) -> None:
     """AWS would take the other one from it. Refused later, this one would be with nobody."""
     other = site.ec2.allocate_address(Domain="vpc")
