@@ -34,7 +34,7 @@ from cloudfail_aws.network.options import (
 from cloudfail_aws.network.prefix_list import PrefixList
 from cloudfail_aws.network.route_table import RouteTable
 from tests.emulators.aws.front import ACCOUNT, Front
-from tests.emulators.aws.path_server import Forwarder, Greeter
+from tests.path_server import Forwarder, Greeter
 
 HOME = "eu-central-1"
 EAST, WEST = "us-east-1", "us-west-2"

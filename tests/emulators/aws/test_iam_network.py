@@ -13,7 +13,7 @@ from tests.emulators.aws.emulator import Emulator
 from tests.emulators.aws.front import Front
 from tests.emulators.aws.gate import Gate, policies_of, with_roles
 from tests.emulators.aws.network_world import DESTINATION, EAST, SITES, WEST, ZONE_A, ZONE_B, Routes, Site
-from tests.emulators.aws.path_server import Greeter, greeting
+from tests.path_server import Greeter, greeting
 
 
 @pytest.fixture(scope="module")

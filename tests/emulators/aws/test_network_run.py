@@ -27,7 +27,7 @@ from cloudfail_aws import provider
 from tests.emulators.aws.emulator import Emulator
 from tests.emulators.aws.front import Front
 from tests.emulators.aws.network_world import DESTINATION, EAST, HOME, WEST, Routes
-from tests.emulators.aws.path_server import greeting
+from tests.path_server import greeting
 
 FILE = """\
 application: shop

@@ -1,8 +1,9 @@
-"""The data plane of paths in the tests: a TCP forwarder on loopback that sends each connection where the emulator's own
-route table, address or prefix list says, and listeners that say who they are.
+"""The data plane of paths in the tests: a TCP forwarder on loopback that sends each connection where the path's own
+control plane says (an emulator's route table, address or prefix list; a site's router), and listeners that say who they
+are.
 
-It asks the emulator itself, never through the front, as packets go on when EC2's control plane is gone. `freeze` lets
-it fall behind: the API says that the route is another, and packets go where they went.
+It asks an emulator itself, never through the front, as packets go on when EC2's control plane is gone. `freeze` lets it
+fall behind: what is set is another, and packets go where they went.
 """
 
 from __future__ import annotations
