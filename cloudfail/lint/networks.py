@@ -20,8 +20,10 @@ def verb_of_the_kind(view: View) -> Iterator[Finding]:
     """A route table gives no address away, and an address has no route: the provider would refuse it on the bad day."""
     for step in view.steps(*ACTIONS):
         verb = view.traits[str(step.action)].verb
-        for name, kind in zip(view.resources(step), view.kinds(step), strict=True):
-            resource = view.loaded.topology.resources[name]
+        for resource in _of(view, step.arguments):
+            kind = view.loaded.kinds.get(resource.name)
+            if kind is None:
+                continue
             served = kind.verbs_of(resource) if kind.verbs_of is not None else kind.verbs
             if served and verb not in served:
                 other = next(action for action in ACTIONS if action != step.action)

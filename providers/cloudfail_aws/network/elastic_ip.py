@@ -106,7 +106,10 @@ class ElasticIp(Path):
         what it has."""
         name = "network-interface-id" if member.holder.startswith("eni-") else "instance-id"
         within = min(READ_SECONDS, max(0.01, time_left.seconds))
-        found = self.ask("describe_addresses", within, Filters=[{"Name": name, "Values": [member.holder]}])
+        try:
+            found = self.ask("describe_addresses", within, Filters=[{"Name": name, "Values": [member.holder]}])
+        except OutcomeUnknown as error:
+            raise Transient(f"What {member.holder} holds cannot be read: {error}") from error  # a look has no effect
         held = [
             one
             for one in found.get("Addresses") or []

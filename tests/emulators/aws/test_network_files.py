@@ -103,6 +103,20 @@ def test_lint_knows_that_the_control_plane_stands_where_the_table_does(
     assert ("control-plane-home" in found) is refused
 
 
+@pytest.mark.parametrize(("region", "guessed"), [("eu-central-1", True), ("us-east-1", False)])
+def test_whose_role_it_is_asked_under_is_not_guessed(tmp_path: Path, region: str, guessed: bool) -> None:
+    """A table in a region of the file is asked as that region is; one elsewhere has no region to say it."""
+    load(tmp_path, options=TABLE.replace("eu-central-1", region))
+    text = (tmp_path / "cloudfail.yaml").read_text()
+    for number, name in enumerate(("us-east-1", "us-west-2")):
+        arn = f"arn:aws:iam::111111111111:role/r{number}"
+        roles = f'{name}: {{provider: aws, roles: {{watch: "{arn}-watch", execute: "{arn}-do"}}, account:'
+        text = text.replace(f"{name}: {{provider: aws, account:", roles)
+    (tmp_path / "cloudfail.yaml").write_text(text)
+    loaded = config.load(tmp_path / "cloudfail.yaml", [tmp_path / "move.yaml"], {"aws": provider})
+    assert ("whose-role" in [one.rule for one in lint(loaded)]) is guessed
+
+
 def test_lint_says_where_nothing_proves_a_move_and_where_something_does(tmp_path: Path) -> None:
     loaded = load(tmp_path)
     there = [one for one in lint(loaded, source="us-east-1", target="us-west-2") if one.rule == "nothing-proves-it"]
