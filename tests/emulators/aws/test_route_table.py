@@ -70,6 +70,29 @@ def test_a_route_that_somebody_created_since_the_look_is_not_replaced(site: Rout
     assert site.hop(site.tables[0]) == site.hops[EAST]
 
 
+def test_what_changes_while_the_mark_is_written_is_seen_before_the_request(
+    site: Routes, moto_process: Emulator
+) -> None:
+    todo = site.look()
+    assert isinstance(todo, Todo)
+    really = Upstream(moto_process.port)
+
+    def meanwhile(request: Request) -> Answer | Lost:
+        site.ec2.replace_route(
+            RouteTableId=site.tables[1], DestinationCidrBlock=DESTINATION, NetworkInterfaceId=site.hops[WEST]
+        )
+        return really(request)
+
+    site.front.serve("ec2", meanwhile, "CreateTags")
+    try:
+        with pytest.raises(Conflict):
+            site.act(todo)
+    finally:
+        site.front.serve("ec2", "moto", "CreateTags")
+    assert orders(site) == []
+    assert site.hop(site.tables[0]) == site.hops[EAST]
+
+
 def test_a_route_that_goes_away_between_look_and_request_is_a_conflict_and_is_then_created(
     site: Routes, moto_process: Emulator
 ) -> None:
