@@ -22,6 +22,7 @@ from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Kind
 
 PROMOTES = frozenset({"database.failover", "database.switchover"})
+MOVES_TRAFFIC = frozenset({"traffic.switch", "traffic.drain", "network.route", "network.move_address"})
 PLAN_STEPS_MAX = 500
 
 
@@ -89,7 +90,7 @@ def in_order(runbook: Runbook) -> list[Step]:
 
 
 def _records(steps: Iterable[PlannedStep]) -> int:
-    return sum(1 for step in steps if step.action in {"traffic.switch", "traffic.drain"})
+    return sum(1 for step in steps if step.action in MOVES_TRAFFIC)
 
 
 def _step(
@@ -170,7 +171,7 @@ def _resources(topology: Topology, action: Action | None, arguments: Mapping[str
             for name, resource in topology.resources.items()
             if resource.port is PortName.CHANGE and where in resource.members
         ]
-    key = {"database": "database", "compute": "group", "traffic": "name", "consumers": "consumers"}[action.port]
+    key = {"compute": "group", "traffic": "name"}.get(action.port, action.port)
     return [str(arguments[key])]
 
 

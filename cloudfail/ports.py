@@ -29,7 +29,9 @@ from cloudfail.model.states import (
     FenceState,
     LoadBalancerState,
     LossBound,
+    NetworkState,
     Progress,
+    Reached,
     WriteProof,
 )
 from cloudfail.model.topology import PortName, Resource, Topology
@@ -167,6 +169,25 @@ class Preflight(Protocol):
         cannot be asked; never a sentence for that. It only reads, and may take as long as a read."""
 
 
+class Network(Protocol):
+    """One path, or one set of addresses, that leads to a region. A kind serves one of the two verbs, and refuses the
+    other (Permanent). Each call makes one effect towards `points` (part -> regions, as `NetworkState.points`): several
+    parts, or a part that takes two effects, are several calls. A part that `points` leaves out stays. What gains
+    traffic is set before what loses it, wherever the backend allows it."""
+
+    def read(self) -> Known[NetworkState] | Unknown:
+        """Where each part leads now, as its own description says."""
+
+    def reach(self, region: str) -> Known[Reached] | Unknown:
+        """Data plane: what answers through it, as the member in `region` says that it must. Asked from here."""
+
+    def route(self, points: Mapping[str, tuple[str, ...]], *, expect: NetworkState, call: Call) -> None:
+        """The next effect of leading these parts there. A part that led nowhere before may be led nowhere again."""
+
+    def move_address(self, points: Mapping[str, tuple[str, ...]], *, expect: NetworkState, call: Call) -> None:
+        """The next effect of giving these addresses there. Never takes one from a holder that is no member."""
+
+
 @dataclass(frozen=True)
 class StoredEntry:
     """One entry of a log as a store returns it. `at` is the store's own clock in wall seconds, 0.0 if it has none."""
@@ -261,8 +282,9 @@ class Kind:
 
     options / member: pydantic models (extra="forbid") for the resource's own keys and for each region's member; member
     None means that a member is a plain string. settle_seconds: how stale a read may be (rule 3). verbs: facts by port
-    verb (fence, failover, switchover, follow, shift, scale, hold, freeze, enable, canary). verbs_of: the same for one
-    resource, where its options decide (a name that a switch in the data plane moves, say, and not its zone).
+    verb (fence, failover, switchover, follow, shift, scale, hold, freeze, enable, canary, route, move_address).
+    verbs_of: the same for one resource, where its options decide (a name that a switch in the data plane moves, say,
+    and not its zone).
     shared: by port verb, for one that replaces a whole without a condition: what it replaces, by literal names that are
     the same in whichever cloudfail.yaml (`aws/elasticloadbalancing/<the listener's ARN>`), for one resource and the
     region that the step acts in ("" where it acts on all). It asks no cloud. One worker at a time, of all applications

@@ -17,6 +17,7 @@ from cloudfail.config.fields import Refers, Shape, mistake
 Database = Annotated[str, Refers("database")]
 Group = Annotated[str, Refers("compute")]
 ConsumersName = Annotated[str, Refers("consumers")]
+NetworkName = Annotated[str, Refers("network")]
 TrafficName = Annotated[str, Refers("traffic")]
 CheckName = Annotated[str, Refers("check")]
 Region = Annotated[str, Refers("region")]
@@ -183,6 +184,26 @@ class ConsumersDisable(Arguments):
     unreachable: Unreachable = "fail"
 
 
+class NetworkRoute(Arguments):
+    """Lead the traffic of a route to one region's next hop."""
+
+    action: ClassVar[str] = "network.route"
+    verb: ClassVar[str] = "route"
+    undo: ClassVar[str | None] = "network.route"
+    network: NetworkName
+    to: ShiftedRegion = "${to}"
+
+
+class NetworkMoveAddress(Arguments):
+    """Give an address to what stands for it in one region (or site, or zone)."""
+
+    action: ClassVar[str] = "network.move_address"
+    verb: ClassVar[str] = "move_address"
+    undo: ClassVar[str | None] = "network.move_address"
+    network: NetworkName
+    to: ShiftedRegion = "${to}"
+
+
 class VerifyWrite(Arguments):
     """Write a row as an application would, and read it back."""
 
@@ -220,6 +241,8 @@ ARGUMENTS: Mapping[str, type[Arguments]] = MappingProxyType(
             TrafficDrain,
             ConsumersEnable,
             ConsumersDisable,
+            NetworkRoute,
+            NetworkMoveAddress,
             VerifyWrite,
             VerifyUsers,
         )

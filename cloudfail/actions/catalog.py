@@ -9,6 +9,7 @@ from cloudfail.actions.change import Freeze
 from cloudfail.actions.compute import Hold, Scale
 from cloudfail.actions.consumers import Enable
 from cloudfail.actions.database import Failover, Fence, Follow, Switchover, Unfence
+from cloudfail.actions.network import Lead
 from cloudfail.actions.traffic import Drain, Switch
 from cloudfail.actions.verify import Users, Write
 
@@ -24,6 +25,8 @@ _ALL: tuple[Action, ...] = (
     Hold(),
     Enable("consumers.enable", "consumers.disable", enabled=True),
     Enable("consumers.disable", "consumers.enable", enabled=False),
+    Lead("network.route", "route"),
+    Lead("network.move_address", "move_address"),
     Switch(),
     Drain(),
     Write(),

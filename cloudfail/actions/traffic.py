@@ -64,12 +64,9 @@ def _unhealthy(world: World, context: StepContext) -> Look | None:
     if context.undoing:
         return None
     region = context.step.arguments["to"]
-    for check in world.topology.checks:
-        healthy = world.healthy(check, region)
-        if isinstance(healthy, Unknown):
-            return NotKnown(f"whether {check} passes in {region}: {healthy.reason}")
-        if not healthy.value:
-            return Moving(f"{region} gets no traffic while {check} does not pass there")
+    unserved = not_serving(world, region)
+    if unserved is not None:
+        return unserved
     name = context.step.arguments["name"]
     if context.step.arguments.get("at_most") != "healthy" or world.topology.resources[name].port is PortName.DNS:
         return None
@@ -80,6 +77,17 @@ def _unhealthy(world: World, context: StepContext) -> Look | None:
         return NotKnown(f"{name} does not say how many targets are healthy in {region}")
     if state.value.healthy[region] < 1:
         return Moving(f"{region} gets no traffic while {name} counts no healthy target there")
+    return None
+
+
+def not_serving(world: World, region: str) -> Look | None:
+    """Why nothing may be sent to that region now, by its checks; None where all of them pass, looked at afresh."""
+    for check in world.topology.checks:
+        healthy = world.healthy(check, region)
+        if isinstance(healthy, Unknown):
+            return NotKnown(f"whether {check} passes in {region}: {healthy.reason}")
+        if not healthy.value:
+            return Moving(f"{region} gets no traffic while {check} does not pass there")
     return None
 
 

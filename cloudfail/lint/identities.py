@@ -10,7 +10,7 @@ from cloudfail.config.loaded import Loaded
 from cloudfail.lint.finding import Finding, Severity, at
 from cloudfail.model.topology import PortName, Roles
 
-_IN_NO_REGION = (PortName.DNS, PortName.LOADBALANCER)
+_IN_NO_REGION = (PortName.DNS, PortName.LOADBALANCER, PortName.NETWORK)
 
 
 def findings(loaded: Loaded) -> list[Finding]:
@@ -43,10 +43,13 @@ def one_principal(loaded: Loaded) -> Iterator[Finding]:
 
 
 def whose_global(loaded: Loaded) -> Iterator[Finding]:
-    """A name or a balancer that belongs to no region is asked under one role, and which one is not guessed."""
+    """A name, a balancer or a path that belongs to no region of the file is asked under one role, and which one is not
+    guessed."""
     topology = loaded.topology
     for name, resource in topology.resources.items():
         if resource.port not in _IN_NO_REGION or resource.roles is not None:
+            continue
+        if resource.port is PortName.NETWORK and resource.options.get("region") in topology.regions:
             continue
         of = [region for region in topology.regions.values() if region.provider == resource.provider]
         if len({region.roles for region in of}) > 1:

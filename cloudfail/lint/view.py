@@ -18,6 +18,8 @@ from cloudfail.model.topology import PortName
 from cloudfail.ports import Kind, VerbFacts
 
 PROMOTES = ("database.failover", "database.switchover")
+SENDS = ("traffic.switch", "network.route", "network.move_address")
+"""What makes users, or what works for them, arrive in another region."""
 LOOKS = frozenset(name for name, model in ARGUMENTS.items() if not model.changes)
 QUICK = VerbFacts(home=None, typical_seconds=1.0)
 """For a step whose region holds nothing of its sort: it looks once and is done."""

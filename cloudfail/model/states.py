@@ -137,6 +137,28 @@ class ConsumersState:
 
 
 @dataclass(frozen=True)
+class NetworkState:
+    """Where a path or an address leads. points: each of its parts (a route of one table, an address) -> the regions to
+    which it leads now, sorted; () for none. What leads to no member of the resource is no state: it is unknown.
+    `moving`: what is under way by itself, "" if nothing is. `obstacle`: why what is set carries nothing (a next hop
+    that is gone), "" where nothing is known against it; that is the control plane's word, and proves nothing."""
+
+    points: Mapping[str, tuple[str, ...]]
+    moving: str = ""
+    obstacle: str = ""
+    version: str = ""
+    epoch: int | None = None
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What was met through a path, by whoever used it. answers: None where nothing is named that could be asked."""
+
+    answers: bool | None
+    what: str
+
+
+@dataclass(frozen=True)
 class WriteProof:
     """A write that succeeded over the data plane: the token that was written and then read back."""
 

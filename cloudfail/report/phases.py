@@ -10,7 +10,7 @@ belongs to exactly one phase, so that the phases add up to the whole:
     gate      else, a gate waits for a person
     promote   else, a step that is a point of no return is under way
     scale     else, a compute.* step is under way
-    traffic   else, a traffic.* or consumers.* step is under way
+    traffic   else, a traffic.*, network.* or consumers.* step is under way
     verify    else, a verify.* step is under way
     other     else: freeze, follow, unfence … alone, or nothing
 
@@ -57,7 +57,9 @@ def phase_of(step: PlannedStep) -> str:
     if action == "database.fence":
         return "fence"
     family = action.split(".", 1)[0]
-    return {"compute": "scale", "traffic": "traffic", "consumers": "traffic", "verify": "verify"}.get(family, "other")
+    if family in ("traffic", "network", "consumers"):
+        return "traffic"
+    return {"compute": "scale", "verify": "verify"}.get(family, "other")
 
 
 def began_t(run: RunState, step: PlannedStep) -> float | None:

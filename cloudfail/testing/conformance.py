@@ -16,7 +16,8 @@ A provider supplies a small harness and a fixture, and inherits the suites of th
             yield MyWorld()
 
 Each test takes a world of its own: the source is the primary and serves all traffic, the target is its replica in
-sync, nothing is fenced or frozen. A test that changed the world does not put it back.
+sync, nothing is fenced or frozen. A test that changed the world does not put it back. Paths and addresses have their
+suite in cloudfail.testing.network_suite, stores theirs in store_suite.
 """
 
 from __future__ import annotations

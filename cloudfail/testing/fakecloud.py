@@ -68,7 +68,8 @@ class Member:
 class FakeCloud:
     """All resources of one topology. `synchronous`: the primary cannot acknowledge without its replica, so that a
     dead primary is `prevented` instead of `owed`. `promote_seconds`: how long a promotion takes (asynchronous).
-    `unconditional`: verbs that a backend offers without a condition and without a mark, so that a late call lands."""
+    `unconditional`: verbs that a backend offers without a condition and without a mark, so that a late call lands.
+    `dark`: paths that are set and carry nothing."""
 
     def __init__(
         self,
@@ -108,6 +109,8 @@ class FakeCloud:
         self.weights: dict[str, dict[str, int]] = {}
         self.frozen: dict[tuple[str, str], bool] = {}
         self.enabled: dict[tuple[str, str], bool] = {}
+        self.networks: dict[str, dict[str, tuple[str, ...]]] = {}
+        self.dark: set[str] = set()
         for name, resource in topology.resources.items():
             members = list(resource.members or topology.regions)
             if resource.port is PortName.DATABASE:
@@ -124,6 +127,9 @@ class FakeCloud:
             elif resource.port is PortName.CONSUMERS:
                 for region in members:
                     self.enabled[name, region] = region == primary
+            elif resource.port is PortName.NETWORK:
+                parts = (f"{name}/a", f"{name}/b") if resource.kind == "route-table" else (name,)
+                self.networks[name] = dict.fromkeys(parts, (primary,))
         self._marks: dict[str, int] = {}
         self._note_writers()
 
@@ -174,7 +180,9 @@ class FakeCloud:
 
     def snapshot(self) -> dict[str, Any]:
         """The end state, for comparing runs: no times, no versions."""
+        leads = {name: dict(parts) for name, parts in self.networks.items()}
         return {
+            **({"networks": leads} if leads else {}),
             "databases": {
                 name: {region: (str(m.role), m.timeline, m.upstream, m.fenced) for region, m in members.items()}
                 for name, members in self.databases.items()

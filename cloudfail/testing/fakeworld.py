@@ -18,7 +18,9 @@ from cloudfail.model.states import (
     FenceState,
     LoadBalancerState,
     LossBound,
+    NetworkState,
     Progress,
+    Reached,
     Role,
     WriteProof,
 )
@@ -375,6 +377,62 @@ class FakeConsumers:
         )
 
 
+class FakeNetwork:
+    """One that stands in no region, as a balancer does. A `route-table` has two parts, all else one. A part is led by
+    one effect, and an address is let go before it is given. Of the kinds whose names it knows each refuses a verb."""
+
+    def __init__(self, cloud: FakeCloud, resource: Resource) -> None:
+        self.cloud = cloud
+        self.name = resource.name
+        self.refuses = {"elastic-ip": "route", "route-table": "move_address", "prefix-list": "move_address"}.get(
+            resource.kind
+        )
+
+    def _version(self) -> str:
+        return repr(sorted(self.cloud.networks[self.name].items()))
+
+    def read(self) -> Known[NetworkState] | Unknown:
+        if not self.cloud.reachable(self.name):
+            return Unknown(f"{self.name} does not answer", self.cloud.clock.wall())
+        points = dict(self.cloud.networks[self.name])
+        return Known(
+            NetworkState(points, version=self._version(), epoch=self.cloud.mark(self.name)), self.cloud.clock.wall()
+        )
+
+    def reach(self, region: str) -> Known[Reached] | Unknown:
+        leads = all(regions == (region,) for regions in self.cloud.networks[self.name].values())
+        answers = leads and region not in self.cloud.down and self.name not in self.cloud.dark
+        what = f"{region} answers" if answers else "nobody answers"
+        return Known(Reached(answers, what), self.cloud.clock.wall())
+
+    def route(self, points: Mapping[str, tuple[str, ...]], *, expect: NetworkState, call: Call) -> None:
+        self._lead("route", points, expect, call)
+
+    def move_address(self, points: Mapping[str, tuple[str, ...]], *, expect: NetworkState, call: Call) -> None:
+        self._lead("move_address", points, expect, call)
+
+    def _lead(self, verb: str, points: Mapping[str, tuple[str, ...]], expect: NetworkState, call: Call) -> None:
+        if verb == self.refuses:
+            raise Permanent(f"{self.name} has no {verb}.")
+        now = self.cloud.networks[self.name]
+        part = next((part for part, regions in points.items() if now[part] != regions), None)
+        if part is None:
+            return
+        leads = () if verb == "move_address" and now[part] and points[part] else points[part]
+
+        def condition() -> None:
+            if not self.cloud.reachable(self.name):
+                raise OutcomeUnknown(f"{self.name} did not answer.")
+            if self._version() != expect.version:
+                raise Conflict(f"{self.name} is not as it was seen.")
+
+        def change() -> None:
+            now[part] = leads
+
+        where = ",".join(leads) or "nowhere"
+        self.cloud.effect(Order(verb, self.name, where, f"{part} {where}", call, condition, change))
+
+
 class FakeWorld:
     """`actions.World` over a FakeCloud."""
 
@@ -396,6 +454,9 @@ class FakeWorld:
 
     def consumers(self, name: str) -> FakeConsumers:
         return FakeConsumers(self.cloud, name)
+
+    def network(self, name: str) -> FakeNetwork:
+        return FakeNetwork(self.cloud, self.topology.resources[name])
 
     def changes(self, region: str) -> Mapping[str, FakeChange]:
         named = [

@@ -25,6 +25,13 @@ class _DnsOptions(_Options):
     switch: dict[str, str] | None = None
 
 
+class _Hop(_Options):
+    """A next hop or a holder, and what must answer through it."""
+
+    hop: str
+    reach: str | None = None
+
+
 def _unbuilt(resource: Resource, _topology: Topology) -> Any:
     raise AssertionError(f"{resource.name} is served by a FakeWorld, not built by its kind")
 
@@ -51,6 +58,10 @@ _VERBS: Mapping[PortName, Mapping[str, VerbFacts]] = {
     PortName.DNS: {"shift": VerbFacts(home=None, typical_seconds=30, fencing="condition")},
     PortName.LOADBALANCER: {"shift": VerbFacts(home=None, typical_seconds=2)},
     PortName.CONSUMERS: {"enable": VerbFacts(home="member", typical_seconds=5)},
+    PortName.NETWORK: {
+        "route": VerbFacts(plane="control", home=None, typical_seconds=5),
+        "move_address": VerbFacts(plane="control", home=None, typical_seconds=5),
+    },
     PortName.CHANGE: {"freeze": VerbFacts(home="member", typical_seconds=1)},
 }
 
@@ -60,6 +71,8 @@ _KINDS: Mapping[tuple[PortName, str], type[BaseModel] | None] = {
     (PortName.DNS, "route53"): _DnsOptions,
     (PortName.LOADBALANCER, "alb"): None,
     (PortName.CONSUMERS, "event-source"): None,
+    (PortName.NETWORK, "route-table"): None,
+    (PortName.NETWORK, "elastic-ip"): None,
     (PortName.CHANGE, "pipeline"): None,
     (PortName.DATABASE, "postgresql"): None,
     (PortName.COMPUTE, "command"): None,
@@ -67,6 +80,14 @@ _KINDS: Mapping[tuple[PortName, str], type[BaseModel] | None] = {
     (PortName.LOADBALANCER, "haproxy"): None,
     (PortName.CHANGE, "flag"): None,
 }
+
+
+def _serves(port: PortName, name: str) -> Mapping[str, VerbFacts]:
+    """Of a network's two verbs a kind has one."""
+    if port is not PortName.NETWORK:
+        return _VERBS[port]
+    verb = "move_address" if name == "elastic-ip" else "route"
+    return {verb: _VERBS[port][verb]}
 
 
 class FakeProvider:
@@ -88,8 +109,9 @@ class FakeProvider:
                 name=name,
                 build=_unbuilt,
                 options=options or _Options,
+                member=_Hop if port is PortName.NETWORK else None,
                 settle_seconds=self._settle_seconds,
-                verbs=_VERBS[port],
+                verbs=_serves(port, name),
             )
             for (port, name), options in _KINDS.items()
         }

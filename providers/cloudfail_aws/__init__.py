@@ -18,8 +18,9 @@ from cloudfail_aws.consumers import KINDS as CONSUMERS
 from cloudfail_aws.database import KINDS as DATABASE
 from cloudfail_aws.dns import KINDS as DNS
 from cloudfail_aws.loadbalancer import KINDS as LOADBALANCER
+from cloudfail_aws.network import KINDS as NETWORK
 
-_KINDS: tuple[Kind, ...] = (*DATABASE, *DNS, *LOADBALANCER, *COMPUTE, *CONSUMERS)
+_KINDS: tuple[Kind, ...] = (*DATABASE, *DNS, *LOADBALANCER, *COMPUTE, *NETWORK, *CONSUMERS)
 
 
 class AwsProvider:

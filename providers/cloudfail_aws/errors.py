@@ -42,6 +42,12 @@ CODE: Mapping[str, _Class] = {
     "InvalidGlobalClusterStateFault": Conflict,  # a move of the writer is under way: look again
     "InvalidNetworkAclEntry.NotFound": Conflict,
     "NetworkAclEntryAlreadyExists": Conflict,
+    # A route, an address or a prefix list is not as it was seen.
+    "InvalidAssociationID.NotFound": Conflict,
+    "InvalidRoute.NotFound": Conflict,
+    "PrefixListVersionMismatch": Conflict,
+    "Resource.AlreadyAssociated": Conflict,  # an address that somebody holds
+    "RouteAlreadyExists": Conflict,
     # Nobody knows which of two uploads at one moment was first.
     "ConditionalRequestConflict": OutcomeUnknown,
     # Refused before anything was written, and welcome later.
@@ -68,6 +74,7 @@ CODE: Mapping[str, _Class] = {
     "ResourceContention": Transient,  # Auto Scaling; its status is 500, and it was not done
     "ResourceInUse": Transient,  # Auto Scaling
     "ScalingActivityInProgress": Transient,
+    "IncorrectState": Transient,  # EC2: a prefix list whose last change is still under way
     # The server's own trouble: a write may have been made.
     "InternalServerError": OutcomeUnknown,
     "InternalError": OutcomeUnknown,
@@ -78,11 +85,14 @@ CODE: Mapping[str, _Class] = {
     "ServerException": OutcomeUnknown,  # ECS, EKS
     "ServiceException": OutcomeUnknown,  # Lambda
     "ServiceUnavailable": OutcomeUnknown,
+    "Unavailable": OutcomeUnknown,  # EC2
     # Who we are, and what we may.
     "AccessDenied": Permanent,
     "AccessDeniedException": Permanent,
     "AllAccessDisabled": Permanent,
     "AccountProblem": Permanent,
+    "AuthFailure": Permanent,  # EC2
+    "UnauthorizedOperation": Permanent,  # EC2
     "403": Permanent,
     "ExpiredToken": Permanent,
     "ExpiredTokenException": Permanent,
@@ -128,6 +138,19 @@ CODE: Mapping[str, _Class] = {
     "NetworkAclEntryLimitExceeded": Permanent,
     "SnapshotQuotaExceeded": Permanent,
     "StorageQuotaExceeded": Permanent,
+    # What was asked of a VPC.
+    "DryRunOperation": Permanent,  # it was asked only whether it might, and it might
+    "InvalidAllocationID.NotFound": Permanent,
+    "InvalidGatewayID.NotFound": Permanent,
+    "InvalidInstanceID.NotFound": Permanent,
+    "InvalidNetworkInterfaceID.NotFound": Permanent,
+    "InvalidPrefixListID.NotFound": Permanent,
+    "InvalidRouteTableID.NotFound": Permanent,
+    "InvalidTransitGatewayID.NotFound": Permanent,
+    "InvalidVpcEndpointId.NotFound": Permanent,
+    "InvalidVpcPeeringConnectionID.NotFound": Permanent,
+    "NatGatewayNotFound": Permanent,
+    "RouteLimitExceeded": Permanent,
     # What was asked.
     "ClientException": Permanent,  # ECS, EKS
     "InvalidParameterException": Permanent,
@@ -190,7 +213,7 @@ _LOGIN_CODES = frozenset(
     {
         "ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired", "UnrecognizedClientException",
         "InvalidClientTokenId", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSignatureException",
-        "IncompleteSignature", "MissingAuthenticationToken", "RequestExpired",
+        "IncompleteSignature", "MissingAuthenticationToken", "RequestExpired", "AuthFailure",
     }
 )  # fmt: skip
 _LOGIN_RAISED = frozenset(
@@ -200,7 +223,7 @@ _LOGIN_RAISED = frozenset(
         "MetadataRetrievalError",
     }
 )  # fmt: skip
-_DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "403"})
+_DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"})
 # Where the policy's word is not the operation's. HeadObject says 403 for a key that is not there to whom may not list.
 _ACTIONS: Mapping[str, str] = {
     "HeadBucket": "s3:ListBucket",

@@ -22,6 +22,8 @@ from cloudfail_local.options import (
     ComputeOptions,
     FlagOptions,
     HaproxyOptions,
+    NetworkMember,
+    NetworkOptions,
     PostgresMember,
     PostgresOptions,
     Rfc2136Options,
@@ -50,6 +52,21 @@ def _compute(resource: Resource, topology: Topology) -> Any:
     from cloudfail_local import command
 
     return command.build(resource, topology)
+
+
+def _network(resource: Resource, topology: Topology) -> Any:
+    from cloudfail_local import network
+
+    return network.build(resource, topology)
+
+
+def _network_verbs(resource: Resource) -> Mapping[str, VerbFacts]:
+    """One of the two, as the file says."""
+    return {str(resource.options["verb"]): _LEADS}
+
+
+# The site's own commands: that they need nothing of the region that is left is the site's to see to.
+_LEADS = VerbFacts("data", None, False, True, 2.0, 60.0, "watching")
 
 
 def _flag(resource: Resource, topology: Topology) -> Any:
@@ -108,6 +125,16 @@ _KINDS = (
             "scale": VerbFacts("data", "member", False, True, 2.0, 60.0, "watching"),
             "hold": VerbFacts("data", "member", False, True, 0.5, 10.0, "watching"),
         },
+    ),
+    Kind(
+        port=PortName.NETWORK,
+        name="command",
+        build=_network,
+        options=NetworkOptions,
+        member=NetworkMember,
+        call_timeout_seconds=10.0,
+        verbs={"route": _LEADS, "move_address": _LEADS},
+        verbs_of=_network_verbs,
     ),
     Kind(
         port=PortName.CHANGE,

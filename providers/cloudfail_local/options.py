@@ -9,7 +9,16 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 
 from cloudfail_postgres.secret import SecretRef
 
@@ -176,4 +185,35 @@ class ChangeMember(Strict):
 class ChangeCommandOptions(Strict):
     """change: command."""
 
+    answer_within: Duration = Seconds("2s")
+
+
+class Reach(Strict):
+    """What must answer by TCP from here, once the path leads to this member: `host:port`, or `{at, says}` where a
+    greeting tells the regions apart."""
+
+    at: Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^\s:/]+):\d{1,5}$")]
+    says: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, written: Any) -> Any:
+        return {"at": written} if isinstance(written, str) else written
+
+
+class NetworkMember(Strict):
+    """What the site's commands call the region; its own name where none is given."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,62}$")] | None = None
+    reach: Reach | None = None
+
+
+class NetworkOptions(Strict):
+    """network: command. verb: what a runbook calls the move. read prints JSON: {"leads": NAME}, null for nowhere, and
+    may add "moving" and "version". lead has `${to}` in it. release lets it lead nowhere, as it may have before."""
+
+    verb: Literal["route", "move_address"] = "route"
+    read: Argv
+    lead: Argv
+    release: Argv | None = None
     answer_within: Duration = Seconds("2s")

@@ -18,6 +18,7 @@ from cloudfail.testing.conformance import (
 )
 from cloudfail.testing.fakecloud import FakeCloud
 from cloudfail.testing.fakeworld import FakeWorld
+from cloudfail.testing.network_suite import NetworkSuite
 from tests.crash.moves import LOADED
 
 
@@ -44,6 +45,8 @@ class FakeHarness:
                 return world.loadbalancer(self.name)
             case "jobs":
                 return world.consumers(self.name)
+            case "backbone" | "vip":
+                return world.network(self.name)
         return world.changes(self.target)[self.name]
 
     def make_unreachable(self, region: str) -> None:
@@ -93,6 +96,20 @@ class TestConsumers(ConsumersSuite):
     @pytest.fixture
     def world(self) -> Harness:
         return FakeHarness("jobs")
+
+
+class TestRoute(NetworkSuite):
+    @pytest.fixture
+    def world(self) -> Harness:
+        return FakeHarness("backbone")
+
+
+class TestAddress(NetworkSuite):
+    verb = "move_address"
+
+    @pytest.fixture
+    def world(self) -> Harness:
+        return FakeHarness("vip")
 
 
 def test_the_suite_catches_a_backend_without_conditions() -> None:

@@ -1,4 +1,5 @@
-"""Three moves that between them use every verb: an evacuation, a switchover, and an evacuation that is taken back."""
+"""Moves that between them use every verb: an evacuation, a switchover, a move of paths and addresses, and an evacuation
+and a move of paths that are taken back."""
 
 from __future__ import annotations
 
@@ -19,15 +20,15 @@ FULL = bool(os.environ.get("CLOUDFAIL_FULL"))
 
 
 def load() -> config.Loaded:
-    runbooks = [FILES / f"{name}.yaml" for name in ("evacuate-all", "move-all")]
-    return config.load(FILES / "cloudfail.yaml", runbooks, {"local": FakeProvider("local")})
+    runbooks = [FILES / f"{name}.yaml" for name in ("evacuate-all", "move-all", "reroute")]
+    return config.load(FILES / "networked.yaml", runbooks, {"local": FakeProvider("local")})
 
 
 LOADED = load()
 UNCONDITIONAL = ("freeze", "unfreeze", "hold", "scale", "enable", "disable")
 VERBS = {
     "freeze", "unfreeze", "fence", "unfence", "failover", "switchover", "follow", "scale", "hold", "shift", "canary",
-    "enable", "disable",
+    "enable", "disable", "route", "move_address",
 }  # fmt: skip
 
 
@@ -48,8 +49,12 @@ def move(stage: Stage) -> str:
     return stage.open("move-all", "east", "west")
 
 
-def to_the_gate(stage: Stage) -> str:
-    run = stage.open("evacuate-all", "east", "west", preapproved="")
+def reroute(stage: Stage) -> str:
+    return stage.open("reroute", "east", "west")
+
+
+def to_the_gate(stage: Stage, runbook: str = "evacuate-all") -> str:
+    run = stage.open(runbook, "east", "west", preapproved="")
     stage.drive()
     assert stage.run(run).phase is Phase.GATED, stage.run(run).story
     return run
@@ -61,10 +66,18 @@ def take_back(stage: Stage) -> str:
     return run
 
 
+def take_paths_back(stage: Stage) -> str:
+    run = to_the_gate(stage, "reroute")
+    stage.command(run, "abort")
+    return run
+
+
 MOVES = {
     "evacuate": Move(evacuate, Phase.DONE),
     "move": Move(move, Phase.DONE),
+    "reroute": Move(reroute, Phase.DONE),
     "take back": Move(take_back, Phase.UNDONE),
+    "take paths back": Move(take_paths_back, Phase.UNDONE),
 }
 
 

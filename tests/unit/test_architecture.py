@@ -222,7 +222,7 @@ def test_a_provider_knows_the_core_only_by_its_public_doors() -> None:
     doors = (
         "cloudfail.ports", "cloudfail.model", "cloudfail.errors", "cloudfail.clock", "cloudfail.retry",
         "cloudfail.config.fields", "cloudfail.config.durations", "cloudfail.secrecy",
-        "cloudfail.stores.object_names",
+        "cloudfail.stores.object_names", "cloudfail.probes.through",
     )  # fmt: skip
     found = [
         f"{name} imports {imported}"

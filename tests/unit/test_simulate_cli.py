@@ -272,6 +272,32 @@ def test_the_files_decide_who_starts_the_run_and_how_long_resolvers_keep_an_answ
         assert not lost or watch.calm_at > lost[0] + 180 + 150
 
 
+def test_a_path_and_an_address_of_a_provider_that_is_not_here_move_before_the_users() -> None:
+    networks = """\
+  backbone: {network: dynamic-route, members: {us-east-1: east-hop, us-west-2: west-hop}}
+  vip:      {network: elastic-ip, members: {us-east-1: east-holder, us-west-2: west-holder}}
+checks:
+"""
+    write(SHOP.replace("checks:\n", networks))
+    runbook = Path("runbooks/evacuate.yaml")
+    steps = """\
+  path:       {action: network.route,        with: {network: backbone}, needs: [write, scale], limit: 2m}
+  address:    {action: network.move_address, with: {network: vip},      needs: [write, scale], limit: 2m}
+  traffic:"""
+    text = runbook.read_text(encoding="utf-8")
+    assert "  traffic:" in text
+    runbook.write_text(
+        text.replace("  traffic:", steps, 1).replace("needs: [traffic]", "needs: [traffic, path, address]")
+    )
+    one = own(Path("cloudfail.yaml"), [runbook])
+    lost = (seed for seed in range(40) if any(h.kind == "region lost" for h in scenario_of(seed, one).happenings))
+    told = tell(next(lost), one, Asked(faults=frozenset()))
+    said = [line.text for line in told.lines]
+    assert any("path done: backbone leads to us-west-2" in text for text in said), said
+    assert any("give vip to us-west-2 (now nowhere)" in text for text in said)
+    assert any("address done: vip leads to us-west-2" in text for text in said)
+
+
 def test_a_seed_is_as_long_as_a_hold_down_of_minutes_needs() -> None:
     write(SHOP.replace('"off"', "stage-1, hold_down: 3m"))
     one = own(Path("cloudfail.yaml"), [Path("runbooks/evacuate.yaml")])

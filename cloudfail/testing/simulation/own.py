@@ -72,9 +72,9 @@ class _AnyKind(Mapping[tuple[PortName, str], Kind]):
 
     def __init__(self, name: str) -> None:
         known = FakeProvider(name).kinds()
-        self._verbs: dict[PortName, Mapping[str, VerbFacts]] = {}
+        self._verbs: dict[PortName, dict[str, VerbFacts]] = {}
         for (port, _), one in known.items():
-            self._verbs.setdefault(port, one.verbs)
+            self._verbs.setdefault(port, {}).update(one.verbs)
         self.asked: dict[tuple[PortName, str], Kind] = {}
 
     def __getitem__(self, key: tuple[PortName, str]) -> Kind:

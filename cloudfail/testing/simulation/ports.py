@@ -15,7 +15,9 @@ from cloudfail.model.states import (
     FenceState,
     LoadBalancerState,
     LossBound,
+    NetworkState,
     Progress,
+    Reached,
 )
 from cloudfail.model.topology import PortName, Resource
 from cloudfail.testing.fakeworld import (
@@ -25,6 +27,7 @@ from cloudfail.testing.fakeworld import (
     FakeDatabase,
     FakeDns,
     FakeLoadBalancer,
+    FakeNetwork,
 )
 from cloudfail.testing.simulation.cloud import SimCloud
 from cloudfail.testing.simulation.machine import WALL_AT_START, Machine
@@ -153,6 +156,19 @@ class SimConsumers(FakeConsumers):
         return _Sight(self.cloud).of(self.name, region, super().read(region))
 
 
+class SimNetwork(FakeNetwork):
+    cloud: SimCloud
+
+    def read(self) -> Known[NetworkState] | Unknown:
+        return _Sight(self.cloud).of(self.name, "", super().read(), ages=False)
+
+    def reach(self, region: str) -> Known[Reached] | Unknown:
+        """Packets from where the asking machine stands."""
+        if not self.cloud.network.answers(self.cloud.asking(), region):
+            return Known(Reached(False, "no answer"), self.cloud.clock.wall())
+        return super().reach(region)
+
+
 class SimWorld:
     """Fulfils `world.Ports` for one machine. healthy and acknowledged come from whoever watches there."""
 
@@ -177,6 +193,9 @@ class SimWorld:
 
     def consumers(self, name: str) -> SimConsumers:
         return SimConsumers(self.cloud, name)
+
+    def network(self, name: str) -> SimNetwork:
+        return SimNetwork(self.cloud, self.topology.resources[name])
 
     def changes(self, region: str) -> Mapping[str, SimChange]:
         return {r.name: SimChange(self.cloud, r.name) for r in self._of(PortName.CHANGE) if region in r.members}

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+import botocore.session
 from botocore.exceptions import ClientError
 
 from cloudfail.model.topology import Region, Resource, Roles, Topology
@@ -173,6 +174,26 @@ def _rule(action: str) -> Needs:
     return needs
 
 
+_SORTS = {"acl": "network-acl", "rtb": "route-table", "eipalloc": "elastic-ip", "pl": "prefix-list", "i": "instance",
+          "eni": "network-interface"}  # fmt: skip
+
+
+def _in_ec2(name: str, region: str) -> str:
+    """The ARN of what has that identifier."""
+    return f"arn:aws:ec2:{region}:{ACCOUNT}:{_SORTS[name.partition('-')[0]]}/{name}"
+
+
+def _address(params: Mapping[str, Any], region: str) -> list[Asked]:
+    """Both are held against the address and its holder. An association names neither: they are looked up."""
+    verb, names = "ec2:AssociateAddress", [params.get("AllocationId"), params.get("NetworkInterfaceId")]
+    if "AssociationId" in params:
+        client = botocore.session.Session().create_client("ec2", region_name=region)
+        told = client.describe_addresses(Filters=[{"Name": "association-id", "Values": [params["AssociationId"]]}])
+        (one,) = told["Addresses"]
+        verb, names = "ec2:DisassociateAddress", [one["AllocationId"], one["NetworkInterfaceId"]]
+    return [(verb, _in_ec2(name, region), {}) for name in names if name]
+
+
 def _instances(params: Mapping[str, Any], region: str) -> list[Asked]:
     name = params.get("DBInstanceIdentifier", "*")
     return [("rds:DescribeDBInstances", f"arn:aws:rds:{region}:{ACCOUNT}:db:{name}", {})]
@@ -245,7 +266,22 @@ NEEDS: dict[str, Needs] = {
     "ec2.DescribeNetworkAcls": free("ec2:DescribeNetworkAcls"),
     "ec2.CreateNetworkAclEntry": on("ec2:CreateNetworkAclEntry", _ACL),
     "ec2.DeleteNetworkAclEntry": on("ec2:DeleteNetworkAclEntry", _ACL),
-    "ec2.CreateTags": on("ec2:CreateTags", "arn:aws:ec2:{r}:{a}:network-acl/{Resources[0]}"),
+    "ec2.CreateTags": lambda params, region: [
+        ("ec2:CreateTags", _in_ec2(one, region), {}) for one in params["Resources"]
+    ],
+    "ec2.DescribeRouteTables": free("ec2:DescribeRouteTables"),
+    **{
+        f"ec2.{one}Route": on(f"ec2:{one}Route", "arn:aws:ec2:{r}:{a}:route-table/{RouteTableId}")
+        for one in ("Create", "Replace", "Delete")
+    },
+    "ec2.DescribeAddresses": free("ec2:DescribeAddresses"),
+    "ec2.AssociateAddress": _address,
+    "ec2.DisassociateAddress": _address,
+    "ec2.DescribeManagedPrefixLists": free("ec2:DescribeManagedPrefixLists"),
+    **{
+        f"ec2.{one}": on(f"ec2:{one}", "arn:aws:ec2:{r}:{a}:prefix-list/{PrefixListId}")
+        for one in ("GetManagedPrefixListEntries", "ModifyManagedPrefixList")
+    },
     "rds.DescribeDBInstances": _instances,
     "rds.DescribeDBSnapshots": on("rds:DescribeDBSnapshots", _RDS + "snapshot:{DBSnapshotIdentifier}"),
     "rds.AddTagsToResource": on("rds:AddTagsToResource", "{ResourceName}"),

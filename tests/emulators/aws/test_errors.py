@@ -61,6 +61,15 @@ CODES = {
     Permanent, "InvalidParameterCombination": Permanent, "InvalidParameterValue": Permanent,
     "KMSKeyNotAccessibleFault": Permanent, "NetworkAclEntryLimitExceeded": Permanent, "SnapshotQuotaExceeded":
     Permanent, "StorageQuotaExceeded": Permanent,
+    "InvalidAssociationID.NotFound": Conflict, "InvalidRoute.NotFound": Conflict, "PrefixListVersionMismatch": Conflict,
+    "Resource.AlreadyAssociated": Conflict, "RouteAlreadyExists": Conflict, "IncorrectState": Transient,
+    "Unavailable": OutcomeUnknown, "AuthFailure": Permanent, "UnauthorizedOperation": Permanent,
+    "InvalidAllocationID.NotFound": Permanent, "InvalidGatewayID.NotFound": Permanent,
+    "InvalidInstanceID.NotFound": Permanent, "InvalidNetworkInterfaceID.NotFound": Permanent,
+    "InvalidPrefixListID.NotFound": Permanent, "InvalidRouteTableID.NotFound": Permanent,
+    "InvalidTransitGatewayID.NotFound": Permanent, "InvalidVpcEndpointId.NotFound": Permanent,
+    "InvalidVpcPeeringConnectionID.NotFound": Permanent, "NatGatewayNotFound": Permanent,
+    "RouteLimitExceeded": Permanent, "DryRunOperation": Permanent,
 }  # fmt: skip
 RAISED = {
     "ConnectTimeoutError": Transient, "EndpointConnectionError": Transient, "ProxyConnectionError": Transient,
@@ -150,6 +159,7 @@ def test_what_is_in_no_table_is_in_doubt() -> None:
         ("s3", "HeadBucket", "403", "s3:ListBucket"),
         ("s3", "ListObjectsV2", "AccessDenied", "s3:ListBucket"),
         ("s3", "AssumeRole", "AccessDenied", "sts:AssumeRole"),
+        ("ec2", "ReplaceRoute", "UnauthorizedOperation", "ec2:ReplaceRoute"),
     ],
 )
 def test_a_denied_call_names_the_action_that_is_missing(service: str, operation: str, code: str, action: str) -> None:
@@ -161,7 +171,10 @@ def test_a_denied_call_names_the_action_that_is_missing(service: str, operation:
 @pytest.mark.parametrize(
     "error",
     [
-        *(client_error(code) for code in ("ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException")),
+        *(
+            client_error(code)
+            for code in ("ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException", "AuthFailure")
+        ),
         *(raised(name) for name in ("NoCredentialsError", "TokenRetrievalError", "UnauthorizedSSOTokenError")),
     ],
 )

@@ -69,6 +69,18 @@ def test_what_is_no_replica_is_not_promoted(ask: Client) -> None:
     assert refused.value.response["Error"]["Code"] == "InvalidDBInstanceState"
 
 
+def test_a_prefix_list_is_changed_under_its_current_version_alone_and_keeps_its_name(ask: Client) -> None:
+    ec2 = ask("ec2", "eu-central-1")
+    made = ec2.create_managed_prefix_list(PrefixListName="partners", MaxEntries=5, AddressFamily="IPv4")["PrefixList"]
+    entry = {"PrefixListId": made["PrefixListId"], "AddEntries": [{"Cidr": "192.0.2.0/24"}]}
+    with pytest.raises(ClientError) as refused:
+        ec2.modify_managed_prefix_list(CurrentVersion=7, **entry)
+    assert refused.value.response["Error"]["Code"] == "PrefixListVersionMismatch"
+    ec2.modify_managed_prefix_list(CurrentVersion=1, **entry)
+    (now,) = ec2.describe_managed_prefix_lists(PrefixListIds=[made["PrefixListId"]])["PrefixLists"]
+    assert (now["Version"], now["PrefixListName"]) == (2, "partners")
+
+
 def test_each_test_begins_with_nothing(moto: emulator.Emulator, ask: Client) -> None:
     _replica(ask)
     moto.reset()
