@@ -110,6 +110,12 @@ def _step(
         undo = None if name == "none" else (name, {key: _literal(value, names) for key, value in own.items()})
     elif action is not None and action.undo is not None:
         undo = (action.undo, arguments)
+    elif step.action == "custom.run":
+        undo = _taken_back_by(loaded.topology, arguments)
+    touched = dict.fromkeys(resources)
+    if undo is not None:
+        # A compensation may change another resource: that one, too, is agreed to word for word.
+        touched |= dict.fromkeys(_resources(loaded.topology, actions[undo[0]], undo[1]))
     kinds = [(loaded.kinds[name], loaded.topology.resources[name]) for name in resources if name in loaded.kinds]
     return PlannedStep(
         name=step.name,
@@ -124,10 +130,16 @@ def _step(
         post=tuple(_condition(condition, names) for condition in step.post),
         undo=undo,
         resource=resources[0] if len(resources) == 1 else "",
-        identifiers={name: _identifiers(loaded.topology, name) for name in resources},
+        identifiers={name: _identifiers(loaded.topology, name) for name in touched},
         facts=_facts(action, kinds),
         point_of_no_return=step.action in PROMOTES,
     )
+
+
+def _taken_back_by(topology: Topology, arguments: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
+    """The custom resource that takes this one back, as its own `undo:` in cloudfail.yaml names it."""
+    named = topology.resources[str(arguments["name"])].options.get("undo")
+    return ("custom.run", {**arguments, "name": named, "check": None}) if isinstance(named, str) else None
 
 
 def _literal(value: Any, names: Mapping[str, str]) -> Any:
@@ -166,7 +178,9 @@ def _resources(topology: Topology, action: Action | None, arguments: Mapping[str
             for name, resource in topology.resources.items()
             if resource.port is PortName.CHANGE and where in resource.members
         ]
-    key = {"database": "database", "compute": "group", "traffic": "name", "consumers": "consumers"}[action.port]
+    key = {"database": "database", "compute": "group", "traffic": "name", "consumers": "consumers", "custom": "name"}[
+        action.port
+    ]
     return [str(arguments[key])]
 
 

@@ -24,6 +24,7 @@ from cloudfail.model.states import (
     ChangeState,
     ComputeState,
     ConsumersState,
+    CustomState,
     DatabaseState,
     DnsState,
     FenceState,
@@ -158,6 +159,17 @@ class Consumers(Protocol):
         """Start or stop them."""
 
 
+class Custom(Protocol):
+    """An action of the site's own: a command, a document, a function, with a member in each region. What it invokes is
+    never believed: `read` asks the site's own `observe`, or says that there is none."""
+
+    def read(self, region: str, run: str) -> Known[CustomState] | Unknown:
+        """What `observe` says, and what is listed of earlier orders (`run`: whose order `ended` is about)."""
+
+    def invoke(self, region: str, *, expect: CustomState, call: Call) -> None:
+        """Begin it, once. Does nothing where it is done or under way; Conflict where it is not as it was seen."""
+
+
 @dataclass(frozen=True)
 class StoredEntry:
     """One entry of a log as a store returns it. `at` is the store's own clock in wall seconds, 0.0 if it has none."""
@@ -210,6 +222,7 @@ class VerbFacts:
     plane: "data" or "control". home: the region whose control plane the call needs: a literal name, "member" (the
     region of the member it acts on), or None (needs no region that could be lost). loses_data: whether it can.
     reversible: whether it can be undone. fencing: "condition", "mark" or "watching" (rule 10).
+    observed: whether a read can tell that it was done; if not, the runbook names a check that does.
     """
 
     plane: str = "data"
@@ -219,6 +232,7 @@ class VerbFacts:
     typical_seconds: float = 5.0
     longest_seconds: float = 60.0
     fencing: str = "watching"
+    observed: bool = True
 
 
 @dataclass(frozen=True)
@@ -252,8 +266,8 @@ class Kind:
 
     options / member: pydantic models (extra="forbid") for the resource's own keys and for each region's member; member
     None means that a member is a plain string. settle_seconds: how stale a read may be (rule 3). verbs: facts by port
-    verb (fence, failover, switchover, follow, shift, scale, hold, freeze, enable, canary). verbs_of: the same for one
-    resource, where its options decide (a name that a switch in the data plane moves, say, and not its zone).
+    verb (fence, failover, switchover, follow, shift, scale, hold, freeze, enable, canary, run). verbs_of: the same for
+    one resource, where its options decide (a name that a switch in the data plane moves, say, and not its zone).
     permissions: what a resource needs for its members in these regions; it asks no cloud, and raises Refused where
     cloudfail.yaml says too little.
     """

@@ -11,7 +11,7 @@ from cloudfail.config.loaded import Loaded
 from cloudfail.errors import Refused
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName
-from cloudfail.ports import Change, Compute, Consumers, Database, Dns, LoadBalancer
+from cloudfail.ports import Change, Compute, Consumers, Custom, Database, Dns, LoadBalancer
 
 Healthy = Callable[[str, str], Known[bool] | Unknown]
 Acknowledged = Callable[[str, str], Known[float] | Unknown]
@@ -52,6 +52,9 @@ class PortsWorld:
 
     def consumers(self, name: str) -> Consumers:
         return cast(Consumers, self._port(PortName.CONSUMERS, name))
+
+    def custom(self, name: str) -> Custom:
+        return cast(Custom, self._port(PortName.CUSTOM, name))
 
     def changes(self, region: str) -> Mapping[str, Change]:
         return {name: cast(Change, self._port(PortName.CHANGE, name)) for name in self._named(PortName.CHANGE, region)}

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.plan import PlannedStep
 from cloudfail.model.topology import Topology
-from cloudfail.ports import Call, Change, Compute, Consumers, Database, Dns, LoadBalancer
+from cloudfail.ports import Call, Change, Compute, Consumers, Custom, Database, Dns, LoadBalancer
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ class World(Protocol):
     def loadbalancer(self, name: str) -> LoadBalancer: ...
     def compute(self, name: str) -> Compute: ...
     def consumers(self, name: str) -> Consumers: ...
+    def custom(self, name: str) -> Custom: ...
     def changes(self, region: str) -> Mapping[str, Change]: ...
 
     def healthy(self, check: str, region: str) -> Known[bool] | Unknown:

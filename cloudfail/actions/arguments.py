@@ -18,6 +18,7 @@ Database = Annotated[str, Refers("database")]
 Group = Annotated[str, Refers("compute")]
 ConsumersName = Annotated[str, Refers("consumers")]
 TrafficName = Annotated[str, Refers("traffic")]
+CustomName = Annotated[str, Refers("custom")]
 CheckName = Annotated[str, Refers("check")]
 Region = Annotated[str, Refers("region")]
 ReachedRegion = Annotated[str, Refers("region", reached=True)]
@@ -183,6 +184,18 @@ class ConsumersDisable(Arguments):
     unreachable: Unreachable = "fail"
 
 
+class CustomRun(Arguments):
+    """Have a custom action done: the site's own command, document or function. `check` must pass there as well before
+    it counts as done; where the action has no `observe` of its own, that is all there is to see."""
+
+    action: ClassVar[str] = "custom.run"
+    verb: ClassVar[str] = "run"
+    name: CustomName
+    where: ReachedRegion = "${to}"
+    check: CheckName | None = None
+    unreachable: Unreachable = "fail"
+
+
 class VerifyWrite(Arguments):
     """Write a row as an application would, and read it back."""
 
@@ -220,6 +233,7 @@ ARGUMENTS: Mapping[str, type[Arguments]] = MappingProxyType(
             TrafficDrain,
             ConsumersEnable,
             ConsumersDisable,
+            CustomRun,
             VerifyWrite,
             VerifyUsers,
         )

@@ -8,6 +8,7 @@ from cloudfail.actions import Action
 from cloudfail.actions.change import Freeze
 from cloudfail.actions.compute import Hold, Scale
 from cloudfail.actions.consumers import Enable
+from cloudfail.actions.custom import Run
 from cloudfail.actions.database import Failover, Fence, Follow, Switchover, Unfence
 from cloudfail.actions.traffic import Drain, Switch
 from cloudfail.actions.verify import Users, Write
@@ -26,6 +27,7 @@ _ALL: tuple[Action, ...] = (
     Enable("consumers.disable", "consumers.enable", enabled=False),
     Switch(),
     Drain(),
+    Run(),
     Write(),
     Users(),
 )

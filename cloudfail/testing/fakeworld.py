@@ -12,6 +12,8 @@ from cloudfail.model.states import (
     ChangeState,
     ComputeState,
     ConsumersState,
+    CustomState,
+    CustomWord,
     DatabaseState,
     DnsState,
     FenceOutcome,
@@ -375,6 +377,44 @@ class FakeConsumers:
         )
 
 
+class FakeCustom:
+    """It takes `custom_seconds` to be done; what takes another one back does so at once."""
+
+    def __init__(self, cloud: FakeCloud, name: str) -> None:
+        self.cloud = cloud
+        self.name = name
+        self._back = cloud.takes_back[name]
+
+    def read(self, region: str, run: str) -> Known[CustomState] | Unknown:
+        del run
+        if not self.cloud.reachable(region):
+            return Unknown(f"{region} does not answer")
+        due = self.cloud.custom[self._back or self.name, region]
+        if self._back:
+            word = CustomWord.TODO if due is not None else CustomWord.DONE
+        elif due is None:
+            word = CustomWord.TODO
+        else:
+            word = CustomWord.DONE if self.cloud.clock.boot() >= due else CustomWord.MOVING
+        state = CustomState(word, version=str(word), epoch=self.cloud.mark(self.name))
+        return Known(state, self.cloud.clock.wall())
+
+    def invoke(self, region: str, *, expect: CustomState, call: Call) -> None:
+        def condition() -> None:
+            now = self.read(region, call.run)
+            if isinstance(now, Unknown):
+                raise OutcomeUnknown(f"{region} did not answer.")
+            if now.value.version != expect.version:
+                raise Conflict(f"{self.name} in {region} is not as it was seen.")
+
+        def change() -> None:
+            due = None if self._back else self.cloud.clock.boot() + self.cloud.custom_seconds
+            self.cloud.custom[self._back or self.name, region] = due
+
+        if expect.word is CustomWord.TODO:
+            self.cloud.effect(Order("run", self.name, region, not self._back, call, condition, change))
+
+
 class FakeWorld:
     """`actions.World` over a FakeCloud."""
 
@@ -396,6 +436,9 @@ class FakeWorld:
 
     def consumers(self, name: str) -> FakeConsumers:
         return FakeConsumers(self.cloud, name)
+
+    def custom(self, name: str) -> FakeCustom:
+        return FakeCustom(self.cloud, name)
 
     def changes(self, region: str) -> Mapping[str, FakeChange]:
         named = [

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
+from cloudfail.config.custom import CustomShape
 from cloudfail_postgres.secret import SecretRef
 
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h)$")
@@ -177,3 +178,16 @@ class ChangeCommandOptions(Strict):
     """change: command."""
 
     answer_within: Duration = Seconds("2s")
+
+
+class CustomMember(Strict):
+    """One region's commands. observe exits 0 and prints `done`, `moving` or `todo`; anything else is unknown."""
+
+    act: Argv
+    observe: Argv
+
+
+class CustomCommandOptions(CustomShape):
+    """custom: command."""
+
+    answer_within: Duration = Seconds("5s")

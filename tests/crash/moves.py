@@ -27,7 +27,7 @@ LOADED = load()
 UNCONDITIONAL = ("freeze", "unfreeze", "hold", "scale", "enable", "disable")
 VERBS = {
     "freeze", "unfreeze", "fence", "unfence", "failover", "switchover", "follow", "scale", "hold", "shift", "canary",
-    "enable", "disable",
+    "enable", "disable", "run",
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from cloudfail.model.states import (
     ChangeState,
     ComputeState,
     ConsumersState,
+    CustomState,
     DatabaseState,
     DnsState,
     FenceState,
@@ -22,6 +23,7 @@ from cloudfail.testing.fakeworld import (
     FakeChange,
     FakeCompute,
     FakeConsumers,
+    FakeCustom,
     FakeDatabase,
     FakeDns,
     FakeLoadBalancer,
@@ -153,6 +155,13 @@ class SimConsumers(FakeConsumers):
         return _Sight(self.cloud).of(self.name, region, super().read(region))
 
 
+class SimCustom(FakeCustom):
+    cloud: SimCloud
+
+    def read(self, region: str, run: str) -> Known[CustomState] | Unknown:
+        return _Sight(self.cloud).of(self.name, region, super().read(region, run), ages=False)
+
+
 class SimWorld:
     """Fulfils `world.Ports` for one machine. healthy and acknowledged come from whoever watches there."""
 
@@ -177,6 +186,9 @@ class SimWorld:
 
     def consumers(self, name: str) -> SimConsumers:
         return SimConsumers(self.cloud, name)
+
+    def custom(self, name: str) -> SimCustom:
+        return SimCustom(self.cloud, name)
 
     def changes(self, region: str) -> Mapping[str, SimChange]:
         return {r.name: SimChange(self.cloud, r.name) for r in self._of(PortName.CHANGE) if region in r.members}
