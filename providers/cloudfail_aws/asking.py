@@ -127,6 +127,10 @@ class Asking:
         """Our clock, so many seconds from now."""
         return self._clock.boot() + seconds
 
+    def pause(self, seconds: float) -> None:
+        """Wait, by our clock."""
+        self._clock.sleep(seconds)
+
     def _roles(self, region: str) -> Roles:
         return self.topology.roles_of(self.resource, region)
 
