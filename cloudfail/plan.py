@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from cloudfail.actions import Action
@@ -16,7 +17,9 @@ from cloudfail.config.substitution import substitute
 from cloudfail.errors import Refused
 from cloudfail.execution.state import LogState
 from cloudfail.model.codec import checksum_of
+from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.plan import Bounds, Plan, PlannedStep, Preview, StepFacts
+from cloudfail.model.room import Room, short
 from cloudfail.model.runbook import Condition, Mode, Runbook, Step
 from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Kind
@@ -215,7 +218,13 @@ def _facts(action: Action | None, kinds: list[tuple[Kind, Resource]]) -> StepFac
     )
 
 
-def refusals(plan: Plan, topology: Topology, log: LogState, previews: Mapping[str, Preview]) -> list[str]:
+Rooms = Mapping[str, Known[Room] | Unknown]
+"""Group -> what the account may run of it in the target region; a group without an entry has no such bound."""
+
+
+def refusals(
+    plan: Plan, topology: Topology, log: LogState, previews: Mapping[str, Preview], rooms: Rooms = MappingProxyType({})
+) -> list[str]:
     """Why this plan may not be acted on now; empty if it may."""
     found = []
     if log.run is not None:
@@ -244,6 +253,22 @@ def refusals(plan: Plan, topology: Topology, log: LogState, previews: Mapping[st
             for name, preview in previews.items()
             if preview.state == "unknown"
         ]
+    known = {name: room.value for name, room in rooms.items() if isinstance(room, Known)}
+    found += [
+        f"In {plan.target} the account may not run that: {why} Raise the quota, or write a lower count: at the step "
+        f"that scales {' and '.join(groups)}."
+        for groups, why in short(scaled(plan), known)
+    ]
+    return found
+
+
+def scaled(plan: Plan) -> dict[str, int]:
+    """Group -> the most workers that a step of the plan makes of it in the target region."""
+    found: dict[str, int] = {}
+    for step in plan.steps:
+        if step.action == "compute.scale" and step.arguments["where"] == plan.target:
+            group = str(step.arguments["group"])
+            found[group] = max(found.get(group, 0), int(step.arguments["count"]))
     return found
 
 
@@ -260,9 +285,13 @@ def _may_be_owed(step: PlannedStep) -> bool:
     return step.arguments.get("unreachable") == "owe"
 
 
-def warnings(plan: Plan, previews: Mapping[str, Preview]) -> list[str]:
+def warnings(plan: Plan, previews: Mapping[str, Preview], rooms: Rooms = MappingProxyType({})) -> list[str]:
     """What a person should know before agreeing, without it being a reason to refuse."""
-    found = []
+    found = [
+        f"how many of {name} the account may run in {plan.target} is not known: {room.reason}"
+        for name, room in rooms.items()
+        if isinstance(room, Unknown)
+    ]
     for step in plan.steps:
         if step.action == "change.freeze" and not step.identifiers:
             found.append(f"{step.name}: nothing is declared that holds deploys in {step.arguments['where']}.")

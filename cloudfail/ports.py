@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.room import Room
 from cloudfail.model.states import (
     ChangeState,
     ComputeState,
@@ -137,6 +138,14 @@ class Compute(Protocol):
 
     def hold(self, region: str, held: bool, *, expect: ComputeState, call: Call) -> None:
         """Suspend (or resume) scale-in."""
+
+
+@runtime_checkable
+class HasRoom(Protocol):
+    """A Compute whose cloud bounds what an account may run, beside what the group itself does."""
+
+    def room(self, region: str) -> Known[Room] | Unknown:
+        """Quota, use and reservations there, as far as they concern this group. Reads only."""
 
 
 class Change(Protocol):

@@ -103,6 +103,8 @@ class FakeCloud:
         self.databases: dict[str, dict[str, Member]] = {}
         self.workers: dict[str, dict[str, tuple[int, float]]] = {}
         self.held: dict[tuple[str, str], bool] = {}
+        # Region -> how many workers the account may run there, of all groups; a region without an entry has no bound.
+        self.quotas: dict[str, int] = {}
         self.weights: dict[str, dict[str, int]] = {}
         self.frozen: dict[tuple[str, str], bool] = {}
         self.enabled: dict[tuple[str, str], bool] = {}

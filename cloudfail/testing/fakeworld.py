@@ -8,6 +8,7 @@ from functools import partial
 
 from cloudfail.errors import Conflict, OutcomeUnknown, Permanent
 from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.room import Room
 from cloudfail.model.states import (
     ChangeState,
     ComputeState,
@@ -231,6 +232,14 @@ class FakeCompute:
         held = self.cloud.held.get((self.name, region), False)
         state = ComputeState(wanted, running, running, None, held, f"{wanted}/{held}", self.cloud.mark(self.name))
         return Known(state, self.cloud.clock.wall())
+
+    def room(self, region: str) -> Known[Room] | Unknown:
+        if not self.cloud.reachable(region):
+            return Unknown(f"{region} does not answer")
+        limit = self.cloud.quotas.get(region, 1_000_000)
+        used = sum(members[region][0] for members in self.cloud.workers.values() if region in members)
+        own = self.cloud.workers[self.name][region][0]
+        return Known(Room(f"the quota of {region}", limit, "workers", 1, own, used), self.cloud.clock.wall())
 
     def _expect(self, region: str, expect: ComputeState) -> None:
         read = self.read(region)

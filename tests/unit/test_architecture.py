@@ -55,6 +55,7 @@ LAYERS: dict[str, int] = {
     "cloudfail.live": 9,
     "cloudfail.moving": 9,
     "cloudfail.permissions": 7,
+    "cloudfail.rooms": 9,
     "cloudfail.app": 10,
     "cloudfail.readiness": 11,
     "cloudfail.watcher": 11,

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 
 def check(config: Config = DEFAULT_CONFIG, runbooks: Runbooks = None, by: By = "") -> None:
-    """Look once from every vantage and say what each region is. Changes nothing in the world."""
+    """Look once from every vantage and say what each region is, and whether each may run what runs in another by its
+    quotas. Changes nothing in the world."""
     from cloudfail.live import Live
+    from cloudfail.rooms import reports
     from cloudfail.watch import sample_once
 
     app = open_app(config, runbooks, by)
@@ -25,6 +27,8 @@ def check(config: Config = DEFAULT_CONFIG, runbooks: Runbooks = None, by: By = "
     for region, verdict in live.verdicts().items():
         role = "primary" if region == app.primary else "standby"
         typer.echo(f"{region}  {role}  {verdict.health}  {'; '.join(verdict.reasons)}")
+    for line in reports(app.world, app.recorded()):
+        typer.echo(line)
 
 
 def watch(
