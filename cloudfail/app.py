@@ -41,10 +41,11 @@ from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.plan import Estimate, Plan, PlannedStep, Preview
 from cloudfail.model.policy import Automation
 from cloudfail.model.states import LossBound
-from cloudfail.plan import bind, refusals, warnings
+from cloudfail.plan import bind, refusals, scaled, warnings
 from cloudfail.ports import Store
 from cloudfail.proof import anchored, as_sample
 from cloudfail.resource_log import ResourceLogs
+from cloudfail.rooms import rooms_of
 from cloudfail.stores import open_store
 from cloudfail.world import Ports, PortsWorld
 
@@ -240,12 +241,13 @@ class App:
             if finding.severity is Severity.WARNING
         ]
         loss = self._loss(plan)
+        rooms = rooms_of(self.world, scaled(plan), plan.target)
         review = Review(
             plan=plan,
             previews=previews,
             estimate=estimate_of(view),
-            refusals=[*refusals(plan, self.topology, self.log(), previews), *preflight.refused(asked)],
-            warnings=[*warnings(plan, previews), *preflight.unknown(asked), *found],
+            refusals=[*refusals(plan, self.topology, self.log(), previews, rooms), *preflight.refused(asked)],
+            warnings=[*warnings(plan, previews, rooms), *preflight.unknown(asked), *found],
             loss=loss,
         )
         if keep:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from cloudfail.actions import Action
@@ -16,7 +17,9 @@ from cloudfail.config.substitution import substitute
 from cloudfail.errors import Refused
 from cloudfail.execution.state import LogState
 from cloudfail.model.codec import checksum_of
+from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.plan import Bounds, Plan, PlannedStep, Preview, StepFacts
+from cloudfail.model.room import Room, short
 from cloudfail.model.runbook import Condition, Mode, Runbook, Step
 from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Kind
@@ -111,6 +114,12 @@ def _step(
         undo = None if name == "none" else (name, {key: _literal(value, names) for key, value in own.items()})
     elif action is not None and action.undo is not None:
         undo = (action.undo, arguments)
+    elif step.action == "custom.run":
+        undo = _taken_back_by(loaded.topology, arguments)
+    touched = dict.fromkeys(resources)
+    if undo is not None:
+        # A compensation may change another resource: that one, too, is agreed to word for word.
+        touched |= dict.fromkeys(_resources(loaded.topology, actions[undo[0]], undo[1]))
     kinds = [(loaded.kinds[name], loaded.topology.resources[name]) for name in resources if name in loaded.kinds]
     shared = {
         *_shared(loaded, action, arguments),
@@ -129,10 +138,16 @@ def _step(
         post=tuple(_condition(condition, names) for condition in step.post),
         undo=undo,
         resource=resources[0] if len(resources) == 1 else "",
-        identifiers={name: _identifiers(loaded.topology, name) for name in resources},
+        identifiers={name: _identifiers(loaded.topology, name) for name in touched},
         facts=replace(_facts(action, kinds), shared=tuple(sorted(shared))),
         point_of_no_return=step.action in PROMOTES,
     )
+
+
+def _taken_back_by(topology: Topology, arguments: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
+    """The custom resource that takes this one back, as its own `undo:` in cloudfail.yaml names it."""
+    named = topology.resources[str(arguments["name"])].options.get("undo")
+    return ("custom.run", {**arguments, "name": named, "check": None}) if isinstance(named, str) else None
 
 
 def _literal(value: Any, names: Mapping[str, str]) -> Any:
@@ -171,7 +186,7 @@ def _resources(topology: Topology, action: Action | None, arguments: Mapping[str
             for name, resource in topology.resources.items()
             if resource.port is PortName.CHANGE and where in resource.members
         ]
-    key = {"compute": "group", "traffic": "name"}.get(action.port, action.port)
+    key = {"compute": "group", "traffic": "name", "custom": "name"}.get(action.port, action.port)
     return [str(arguments[key])]
 
 
@@ -219,7 +234,13 @@ def _shared(loaded: Loaded, action: Action | None, arguments: Mapping[str, Any])
     return tuple(named)
 
 
-def refusals(plan: Plan, topology: Topology, log: LogState, previews: Mapping[str, Preview]) -> list[str]:
+Rooms = Mapping[str, Known[Room] | Unknown]
+"""Group -> what the account may run of it in the target region; a group without an entry has no such bound."""
+
+
+def refusals(
+    plan: Plan, topology: Topology, log: LogState, previews: Mapping[str, Preview], rooms: Rooms = MappingProxyType({})
+) -> list[str]:
     """Why this plan may not be acted on now; empty if it may."""
     found = []
     if log.run is not None:
@@ -248,6 +269,22 @@ def refusals(plan: Plan, topology: Topology, log: LogState, previews: Mapping[st
             for name, preview in previews.items()
             if preview.state == "unknown"
         ]
+    known = {name: room.value for name, room in rooms.items() if isinstance(room, Known)}
+    found += [
+        f"In {plan.target} the account may not run that: {why} Raise the quota, or write a lower count: at the step "
+        f"that scales {' and '.join(groups)}."
+        for groups, why in short(scaled(plan), known)
+    ]
+    return found
+
+
+def scaled(plan: Plan) -> dict[str, int]:
+    """Group -> the most workers that a step of the plan makes of it in the target region."""
+    found: dict[str, int] = {}
+    for step in plan.steps:
+        if step.action == "compute.scale" and step.arguments["where"] == plan.target:
+            group = str(step.arguments["group"])
+            found[group] = max(found.get(group, 0), int(step.arguments["count"]))
     return found
 
 
@@ -264,9 +301,13 @@ def _may_be_owed(step: PlannedStep) -> bool:
     return step.arguments.get("unreachable") == "owe"
 
 
-def warnings(plan: Plan, previews: Mapping[str, Preview]) -> list[str]:
+def warnings(plan: Plan, previews: Mapping[str, Preview], rooms: Rooms = MappingProxyType({})) -> list[str]:
     """What a person should know before agreeing, without it being a reason to refuse."""
-    found = []
+    found = [
+        f"how many of {name} the account may run in {plan.target} is not known: {room.reason}"
+        for name, room in rooms.items()
+        if isinstance(room, Unknown)
+    ]
     for step in plan.steps:
         if step.action == "change.freeze" and not step.identifiers:
             found.append(f"{step.name}: nothing is declared that holds deploys in {step.arguments['where']}.")

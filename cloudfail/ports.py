@@ -20,10 +20,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.room import Room
 from cloudfail.model.states import (
     ChangeState,
     ComputeState,
     ConsumersState,
+    CustomState,
     DatabaseState,
     DnsState,
     FenceState,
@@ -140,6 +142,14 @@ class Compute(Protocol):
         """Suspend (or resume) scale-in."""
 
 
+@runtime_checkable
+class HasRoom(Protocol):
+    """A Compute whose cloud bounds what an account may run, beside what the group itself does."""
+
+    def room(self, region: str) -> Known[Room] | Unknown:
+        """Quota, use and reservations there, as far as they concern this group. Reads only."""
+
+
 class Change(Protocol):
     """What changes a region besides us: deploys, schedulers, infrastructure tools."""
 
@@ -186,6 +196,17 @@ class Network(Protocol):
 
     def move_address(self, points: Mapping[str, tuple[str, ...]], *, expect: NetworkState, call: Call) -> None:
         """The next effect of giving these addresses there. Never takes one from a holder that is no member."""
+
+
+class Custom(Protocol):
+    """An action of the site's own: a command, a document, a function, with a member in each region. What it invokes is
+    never believed: `read` asks the site's own `observe`, or says that there is none."""
+
+    def read(self, region: str, run: str) -> Known[CustomState] | Unknown:
+        """What `observe` says, and what is listed of earlier orders (`run`: whose order `ended` is about)."""
+
+    def invoke(self, region: str, *, expect: CustomState, call: Call) -> None:
+        """Begin it, once. Does nothing where it is done or under way; Conflict where it is not as it was seen."""
 
 
 @dataclass(frozen=True)
@@ -240,6 +261,7 @@ class VerbFacts:
     plane: "data" or "control". home: the region whose control plane the call needs: a literal name, "member" (the
     region of the member it acts on), or None (needs no region that could be lost). loses_data: whether it can.
     reversible: whether it can be undone. fencing: "condition", "mark" or "watching" (rule 10).
+    observed: whether a read can tell that it was done; if not, the runbook names a check that does.
     """
 
     plane: str = "data"
@@ -249,6 +271,7 @@ class VerbFacts:
     typical_seconds: float = 5.0
     longest_seconds: float = 60.0
     fencing: str = "watching"
+    observed: bool = True
 
 
 @dataclass(frozen=True)
@@ -282,7 +305,8 @@ class Kind:
 
     options / member: pydantic models (extra="forbid") for the resource's own keys and for each region's member; member
     None means that a member is a plain string. settle_seconds: how stale a read may be (rule 3). verbs: facts by port
-    verb (fence, failover, switchover, follow, shift, scale, hold, freeze, enable, canary, route, move_address).
+    verb (fence, failover, switchover, follow, shift, scale, hold, freeze, enable, canary, route,
+    move_address, run).
     verbs_of: the same for one resource, where its options decide (a name that a switch in the data plane moves, say,
     and not its zone).
     shared: by port verb, for one that replaces a whole without a condition: what it replaces, by literal names that are

@@ -11,7 +11,7 @@ from cloudfail.config.loaded import Loaded
 from cloudfail.errors import Refused
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName
-from cloudfail.ports import Change, Compute, Consumers, Database, Dns, LoadBalancer, Network, Preflight
+from cloudfail.ports import Change, Compute, Consumers, Custom, Database, Dns, LoadBalancer, Network, Preflight
 
 Healthy = Callable[[str, str], Known[bool] | Unknown]
 Acknowledged = Callable[[str, str], Known[float] | Unknown]
@@ -58,6 +58,9 @@ class PortsWorld:
 
     def network(self, name: str) -> Network:
         return cast(Network, self._port(PortName.NETWORK, name))
+
+    def custom(self, name: str) -> Custom:
+        return cast(Custom, self._port(PortName.CUSTOM, name))
 
     def changes(self, region: str) -> Mapping[str, Change]:
         return {name: cast(Change, self._port(PortName.CHANGE, name)) for name in self._named(PortName.CHANGE, region)}

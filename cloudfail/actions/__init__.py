@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.plan import PlannedStep
 from cloudfail.model.topology import Topology
-from cloudfail.ports import Call, Change, Compute, Consumers, Database, Dns, LoadBalancer, Network
+from cloudfail.ports import Call, Change, Compute, Consumers, Custom, Database, Dns, LoadBalancer, Network
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ class World(Protocol):
     def compute(self, name: str) -> Compute: ...
     def consumers(self, name: str) -> Consumers: ...
     def network(self, name: str) -> Network: ...
+    def custom(self, name: str) -> Custom: ...
     def changes(self, region: str) -> Mapping[str, Change]: ...
 
     def healthy(self, check: str, region: str) -> Known[bool] | Unknown:

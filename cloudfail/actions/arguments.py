@@ -19,6 +19,7 @@ Group = Annotated[str, Refers("compute")]
 ConsumersName = Annotated[str, Refers("consumers")]
 NetworkName = Annotated[str, Refers("network")]
 TrafficName = Annotated[str, Refers("traffic")]
+CustomName = Annotated[str, Refers("custom")]
 CheckName = Annotated[str, Refers("check")]
 Region = Annotated[str, Refers("region")]
 ReachedRegion = Annotated[str, Refers("region", reached=True)]
@@ -204,6 +205,18 @@ class NetworkMoveAddress(Arguments):
     to: ShiftedRegion = "${to}"
 
 
+class CustomRun(Arguments):
+    """Have a custom action done: the site's own command, document or function. `check` must pass there as well before
+    it counts as done; where the action has no `observe` of its own, that is all there is to see."""
+
+    action: ClassVar[str] = "custom.run"
+    verb: ClassVar[str] = "run"
+    name: CustomName
+    where: ReachedRegion = "${to}"
+    check: CheckName | None = None
+    unreachable: Unreachable = "fail"
+
+
 class VerifyWrite(Arguments):
     """Write a row as an application would, and read it back."""
 
@@ -243,6 +256,7 @@ ARGUMENTS: Mapping[str, type[Arguments]] = MappingProxyType(
             ConsumersDisable,
             NetworkRoute,
             NetworkMoveAddress,
+            CustomRun,
             VerifyWrite,
             VerifyUsers,
         )

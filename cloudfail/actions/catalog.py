@@ -8,6 +8,7 @@ from cloudfail.actions import Action
 from cloudfail.actions.change import Freeze
 from cloudfail.actions.compute import Hold, Scale
 from cloudfail.actions.consumers import Enable
+from cloudfail.actions.custom import Run
 from cloudfail.actions.database import Failover, Fence, Follow, Switchover, Unfence
 from cloudfail.actions.network import Lead
 from cloudfail.actions.traffic import Drain, Switch
@@ -29,6 +30,7 @@ _ALL: tuple[Action, ...] = (
     Lead("network.move_address", "move_address"),
     Switch(),
     Drain(),
+    Run(),
     Write(),
     Users(),
 )

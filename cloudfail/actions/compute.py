@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from cloudfail.actions import Done, Look, Moving, NotKnown, StepContext, Todo, World
-from cloudfail.model.observation import Unknown
-from cloudfail.ports import Call
+from cloudfail.errors import Permanent
+from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.room import Room
+from cloudfail.ports import Call, HasRoom
 
 
 class Scale:
@@ -42,7 +44,26 @@ class Scale:
     def act(self, world: World, context: StepContext, seen: Todo, call: Call) -> None:
         group, region = context.step.arguments["group"], context.step.arguments["where"]
         count = int(context.memory["wanted"] if context.undoing else context.step.arguments["count"])
-        world.compute(group).scale(region, count, expect=seen.expect, call=call)
+        compute = world.compute(group)
+        if not context.undoing and isinstance(compute, HasRoom):
+            _held_against(compute.room(region), seen.expect.wanted, group, region, count, call)
+        compute.scale(region, count, expect=seen.expect, call=call)
+
+
+def _held_against(room: Known[Room] | Unknown, wanted: int, group: str, region: str, count: int, call: Call) -> None:
+    """The account's bounds, read once more right before the order; when the plan was made, they allowed it.
+
+    Where fewer may run by now, it is ordered all the same and said so: every worker that still comes serves somebody,
+    and the step is done by healthy ones alone. Raises Permanent where nothing at all would come of it. What is not
+    known is said, and stops nobody: a quota that cannot be read is not one of zero."""
+    if isinstance(room, Unknown):
+        call.log(f"how many of {group} may run in {region} is not known: {room.reason}")
+    elif count > room.value.at_most:
+        said = f"The account may not run {count} of {group} in {region}, but {room.value.in_words()}."
+        if room.value.at_most <= wanted:
+            to_do = "Raise the quota and resume, or plan anew with a lower count: at the step."
+            raise Permanent(said, "Its size was not changed.", to_do)
+        call.log(said)
 
 
 class Hold:

@@ -131,6 +131,7 @@ class ResourceShape(Shape):
     network: Name | None = None
     consumers: Name | None = None
     change: Name | None = None
+    custom: Name | None = None
     provider: Name | None = None
     roles: RolesShape | None = None
     id: Text | None = None

@@ -95,6 +95,8 @@ class TopologyReader:
             for name, body in shape.resources.items()
             if (resource := self._resource(name, body, shape.regions)) is not None
         }
+        for resource in resources.values():
+            self._taken_back(resource, shape.resources)
         checks = {name: self._check(name, check, regions) for name, check in shape.checks.items()}
         vantages = {name: self._vantage(name, vantage, regions) for name, vantage in shape.vantages.items()}
         if len(self.mistakes.found) > before:
@@ -220,6 +222,20 @@ class TopologyReader:
             return None
         identity = unescape(body.id) if body.id is not None else None
         return Resource(name, port, kind.name, provider_name, identity, members, options, roles)
+
+    def _taken_back(self, resource: Resource, bodies: Mapping[str, ResourceShape]) -> None:
+        """`undo: NAME` names another custom action, which can run wherever this one can."""
+        named = resource.options.get("undo") if resource.port is PortName.CUSTOM else None
+        if not isinstance(named, str):
+            return
+        path: Path = ("resources", resource.name, "undo")
+        others = {name: body for name, body in bodies.items() if body.custom is not None and name != resource.name}
+        if named not in others:
+            problem = "nothing takes itself back" if named == resource.name else f'no custom action "{shown(named)}"'
+            self._note(path, problem, did_you_mean(named, others, "custom actions"))
+        elif missing := [region for region in resource.members if region not in others[named].members]:
+            problem = f"{shown(named)} has no member in {' and '.join(missing)}, where this one has"
+            self._note(path, problem, f"write resources: {named}: members: {{{missing[0]}: …}}")
 
     def _provider_of(self, path: Path, body: ResourceShape, regions: Mapping[str, RegionShape]) -> str | None:
         if body.provider is not None:

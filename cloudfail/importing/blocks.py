@@ -55,11 +55,16 @@ def _approval(on: Translation, block: Block, config: Part) -> list[Step]:
     return [step]
 
 
+_NO_OBSERVE = (
+    "Region switch believes that it ended; here something must say that it is done: with an observe, {} runs it"
+)
+
+
 def _lambda(on: Translation, block: Block, config: Part) -> list[Step]:
     if on.skipped(block, config):
         return []
     arns = ", ".join(said(arn, 120) for arn in texts_of(config.get("lambdas"), "arn")) or "a function"
-    return [on.by_hand(block, "no action calls a function", f"{arns}, in the {config.text_of('regionToRun')}")]
+    return [on.by_hand(block, _NO_OBSERVE.format("custom: lambda"), f"{arns}, in the {config.text_of('regionToRun')}")]
 
 
 def _command(on: Translation, block: Block, config: Part) -> list[Step]:
@@ -68,7 +73,7 @@ def _command(on: Translation, block: Block, config: Part) -> list[Step]:
     table = config.get("regionDocuments")
     entries = table.entries() if table is not None else []
     named = dict.fromkeys(said(text, 120) for _, one in entries if (text := one.text_of("documentArn")))
-    return [on.by_hand(block, "no action runs a Systems Manager document", ", ".join(named) or "a document")]
+    return [on.by_hand(block, _NO_OBSERVE.format("custom: ssm-command"), ", ".join(named) or "a document")]
 
 
 def _nested(on: Translation, block: Block, config: Part) -> list[Step]:

@@ -13,7 +13,18 @@ from typing import Any
 from cloudfail.config.loaded import Loaded
 from cloudfail.config.mistakes import Mistake
 from cloudfail.errors import ConfigError
-from cloudfail.lint import approvals, compensation, edges, identities, networks, order, policies, regions, secrets
+from cloudfail.lint import (
+    approvals,
+    compensation,
+    custom,
+    edges,
+    identities,
+    networks,
+    order,
+    policies,
+    regions,
+    secrets,
+)
 from cloudfail.lint.finding import Finding, Severity
 from cloudfail.lint.rto import bar, estimate_of
 from cloudfail.lint.view import View, traits_of
@@ -36,6 +47,7 @@ def lint(
         *approvals.findings(loaded),
         *identities.findings(loaded),
         *secrets.findings(loaded),
+        *custom.unstated(loaded),
     ]
     traits = traits_of(actions)
     for runbook in loaded.runbooks.values():
@@ -45,7 +57,7 @@ def lint(
         if cycles:
             continue
         found = [*order.findings(view), *regions.findings(view), *edges.findings(view), *compensation.findings(view)]
-        found += networks.findings(view)
+        found += [*networks.findings(view), *custom.findings(view)]
         findings += [*order.set_aside(view, found), *policies.rto_findings(view)]
         findings += policies.name_outlasts_its_step(view)
     files = [loaded.topology_file.file, *(document.file for document in loaded.runbook_files.values())]

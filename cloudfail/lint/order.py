@@ -93,6 +93,34 @@ def approval_between(view: View) -> Iterator[Finding]:
             yield view.error("approval-between-fence-and-promote", step, message, f"write {cure}")
 
 
+def approval_before_custom(view: View) -> Iterator[Finding]:
+    """What only the site knows, and says that it cannot be taken back or can lose data, waits for a person; and where
+    the runbook fences, for the fences too.
+
+    Safety rule 2: the irreversible is decided upon after the fence. An abort before the promotion undoes everything
+    that was done (design.md §4 rule 11), and could not undo this.
+    """
+    gates, fences = view.gates(), view.steps("database.fence")
+    for step in view.steps("custom.run"):
+        if view.runbook.mode is Mode.RESTORE or all(one.reversible and not one.loses_data for one in view.facts(step)):
+            continue
+        before = view.before[step.name]
+        early = [fence.name for fence in fences if fence.name not in before]
+        gated = any(gate.name in before for gate in gates)
+        if early or not gated:
+            waits = [*early, *([] if gated else [gates[0].name if gates else "a gate"])]
+            does = " and ".join(
+                dict.fromkeys(
+                    said
+                    for one in view.facts(step)
+                    for said in (*(["can lose data"] * one.loses_data), *(["cannot be undone"] * (not one.reversible)))
+                )
+            )
+            message = f"{step.name} runs {step.arguments['name']}, which {does}, before {' and '.join(waits)}"
+            cure = f"write needs: [{', '.join([*step.needs, *waits])}]; or say in cloudfail.yaml that it is not so"
+            yield view.error("approval-before-custom", step, message, cure)
+
+
 def promote_before_consumers(view: View) -> Iterator[Finding]:
     """Queue and event consumers start when the database takes writes.
 
@@ -174,6 +202,7 @@ RULES: Mapping[str, Callable[[View], Iterator[Finding]]] = dict(
             unfreeze_last,
             fence_before_promote,
             approval_between,
+            approval_before_custom,
             promote_before_consumers,
             promote_before_traffic,
             capacity_before_traffic,

@@ -22,6 +22,7 @@ ORDER_RULES = (
     "unfreeze-last",
     "fence-before-promote",
     "approval-between-fence-and-promote",
+    "approval-before-custom",
     "promote-before-consumers",
     "promote-before-traffic",
     "capacity-before-traffic",

@@ -136,6 +136,30 @@ class ConsumersState:
     epoch: int | None = None
 
 
+class CustomWord(StrEnum):
+    """What the site's own `observe` says of a custom action, in its first word. UNSEEN: the site has no `observe`, so
+    that only a check can tell."""
+
+    TODO = "todo"
+    MOVING = "moving"
+    DONE = "done"
+    UNSEEN = "unseen"
+
+
+@dataclass(frozen=True)
+class CustomState:
+    """A custom action in one region. under_way: what the backend itself lists as begun and not ended, whoever ordered
+    it, "" if nothing is (or it keeps no list). ended: what its list says came of what this run ordered: True it ended
+    well, False it did not, None nothing is listed."""
+
+    word: CustomWord
+    detail: str = ""
+    under_way: str = ""
+    ended: bool | None = None
+    version: str = ""
+    epoch: int | None = None
+
+
 @dataclass(frozen=True)
 class NetworkState:
     """Where a path or an address leads. points: each of its parts (a route of one table, an address) -> the regions to

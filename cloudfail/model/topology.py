@@ -20,6 +20,7 @@ class PortName(StrEnum):
     NETWORK = "network"
     CONSUMERS = "consumers"
     CHANGE = "change"
+    CUSTOM = "custom"
 
 
 @dataclass(frozen=True)

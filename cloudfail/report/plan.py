@@ -159,6 +159,8 @@ def undo_of(view: PlanView, step: PlannedStep) -> str:
         return "no, POINT OF NO RETURN"
     if step.undo is not None:
         return "yes"
+    if step.action == "custom.run" and step.facts.reversible:
+        return "not needed"
     return "no" if step.facts.verb and step.facts.verb != "canary" else "changes nothing"
 
 

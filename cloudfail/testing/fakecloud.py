@@ -106,11 +106,17 @@ class FakeCloud:
         self.databases: dict[str, dict[str, Member]] = {}
         self.workers: dict[str, dict[str, tuple[int, float]]] = {}
         self.held: dict[tuple[str, str], bool] = {}
+        # Region -> how many workers the account may run there, of all groups; a region without an entry has no bound.
+        self.quotas: dict[str, int] = {}
         self.weights: dict[str, dict[str, int]] = {}
         self.frozen: dict[tuple[str, str], bool] = {}
         self.enabled: dict[tuple[str, str], bool] = {}
         self.networks: dict[str, dict[str, tuple[str, ...]]] = {}
         self.dark: set[str] = set()
+        # Custom action -> when it will be done (boot seconds), None while it is not ordered; and what takes what back.
+        self.custom: dict[tuple[str, str], float | None] = {}
+        self.takes_back: dict[str, str] = {}
+        self.custom_seconds = 2.0
         for name, resource in topology.resources.items():
             members = list(resource.members or topology.regions)
             if resource.port is PortName.DATABASE:
@@ -124,6 +130,12 @@ class FakeCloud:
                 self.workers[name] = {region: (4 if region == primary else 1, 0.0) for region in members}
             elif resource.port in {PortName.DNS, PortName.LOADBALANCER}:
                 self.weights[name] = {region: 100 if region == primary else 0 for region in members}
+            elif resource.port is PortName.CUSTOM:
+                # Of two that take each other back, the first is the one that begins undone.
+                taken = (first for first in self.takes_back if topology.resources[first].options.get("undo") == name)
+                self.takes_back[name] = next(taken, "")
+                for region in members:
+                    self.custom[name, region] = None
             elif resource.port is PortName.CONSUMERS:
                 for region in members:
                     self.enabled[name, region] = region == primary
@@ -192,6 +204,7 @@ class FakeCloud:
             "weights": {name: dict(weights) for name, weights in self.weights.items()},
             "frozen": {f"{name}/{region}": value for (name, region), value in self.frozen.items() if value},
             "enabled": {f"{name}/{region}": value for (name, region), value in self.enabled.items()},
+            "custom": {f"{name}/{region}": value is not None for (name, region), value in self.custom.items()},
         }
 
     # ---- inside

@@ -8,10 +8,13 @@ from functools import partial
 
 from cloudfail.errors import Conflict, OutcomeUnknown, Permanent
 from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.room import Room
 from cloudfail.model.states import (
     ChangeState,
     ComputeState,
     ConsumersState,
+    CustomState,
+    CustomWord,
     DatabaseState,
     DnsState,
     FenceOutcome,
@@ -232,6 +235,14 @@ class FakeCompute:
         state = ComputeState(wanted, running, running, None, held, f"{wanted}/{held}", self.cloud.mark(self.name))
         return Known(state, self.cloud.clock.wall())
 
+    def room(self, region: str) -> Known[Room] | Unknown:
+        if not self.cloud.reachable(region):
+            return Unknown(f"{region} does not answer")
+        limit = self.cloud.quotas.get(region, 1_000_000)
+        used = sum(members[region][0] for members in self.cloud.workers.values() if region in members)
+        own = self.cloud.workers[self.name][region][0]
+        return Known(Room(f"the quota of {region}", limit, "workers", 1, own, used), self.cloud.clock.wall())
+
     def _expect(self, region: str, expect: ComputeState) -> None:
         read = self.read(region)
         if isinstance(read, Unknown):
@@ -433,6 +444,44 @@ class FakeNetwork:
         self.cloud.effect(Order(verb, self.name, where, f"{part} {where}", call, condition, change))
 
 
+class FakeCustom:
+    """It takes `custom_seconds` to be done; what takes another one back does so at once."""
+
+    def __init__(self, cloud: FakeCloud, name: str) -> None:
+        self.cloud = cloud
+        self.name = name
+        self._back = cloud.takes_back[name]
+
+    def read(self, region: str, run: str) -> Known[CustomState] | Unknown:
+        del run
+        if not self.cloud.reachable(region):
+            return Unknown(f"{region} does not answer")
+        due = self.cloud.custom[self._back or self.name, region]
+        if self._back:
+            word = CustomWord.TODO if due is not None else CustomWord.DONE
+        elif due is None:
+            word = CustomWord.TODO
+        else:
+            word = CustomWord.DONE if self.cloud.clock.boot() >= due else CustomWord.MOVING
+        state = CustomState(word, version=str(word), epoch=self.cloud.mark(self.name))
+        return Known(state, self.cloud.clock.wall())
+
+    def invoke(self, region: str, *, expect: CustomState, call: Call) -> None:
+        def condition() -> None:
+            now = self.read(region, call.run)
+            if isinstance(now, Unknown):
+                raise OutcomeUnknown(f"{region} did not answer.")
+            if now.value.version != expect.version:
+                raise Conflict(f"{self.name} in {region} is not as it was seen.")
+
+        def change() -> None:
+            due = None if self._back else self.cloud.clock.boot() + self.cloud.custom_seconds
+            self.cloud.custom[self._back or self.name, region] = due
+
+        if expect.word is CustomWord.TODO:
+            self.cloud.effect(Order("run", self.name, region, not self._back, call, condition, change))
+
+
 class FakeWorld:
     """`actions.World` over a FakeCloud."""
 
@@ -457,6 +506,9 @@ class FakeWorld:
 
     def network(self, name: str) -> FakeNetwork:
         return FakeNetwork(self.cloud, self.topology.resources[name])
+
+    def custom(self, name: str) -> FakeCustom:
+        return FakeCustom(self.cloud, name)
 
     def changes(self, region: str) -> Mapping[str, FakeChange]:
         named = [

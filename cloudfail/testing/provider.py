@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from cloudfail.config import custom
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Kind, VerbFacts
@@ -36,6 +37,10 @@ def _unbuilt(resource: Resource, _topology: Topology) -> Any:
     raise AssertionError(f"{resource.name} is served by a FakeWorld, not built by its kind")
 
 
+def _stated(resource: Resource) -> Mapping[str, VerbFacts]:
+    return {"run": custom.facts(resource.options, fencing="mark")}
+
+
 _VERBS: Mapping[PortName, Mapping[str, VerbFacts]] = {
     PortName.DATABASE: {
         "fence": VerbFacts(home="member", typical_seconds=5, longest_seconds=60, fencing="mark"),
@@ -63,6 +68,7 @@ _VERBS: Mapping[PortName, Mapping[str, VerbFacts]] = {
         "move_address": VerbFacts(plane="control", home=None, typical_seconds=5),
     },
     PortName.CHANGE: {"freeze": VerbFacts(home="member", typical_seconds=1)},
+    PortName.CUSTOM: {"run": custom.facts({}, fencing="mark")},
 }
 
 _KINDS: Mapping[tuple[PortName, str], type[BaseModel] | None] = {
@@ -79,6 +85,7 @@ _KINDS: Mapping[tuple[PortName, str], type[BaseModel] | None] = {
     (PortName.DNS, "rfc2136"): None,
     (PortName.LOADBALANCER, "haproxy"): None,
     (PortName.CHANGE, "flag"): None,
+    (PortName.CUSTOM, "command"): custom.CustomShape,
 }
 
 
@@ -112,6 +119,7 @@ class FakeProvider:
                 member=_Hop if port is PortName.NETWORK else None,
                 settle_seconds=self._settle_seconds,
                 verbs=_serves(port, name),
+                verbs_of=_stated if port is PortName.CUSTOM else None,
             )
             for (port, name), options in _KINDS.items()
         }

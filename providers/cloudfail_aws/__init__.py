@@ -15,12 +15,13 @@ from cloudfail.model.topology import PortName
 from cloudfail.ports import Grant, Kind
 from cloudfail_aws.compute import KINDS as COMPUTE
 from cloudfail_aws.consumers import KINDS as CONSUMERS
+from cloudfail_aws.custom import KINDS as CUSTOM
 from cloudfail_aws.database import KINDS as DATABASE
 from cloudfail_aws.dns import KINDS as DNS
 from cloudfail_aws.loadbalancer import KINDS as LOADBALANCER
 from cloudfail_aws.network import KINDS as NETWORK
 
-_KINDS: tuple[Kind, ...] = (*DATABASE, *DNS, *LOADBALANCER, *COMPUTE, *NETWORK, *CONSUMERS)
+_KINDS: tuple[Kind, ...] = (*DATABASE, *DNS, *LOADBALANCER, *COMPUTE, *NETWORK, *CONSUMERS, *CUSTOM)
 
 
 class AwsProvider:

@@ -141,6 +141,10 @@ class Asking:
     def _patience(self) -> dict[str, Any]:
         return {} if self.request_seconds == REQUEST_SECONDS else {"read_seconds": self.request_seconds}
 
+    def pause(self, seconds: float) -> None:
+        """Wait, by our clock."""
+        self._clock.sleep(seconds)
+
     def _roles(self, region: str) -> Roles:
         return self.topology.roles_of(self.resource, region)
 

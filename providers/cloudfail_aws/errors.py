@@ -63,6 +63,10 @@ CODE: Mapping[str, _Class] = {
     "OperationAborted": Transient,
     "RequestTimeout": Transient,  # S3 gave up waiting for the request's body
     "PriorRequestNotComplete": Transient,  # Route 53 makes one batch of a zone at a time
+    "InvalidInstanceId": Transient,  # Systems Manager: not there, not running, or its agent has not registered (yet)
+    "EC2ThrottledException": Transient,  # Lambda: EC2 throttled it while it made ready to run the function
+    "ResourceNotReadyException": Transient,  # Lambda: the function is inactive, and is being made ready
+    "SnapStartNotReadyException": Transient,
     "EndpointTemporarilyUnavailableException": Transient,  # one of a routing control cluster's five
     "InsufficientDBInstanceCapacity": Transient,
     "TableInUseException": Transient,
@@ -160,6 +164,10 @@ CODE: Mapping[str, _Class] = {
     "LimitExceededException": Permanent,
     "ManagedRuleException": Permanent,
     "ServiceQuotaExceededException": Permanent,
+    "InvalidDocument": Permanent,
+    "InvalidDocumentVersion": Permanent,
+    "InvalidParameters": Permanent,
+    "UnsupportedPlatformType": Permanent,
     "UnsupportedFeatureException": Permanent,
     "ValidationError": Permanent,
     "ValidationException": Permanent,

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from cloudfail.config.custom import facts
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Kind, VerbFacts
@@ -20,6 +21,8 @@ from cloudfail_local.options import (
     ChangeMember,
     ComputeMember,
     ComputeOptions,
+    CustomCommandOptions,
+    CustomMember,
     FlagOptions,
     HaproxyOptions,
     NetworkMember,
@@ -79,6 +82,16 @@ def _change_command(resource: Resource, topology: Topology) -> Any:
     from cloudfail_local import change
 
     return change.build_command(resource, topology)
+
+
+def _custom(resource: Resource, topology: Topology) -> Any:
+    from cloudfail_local import custom
+
+    return custom.build(resource, topology)
+
+
+def _custom_verbs(resource: Resource) -> Mapping[str, VerbFacts]:
+    return {"run": facts(resource.options, fencing="watching")}
 
 
 _KINDS = (
@@ -152,6 +165,16 @@ _KINDS = (
         member=ChangeMember,
         call_timeout_seconds=10.0,
         verbs={"freeze": VerbFacts("data", "member", False, True, 0.5, 10.0, "watching")},
+    ),
+    Kind(
+        port=PortName.CUSTOM,
+        name="command",
+        build=_custom,
+        options=CustomCommandOptions,
+        member=CustomMember,
+        call_timeout_seconds=10.0,
+        verbs={"run": facts({}, fencing="watching")},
+        verbs_of=_custom_verbs,
     ),
 )
 

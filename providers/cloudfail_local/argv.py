@@ -8,7 +8,7 @@ import posixpath
 import shlex
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 OUTPUT_BYTES_MAX = 64 * 1024 * 1024
@@ -45,8 +45,9 @@ def behind(prefix: Sequence[str], argv: Sequence[str]) -> list[str]:
     return [*prefix, *argv]
 
 
-def run(argv: Sequence[str], *, seconds: float, stdin: bytes = b"") -> Finished:
-    """Run `argv` for at most `seconds`. Raises TimedOut or NotStarted; an exit code is an answer, not an error.
+def run(argv: Sequence[str], *, seconds: float, stdin: bytes = b"", told: Mapping[str, str] | None = None) -> Finished:
+    """Run `argv` for at most `seconds`. Raises TimedOut or NotStarted; an exit code is an answer, not an error. told:
+    variables that it has beside those of this process.
 
     The command gets a process group of its own, so that what it started is ended with it. It runs in `/`, since the
     user that a prefix changes to may not be allowed into our working directory.
@@ -59,6 +60,7 @@ def run(argv: Sequence[str], *, seconds: float, stdin: bytes = b"") -> Finished:
             stderr=subprocess.PIPE,
             start_new_session=True,
             cwd="/",
+            env=None if told is None else {**os.environ, **told},
         )
     except (OSError, ValueError) as error:
         raise NotStarted(f"{argv[0]} could not be started: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 
 from cloudfail.errors import CloudfailError, Conflict, Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
@@ -16,10 +17,12 @@ from cloudfail_local.errors import from_command
 from cloudfail_local.options import ComputeMember, ComputeOptions
 
 
-def ending(argv: tuple[str, ...], *, seconds: float) -> Finished | TimedOut | NotStarted:
-    """Run it here; every ending is a value."""
+def ending(
+    argv: tuple[str, ...], *, seconds: float, told: Mapping[str, str] | None = None
+) -> Finished | TimedOut | NotStarted:
+    """Run it here; every ending is a value. told: what its environment says beside ours."""
     try:
-        return run(argv, seconds=seconds)
+        return run(argv, seconds=seconds, told=told)
     except (TimedOut, NotStarted) as how:
         return how
 

@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from cloudfail.config.custom import CustomShape
 from cloudfail_postgres.secret import SecretRef
 
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h)$")
@@ -217,3 +218,16 @@ class NetworkOptions(Strict):
     lead: Argv
     release: Argv | None = None
     answer_within: Duration = Seconds("2s")
+
+
+class CustomMember(Strict):
+    """One region's commands. observe exits 0 and prints `done`, `moving` or `todo`; anything else is unknown."""
+
+    act: Argv
+    observe: Argv
+
+
+class CustomCommandOptions(CustomShape):
+    """custom: command."""
+
+    answer_within: Duration = Seconds("5s")

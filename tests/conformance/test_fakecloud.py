@@ -16,6 +16,7 @@ from cloudfail.testing.conformance import (
     Harness,
     LoadBalancerSuite,
 )
+from cloudfail.testing.custom_suite import CustomHarness, CustomSuite
 from cloudfail.testing.fakecloud import FakeCloud
 from cloudfail.testing.fakeworld import FakeWorld
 from cloudfail.testing.network_suite import NetworkSuite
@@ -47,6 +48,8 @@ class FakeHarness:
                 return world.consumers(self.name)
             case "backbone" | "vip":
                 return world.network(self.name)
+            case "cdn":
+                return world.custom(self.name)
         return world.changes(self.target)[self.name]
 
     def make_unreachable(self, region: str) -> None:
@@ -60,6 +63,9 @@ class FakeHarness:
 
     def fencing(self, verb: str) -> str:
         return "mark"
+
+    def begun(self) -> int:
+        return sum(effect.verb == "run" for effect in self.cloud.effects)
 
 
 class TestDatabase(DatabaseSuite):
@@ -110,6 +116,23 @@ class TestAddress(NetworkSuite):
     @pytest.fixture
     def world(self) -> Harness:
         return FakeHarness("vip")
+
+
+class TestCustom(CustomSuite):
+    @pytest.fixture
+    def world(self) -> CustomHarness:
+        return FakeHarness("cdn")
+
+
+def test_the_suite_catches_a_custom_action_that_is_begun_twice() -> None:
+    world = FakeHarness("cdn")
+    world.cloud.unconditional = frozenset({"run"})
+    for test in (
+        CustomSuite().test_ordered_again_on_what_was_seen_before_it_is_not_begun_again,
+        CustomSuite().test_what_is_not_as_it_was_seen_is_left_alone,
+    ):
+        with pytest.raises(AssertionError):
+            test(world)
 
 
 def test_the_suite_catches_a_backend_without_conditions() -> None:

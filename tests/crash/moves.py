@@ -28,7 +28,7 @@ LOADED = load()
 UNCONDITIONAL = ("freeze", "unfreeze", "hold", "scale", "enable", "disable")
 VERBS = {
     "freeze", "unfreeze", "fence", "unfence", "failover", "switchover", "follow", "scale", "hold", "shift", "canary",
-    "enable", "disable", "route", "move_address",
+    "enable", "disable", "route", "move_address", "run",
 }  # fmt: skip
 
 

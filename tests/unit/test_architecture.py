@@ -57,6 +57,7 @@ LAYERS: dict[str, int] = {
     "cloudfail.preflight": 9,
     "cloudfail.moving": 9,
     "cloudfail.permissions": 7,
+    "cloudfail.rooms": 9,
     "cloudfail.app": 10,
     "cloudfail.readiness": 11,
     "cloudfail.watcher": 11,
@@ -221,7 +222,7 @@ def test_the_core_imports_no_provider() -> None:
 def test_a_provider_knows_the_core_only_by_its_public_doors() -> None:
     doors = (
         "cloudfail.ports", "cloudfail.model", "cloudfail.errors", "cloudfail.clock", "cloudfail.retry",
-        "cloudfail.config.fields", "cloudfail.config.durations", "cloudfail.secrecy",
+        "cloudfail.config.fields", "cloudfail.config.durations", "cloudfail.config.custom", "cloudfail.secrecy",
         "cloudfail.stores.object_names", "cloudfail.probes.through",
     )  # fmt: skip
     found = [

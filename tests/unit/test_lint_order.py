@@ -26,6 +26,14 @@ WITH_JOBS = changed(
     EVACUATE, ("  unfreeze:", JOBS % "promote" + "  unfreeze:"), ("needs: [users]", "needs: [users, jobs]")
 )
 
+SITE = changed(TOPOLOGY, ("checks:\n", "  cdn: {custom: lambda, members: {us-east-1: c-e, us-west-2: c-w}}\nchecks:\n"))
+CDN = "  cdn: {action: custom.run, with: {name: cdn}, needs: [%s], limit: 60s}\n"
+
+
+def with_cdn(needs: str) -> str:
+    return changed(EVACUATE, ("  unfreeze:", CDN % needs + "  unfreeze:"), ("needs: [users]", "needs: [users, cdn]"))
+
+
 BROKEN = [
     # rule, topology, runbook, line of the step, what is said, advice
     ("freeze-first", TOPOLOGY, changed(EVACUATE, ("needs: [freeze],  limit: 60s", "limit: 60s")), 7,
@@ -42,6 +50,9 @@ BROKEN = [
     ("approval-between-fence-and-promote", TOPOLOGY,
      changed(EVACUATE, ("needs: [fence]", "needs: [freeze]"), ("needs: [approve]", "needs: [approve, fence]")), 9,
      "no approval stands between fence and promote", "a gate with needs: [fence]"),
+    ("approval-before-custom", SITE, with_cdn("freeze"), 14,
+     "cdn runs cdn, which can lose data and cannot be undone, before fence and approve", "needs: [freeze, fence, approve]"),
+    ("approval-before-custom", SITE, with_cdn("fence"), 14, "cannot be undone, before approve", "needs: [fence, approve]"),
     ("promote-before-consumers", QUEUE, changed(WITH_JOBS, ("consumers: jobs}, needs: [promote]", "consumers: jobs}, needs: [freeze]")), 14,
      "jobs starts consumers without waiting for promote", "needs: [freeze, promote]"),
     ("promote-before-traffic", TOPOLOGY, changed(EVACUATE, ("[write, scale]", "[scale]"), ("[users]", "[users, write]")), 12,

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 def check(config: Config = DEFAULT_CONFIG, runbooks: Runbooks = None, by: By = "") -> None:
-    """Look once from every vantage and say what each region is, and what would refuse a move. Changes nothing in the
-    world."""
+    """Look once from every vantage and say what each region is, what would refuse a move, and whether each may run what
+    runs in another by its quotas. Changes nothing in the world."""
     from cloudfail import preflight
     from cloudfail.live import Live
+    from cloudfail.rooms import reports
     from cloudfail.watch import sample_once
 
     app = open_app(config, runbooks, by)
@@ -30,7 +31,7 @@ def check(config: Config = DEFAULT_CONFIG, runbooks: Runbooks = None, by: By = "
     asked = preflight.ask(app.world, app.topology.resources, app.clock)
     for line in preflight.refused(asked):
         typer.echo(f"would be refused: {line}")
-    for line in preflight.unknown(asked):
+    for line in [*preflight.unknown(asked), *reports(app.world, app.recorded())]:
         typer.echo(line)
 
 

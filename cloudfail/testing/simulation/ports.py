@@ -10,6 +10,7 @@ from cloudfail.model.states import (
     ChangeState,
     ComputeState,
     ConsumersState,
+    CustomState,
     DatabaseState,
     DnsState,
     FenceState,
@@ -24,6 +25,7 @@ from cloudfail.testing.fakeworld import (
     FakeChange,
     FakeCompute,
     FakeConsumers,
+    FakeCustom,
     FakeDatabase,
     FakeDns,
     FakeLoadBalancer,
@@ -169,6 +171,13 @@ class SimNetwork(FakeNetwork):
         return super().reach(region)
 
 
+class SimCustom(FakeCustom):
+    cloud: SimCloud
+
+    def read(self, region: str, run: str) -> Known[CustomState] | Unknown:
+        return _Sight(self.cloud).of(self.name, region, super().read(region, run), ages=False)
+
+
 class SimWorld:
     """Fulfils `world.Ports` for one machine. healthy and acknowledged come from whoever watches there."""
 
@@ -196,6 +205,9 @@ class SimWorld:
 
     def network(self, name: str) -> SimNetwork:
         return SimNetwork(self.cloud, self.topology.resources[name])
+
+    def custom(self, name: str) -> SimCustom:
+        return SimCustom(self.cloud, name)
 
     def changes(self, region: str) -> Mapping[str, SimChange]:
         return {r.name: SimChange(self.cloud, r.name) for r in self._of(PortName.CHANGE) if region in r.members}

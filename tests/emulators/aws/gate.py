@@ -225,6 +225,27 @@ _ZONE = "arn:aws:route53:::hostedzone/{HostedZoneId}"
 _OBJECT = "arn:aws:s3:::{Bucket}/{Key}"
 _ELB = "elasticloadbalancing"
 _LAMBDA_READS = {"GetFunctionConfiguration": _FUNCTION, "GetFunctionConcurrency": _FUNCTION}
+
+
+def _invoked(params: Mapping[str, Any], region: str) -> list[Asked]:
+    qualified = f":{params['Qualifier']}" if "Qualifier" in params else ""
+    return [
+        ("lambda:InvokeFunction", f"arn:aws:lambda:{region}:{ACCOUNT}:function:{params['FunctionName']}{qualified}", {})
+    ]
+
+
+def _sent(params: Mapping[str, Any], region: str) -> list[Asked]:
+    """Held against the document, and against each instance; of those by tags, which they are comes from the tags."""
+    whose = "" if params["DocumentName"].startswith("AWS-") else ACCOUNT
+    names = [f"arn:aws:ssm:{region}:{whose}:document/{params['DocumentName']}"]
+    names += [f"arn:aws:ec2:{region}:{ACCOUNT}:instance/{one}" for one in params.get("InstanceIds", [])]
+    asked: list[Asked] = [("ssm:SendCommand", name, {}) for name in names]
+    if "Targets" in params:
+        tags = {f"ssm:resourceTag/{one['Key'].removeprefix('tag:')}": one["Values"][0] for one in params["Targets"]}
+        asked.append(("ssm:SendCommand", f"arn:aws:ec2:{region}:{ACCOUNT}:instance/i-0f1e", tags))
+    return asked
+
+
 NEEDS: dict[str, Needs] = {
     "autoscaling.DescribeAutoScalingGroups": free("autoscaling:DescribeAutoScalingGroups"),
     "autoscaling.CreateOrUpdateTags": on("autoscaling:CreateOrUpdateTags", _AUTOSCALING + "{Tags[0][ResourceId]}"),
@@ -255,6 +276,10 @@ NEEDS: dict[str, Needs] = {
         f"lambda.{verb}ProvisionedConcurrencyConfig": on(f"lambda:{verb}ProvisionedConcurrencyConfig", _ALIAS)
         for verb in ("Get", "Put", "Delete")
     },
+    "lambda.Invoke": _invoked,
+    "ssm.SendCommand": _sent,
+    "ssm.ListCommands": free("ssm:ListCommands"),
+    "ssm.ListCommandInvocations": free("ssm:ListCommandInvocations"),
     "lambda.GetEventSourceMapping": on("lambda:GetEventSourceMapping", _MAPPING),
     "lambda.UpdateEventSourceMapping": on("lambda:UpdateEventSourceMapping", _MAPPING),
     **{f"events.{one}": _rule(f"events:{one}") for one in ("DescribeRule", "EnableRule", "DisableRule")},
