@@ -52,7 +52,7 @@ class Router:
             "read": ["cat", str(self.leads)],
             "lead": ["sh", "-c", write],
             "release": ["sh", "-c", f"echo '{{\"leads\": null}}' > {self.leads}"],
-            "answer_within": "5s",
+            "answer_within": "20s",
             **changed,
         }
         members = {

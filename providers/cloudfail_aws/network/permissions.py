@@ -23,8 +23,8 @@ def route_table(resource: Resource, topology: Topology, _regions: Sequence[str])
 
 
 def elastic_ip(resource: Resource, topology: Topology, _regions: Sequence[str]) -> Permissions:
-    """Both calls are held against the address and against what holds it (Service Authorization Reference, "Actions,
-    resources, and condition keys for Amazon EC2")."""
+    """Both calls are granted on the address and on what holds it: the reading of the Service Authorization Reference
+    that is sufficient whichever of the two AWS holds them against."""
     names, region = Names(resource, topology), str(resource.options["region"])
     address = names.arn("ec2", region, f"elastic-ip/{resource.options['allocation']}")
     holders = tuple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -9,9 +10,10 @@ from typing import Any, cast
 
 import botocore.session
 
-from cloudfail.actions import Look, StepContext, Todo
+from cloudfail.actions import Look, NotKnown, StepContext, Todo
 from cloudfail.actions.catalog import ACTIONS
 from cloudfail.clock import SystemClock
+from cloudfail.errors import OutcomeUnknown, Transient
 from cloudfail.model.observation import Known
 from cloudfail.model.plan import PlannedStep
 from cloudfail.model.states import NetworkState
@@ -64,7 +66,7 @@ def resource(kind: str, members: Mapping[str, Any], **options: Any) -> Resource:
         "aws",
         None,
         {region: served.member.model_validate(member).model_dump() for region, member in members.items()},
-        served.options.model_validate({"region": HOME, **options}).model_dump(),
+        served.options.model_validate({"region": HOME, "answer_within": "20s", **options}).model_dump(),
     )
 
 
@@ -156,12 +158,17 @@ class Site(ABC):
         ACTIONS[self.action].act(cast(Any, _World(self)), self._context(memory), todo, Calls().make(epoch))
 
     def drive(self, memory: Mapping[str, Any] | None = None) -> Look:
-        """Look and act until there is nothing more to order."""
-        for _ in range(10):
+        """Look and act until there is nothing more to order. As the engine does, it looks again after a doubt: a busy
+        machine may take longer over a request than the provider waits."""
+        for _ in range(20):
             seen = self.look(memory)
+            if isinstance(seen, NotKnown):
+                self.wait(0.1)
+                continue
             if not isinstance(seen, Todo):
                 return seen
-            self.act(seen, memory)
+            with contextlib.suppress(OutcomeUnknown, Transient):
+                self.act(seen, memory)
         raise AssertionError("effects without end")
 
     def _context(self, memory: Mapping[str, Any] | None) -> StepContext:

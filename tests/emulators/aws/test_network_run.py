@@ -43,7 +43,7 @@ resources:
     region: {home}
     tables: {tables}
     destinations: ["{destination}"]
-    answer_within: 5s
+    answer_within: 20s
     members: {members}
 """
 RUNBOOK = """\
