@@ -43,6 +43,7 @@ from cloudfail.model.policy import Automation
 from cloudfail.model.states import LossBound
 from cloudfail.plan import bind, refusals, warnings
 from cloudfail.ports import Store
+from cloudfail.probes.signals import read_once
 from cloudfail.proof import anchored, as_sample
 from cloudfail.stores import open_store
 from cloudfail.world import Ports, PortsWorld
@@ -146,11 +147,28 @@ class App:
         """What every vantage says of `region` now, looked at as often as it takes to call it healthy."""
         from cloudfail.watch import sample_once
 
-        rounds = max((check.rise for check in self.topology.checks.values()), default=1)
+        rounds = max((check.rise for check in self.topology.probed.values()), default=1)
         sampled = Live(self.topology, self.clock)
-        for observation in sample_once(self.topology, rounds, self.clock, every_seconds_max=0.2, region=region):
-            sampled.deliver(observation)
+        with ThreadPoolExecutor(max_workers=1) as aside:
+            signals = aside.submit(read_once, self.topology, self.world.signals, self.clock, region=region)
+            for observation in sample_once(self.topology, rounds, self.clock, every_seconds_max=0.2, region=region):
+                sampled.deliver(observation)
+            for observation in signals.result():
+                sampled.deliver(observation)
         return sampled
+
+    def look_once(self) -> Live:
+        """What every vantage and every provider says of every region now. For `check`, which does not stay."""
+        from cloudfail.watch import sample_once
+
+        live = Live(self.topology, self.clock)
+        with ThreadPoolExecutor(max_workers=1) as aside:
+            signals = aside.submit(read_once, self.topology, self.world.signals, self.clock)
+            for observation in sample_once(self.topology, clock=self.clock):
+                live.deliver(observation)
+            for observation in signals.result():
+                live.deliver(observation)
+        return live
 
     def _acknowledged(self, database: str, region: str) -> Known[float] | Unknown:
         if self.heartbeat is not None:

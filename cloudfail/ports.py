@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.signal import SignalState
 from cloudfail.model.states import (
     ChangeState,
     ComputeState,
@@ -156,6 +157,15 @@ class Consumers(Protocol):
 
     def enable(self, region: str, enabled: bool, *, expect: ConsumersState, call: Call) -> None:
         """Start or stop them."""
+
+
+class Signals(Protocol):
+    """One signal that a provider gives of each region: an alarm, a metric, its health events. It has no verb."""
+
+    def read(self, region: str) -> Known[SignalState] | Unknown:
+        """What it says of `region`, with the time at which that was measured. Unknown where the provider itself does
+        not know (too little data), where it does not answer, and where it cannot be said how old the data is. Returns
+        within seconds, whatever is lost."""
 
 
 @dataclass(frozen=True)

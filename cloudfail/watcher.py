@@ -22,6 +22,7 @@ from cloudfail.model.observation import Health, Known, Unknown, Verdict
 from cloudfail.model.policy import Automation
 from cloudfail.model.runbook import Mode
 from cloudfail.plan import refusals
+from cloudfail.probes.signals import SignalReader
 from cloudfail.readiness import Readiness
 from cloudfail.watch import Heartbeats, Observers
 
@@ -64,6 +65,7 @@ def seeing(app: App, live: Live) -> Iterator[Heartbeats]:
     try:
         with (
             Observers(app.topology, live.deliver, app.clock),
+            SignalReader(app.topology, app.world.signals, live.deliver, app.clock),
             Heartbeats(app.world.databases(), primary, clock=app.clock) as heartbeats,
         ):
             app.heartbeat = heartbeats.acknowledged

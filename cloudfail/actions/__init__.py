@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.plan import PlannedStep
 from cloudfail.model.topology import Topology
-from cloudfail.ports import Call, Change, Compute, Consumers, Database, Dns, LoadBalancer
+from cloudfail.ports import Call, Change, Compute, Consumers, Database, Dns, LoadBalancer, Signals
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ class World(Protocol):
     def compute(self, name: str) -> Compute: ...
     def consumers(self, name: str) -> Consumers: ...
     def changes(self, region: str) -> Mapping[str, Change]: ...
+    def signals(self, name: str) -> Signals: ...
 
     def healthy(self, check: str, region: str) -> Known[bool] | Unknown:
         """Whether `check` of `region` passes now, from enough vantages, looked at afresh."""

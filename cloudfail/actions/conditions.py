@@ -5,6 +5,7 @@ from __future__ import annotations
 from cloudfail.actions import Done, Look, Moving, NotKnown, StepContext, Todo, World
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.runbook import Condition
+from cloudfail.model.signal import SignalState, heard
 from cloudfail.model.states import DatabaseState, FenceOutcome, Role
 from cloudfail.ports import Database
 
@@ -23,8 +24,17 @@ def unmet(world: World, context: StepContext, seen: Look) -> Look:
         if isinstance(held, Unknown):
             return NotKnown(f"whether {what} ({when} {context.step.name}): {held.reason}")
         if not held.value:
-            return Moving(f"waits until {what} ({when} {context.step.name})")
+            said = f": {fires.value.detail}" if (fires := _firing(world, condition)) is not None else ""
+            return Moving(f"waits until {what} ({when} {context.step.name}){said}")
     return seen
+
+
+def _firing(world: World, condition: Condition) -> Known[SignalState] | None:
+    """The signal that keeps a `quiet` from holding, so that its own words reach the operator."""
+    if condition.signal != "quiet":
+        return None
+    read = heard(world.signals(condition.subject).read(condition.region))
+    return read if isinstance(read, Known) and read.value.firing else None
 
 
 def holds(world: World, context: StepContext, condition: Condition) -> Known[bool] | Unknown:
@@ -32,6 +42,9 @@ def holds(world: World, context: StepContext, condition: Condition) -> Known[boo
     region = condition.region
     if condition.signal == "healthy":
         return world.healthy(condition.subject, region)
+    if condition.signal == "quiet":
+        said = heard(world.signals(condition.subject).read(region))
+        return said if isinstance(said, Unknown) else Known(not said.value.firing, said.at)
     database = world.database(condition.subject)
     if condition.signal == "fenced":
         fence = database.fence_state(region, context.target if region != context.target else context.source)

@@ -92,6 +92,8 @@ class FakeCloud:
         self.targets_down: set[str] = set()
         self.deploying: set[str] = set()
         self.lingering: dict[str, float] = {}
+        self.firing: set[tuple[str, str]] = set()
+        self.silent_since: dict[tuple[str, str], float] = {}
         self.before_call: Callable[[str], None] = lambda _name: None
         self.before_effect: Callable[[str], None] = lambda _name: None
         self.after_effect: Callable[[str], None] = lambda _name: None

@@ -51,6 +51,7 @@ _VERBS: Mapping[PortName, Mapping[str, VerbFacts]] = {
     PortName.DNS: {"shift": VerbFacts(home=None, typical_seconds=30, fencing="condition")},
     PortName.LOADBALANCER: {"shift": VerbFacts(home=None, typical_seconds=2)},
     PortName.CONSUMERS: {"enable": VerbFacts(home="member", typical_seconds=5)},
+    PortName.SIGNALS: {},
     PortName.CHANGE: {"freeze": VerbFacts(home="member", typical_seconds=1)},
 }
 
@@ -61,6 +62,7 @@ _KINDS: Mapping[tuple[PortName, str], type[BaseModel] | None] = {
     (PortName.LOADBALANCER, "alb"): None,
     (PortName.CONSUMERS, "event-source"): None,
     (PortName.CHANGE, "pipeline"): None,
+    (PortName.SIGNALS, "alarm"): None,
     (PortName.DATABASE, "postgresql"): None,
     (PortName.COMPUTE, "command"): None,
     (PortName.DNS, "rfc2136"): None,

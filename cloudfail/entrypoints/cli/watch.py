@@ -14,13 +14,8 @@ if TYPE_CHECKING:
 
 def check(config: Config = DEFAULT_CONFIG, runbooks: Runbooks = None, by: By = "") -> None:
     """Look once from every vantage and say what each region is. Changes nothing in the world."""
-    from cloudfail.live import Live
-    from cloudfail.watch import sample_once
-
     app = open_app(config, runbooks, by)
-    live = Live(app.topology, app.clock)
-    for observation in sample_once(app.topology, clock=app.clock):
-        live.deliver(observation)
+    live = app.look_once()
     app.record()
     for region, verdict in live.verdicts().items():
         role = "primary" if region == app.primary else "standby"

@@ -25,6 +25,7 @@ from cloudfail.testing.fakeworld import (
     FakeDatabase,
     FakeDns,
     FakeLoadBalancer,
+    FakeSignals,
 )
 from cloudfail.testing.simulation.cloud import SimCloud
 from cloudfail.testing.simulation.machine import WALL_AT_START, Machine
@@ -177,6 +178,9 @@ class SimWorld:
 
     def consumers(self, name: str) -> SimConsumers:
         return SimConsumers(self.cloud, name)
+
+    def signals(self, name: str) -> FakeSignals:
+        return FakeSignals(self.cloud, name)
 
     def changes(self, region: str) -> Mapping[str, SimChange]:
         return {r.name: SimChange(self.cloud, r.name) for r in self._of(PortName.CHANGE) if region in r.members}
