@@ -18,8 +18,9 @@ from cloudfail_aws.consumers import KINDS as CONSUMERS
 from cloudfail_aws.database import KINDS as DATABASE
 from cloudfail_aws.dns import KINDS as DNS
 from cloudfail_aws.loadbalancer import KINDS as LOADBALANCER
+from cloudfail_aws.signals import KINDS as SIGNALS
 
-_KINDS: tuple[Kind, ...] = (*DATABASE, *DNS, *LOADBALANCER, *COMPUTE, *CONSUMERS)
+_KINDS: tuple[Kind, ...] = (*DATABASE, *DNS, *LOADBALANCER, *COMPUTE, *CONSUMERS, *SIGNALS)
 
 
 class AwsProvider:

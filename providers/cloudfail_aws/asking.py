@@ -127,6 +127,10 @@ class Asking:
         """Our clock, so many seconds from now."""
         return self._clock.boot() + seconds
 
+    def wall(self) -> float:
+        """Our clock, in wall seconds."""
+        return self._clock.wall()
+
     def _roles(self, region: str) -> Roles:
         return self.topology.roles_of(self.resource, region)
 

@@ -203,6 +203,9 @@ _OBJECT = "arn:aws:s3:::{Bucket}/{Key}"
 _ELB = "elasticloadbalancing"
 _LAMBDA_READS = {"GetFunctionConfiguration": _FUNCTION, "GetFunctionConcurrency": _FUNCTION}
 NEEDS: dict[str, Needs] = {
+    # On less than everything it tells of no composite alarm, and we ask for those too.
+    "cloudwatch.DescribeAlarms": free("cloudwatch:DescribeAlarms"),
+    "cloudwatch.GetMetricData": free("cloudwatch:GetMetricData"),
     "autoscaling.DescribeAutoScalingGroups": free("autoscaling:DescribeAutoScalingGroups"),
     "autoscaling.CreateOrUpdateTags": on("autoscaling:CreateOrUpdateTags", _AUTOSCALING + "{Tags[0][ResourceId]}"),
     **{

@@ -1,0 +1,35 @@
+"""What people write in cloudfail.yaml for the kinds of this port: strict models (an unknown key is a mistake).
+
+errors: {signals: cloudwatch-alarm, members: {us-east-1: checkout-5xx, us-west-2: {alarm: checkout-5xx, in: us-west-2}}}
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from cloudfail.config.durations import Seconds
+from cloudfail.config.fields import PositiveDuration, Shape
+
+AlarmName = Annotated[str, Field(min_length=1, max_length=255)]
+RegionName = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+
+
+class AlarmOptions(Shape):
+    """stale_after: so old may the newest of the alarm's data be. CloudWatch has a datapoint a minute or two after its
+    period; an alarm over periods of five minutes needs twelve."""
+
+    stale_after: PositiveDuration = Seconds(300)
+
+
+class AlarmMember(Shape):
+    """The name of the alarm that judges the region; `in` where it does not stand in that region itself."""
+
+    alarm: AlarmName
+    stands_in: RegionName | None = Field(default=None, alias="in")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, written: Any) -> Any:
+        return {"alarm": written} if isinstance(written, str) else written
