@@ -206,6 +206,7 @@ NEEDS: dict[str, Needs] = {
     # On less than everything it tells of no composite alarm, and we ask for those too.
     "cloudwatch.DescribeAlarms": free("cloudwatch:DescribeAlarms"),
     "cloudwatch.GetMetricData": free("cloudwatch:GetMetricData"),
+    "cloudwatch.ListMetrics": free("cloudwatch:ListMetrics"),
     "autoscaling.DescribeAutoScalingGroups": free("autoscaling:DescribeAutoScalingGroups"),
     "autoscaling.CreateOrUpdateTags": on("autoscaling:CreateOrUpdateTags", _AUTOSCALING + "{Tags[0][ResourceId]}"),
     **{
