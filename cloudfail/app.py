@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudfail import config
+from cloudfail.accounts import Standing, refuse_others, standings
 from cloudfail.actions import Done, Moving, NotKnown, Owed, StepContext, Todo
 from cloudfail.actions.catalog import ACTIONS
 from cloudfail.anchoring import WAIT_SECONDS, Anchoring, anchoring_of
@@ -100,6 +101,7 @@ class App:
         self.notify: Notify | None = None
         self.anchoring: Anchoring | None = None
         self.calls_out = 0
+        self._standings: tuple[Standing, ...] | None = None
 
     @classmethod
     def open(cls, topology: Path, runbooks: list[Path], by: str, state: str | None = None) -> App:
@@ -182,6 +184,19 @@ class App:
             return Unknown("the log's last heartbeat lies in the future")
         return Known(sampled, sampled)
 
+    # ---- in whose accounts
+
+    def who(self) -> tuple[Standing, ...]:
+        """As whom each region is read and changed, asked now. Any thread may ask."""
+        self._standings = standings(self.topology, self.loaded.providers, self.topology.regions)
+        return self._standings
+
+    def _guard(self, *regions: str) -> None:
+        """Raises Refused where we would act in another account than the file says, in one of these regions. What was
+        found out before counts: on the bad day nobody waits for it."""
+        known = self._standings if self._standings is not None else self.who()
+        refuse_others(standing for standing in known if standing.region in regions)
+
     def lint(self, runbook: str | None = None, source: str | None = None, target: str | None = None) -> list[Finding]:
         """What lint says of the topology and of one runbook (or of all)."""
         findings = lint(self.loaded, ACTIONS, source, target)
@@ -246,6 +261,8 @@ class App:
         if source in self.topology.regions:
             self.record()
         plan = self.bind(source, target, runbook)
+        self.who()
+        self._guard(plan.source, plan.target)
         previews = self._previews(plan)
         view = View(self.loaded, self.loaded.runbooks[plan.runbook], traits_of(ACTIONS), plan.source, plan.target)
         found = [
@@ -413,6 +430,7 @@ class App:
         `signed_by`: the person whose standing plan lets the run pass its gate by itself. The plan is held against the
         log once more right before it is appended, and `still` is asked, which raises Refused if what was decided does
         not stand any more: a process may have slept since, while another moved the application."""
+        self._guard(plan.source, plan.target)
         run = f"{plan.source}-{plan.checksum[:4]}-{self._mark_of_a_run()}"
         data = {
             "run": run,
@@ -472,7 +490,11 @@ class App:
         return self.driven(self.engine(), until=until, wait_for_people=wait_for_people)
 
     def driven(self, engine: Engine, *, until: float | None = None, wait_for_people: bool = False) -> LogState:
-        """As `drive`, by that engine of ours. What it read of the log is not read again."""
+        """As `drive`, by that engine of ours. What it read of the log is not read again. Raises Refused as `open_run`
+        does for an account that is another one: who opened it had other credentials."""
+        run = self._log.run
+        if run is not None:
+            self._guard(run.plan.source, run.plan.target)
         try:
             engine.drive(until=until, wait_for_people=wait_for_people)
         finally:

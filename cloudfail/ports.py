@@ -305,6 +305,26 @@ class TakesRoles(Protocol):
         """What is wrong with this role as it is written, and what to write instead; None if nothing is. No call."""
 
 
+@dataclass(frozen=True)
+class Identity:
+    """Who somebody is to a provider. account: as cloudfail.yaml writes it for a region; name: the provider's words."""
+
+    account: str
+    name: str
+
+
+@runtime_checkable
+class KnowsAccounts(Protocol):
+    """A provider whose regions belong to accounts, and that can say in which one somebody acts."""
+
+    def account_of(self, role: str) -> str:
+        """Whose account a role belongs to, by its own name. No call."""
+
+    def identity_in(self, topology: Topology, region: str, role: str) -> Known[Identity] | Unknown:
+        """Who is asking, as that role ("" is the process itself), in that region. Returns within seconds, whatever is
+        lost, and changes nothing."""
+
+
 @runtime_checkable
 class WritesPolicies(Protocol):
     """A provider that can say what its roles must be allowed, as its cloud takes it (`Kind.permissions`)."""

@@ -80,6 +80,8 @@ class Readiness:
             with contextlib.suppress(Exception):
                 self._counted = self.app.count()
             if plan is not None and rehearsing:
+                with contextlib.suppress(Exception):
+                    self.app.who()
                 self._rehearse(plan)
 
         self._errand = threading.Thread(target=errand, name="readiness", daemon=True)

@@ -54,6 +54,7 @@ LAYERS: dict[str, int] = {
     "cloudfail.world": 8,
     "cloudfail.live": 9,
     "cloudfail.moving": 9,
+    "cloudfail.accounts": 9,
     "cloudfail.permissions": 7,
     "cloudfail.app": 10,
     "cloudfail.readiness": 11,

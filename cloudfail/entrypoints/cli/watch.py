@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 
 
 def check(config: Config = DEFAULT_CONFIG, runbooks: Runbooks = None, by: By = "") -> None:
-    """Look once from every vantage and say what each region is. Changes nothing in the world."""
+    """Look once from every vantage and say what each region is, and who asks. Changes nothing in the world."""
     app = open_app(config, runbooks, by)
     live = app.look_once()
     app.record()
     for region, verdict in live.verdicts().items():
         role = "primary" if region == app.primary else "standby"
         typer.echo(f"{region}  {role}  {verdict.health}  {'; '.join(verdict.reasons)}")
+    for standing in app.who():
+        typer.echo(standing.sentence)
 
 
 def watch(
