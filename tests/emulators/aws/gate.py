@@ -202,7 +202,17 @@ _ZONE = "arn:aws:route53:::hostedzone/{HostedZoneId}"
 _OBJECT = "arn:aws:s3:::{Bucket}/{Key}"
 _ELB = "elasticloadbalancing"
 _LAMBDA_READS = {"GetFunctionConfiguration": _FUNCTION, "GetFunctionConcurrency": _FUNCTION}
+_SHIFTED = "arn:aws:elasticloadbalancing:{r}:{a}:loadbalancer/app/web/0123456789abcdef"
 NEEDS: dict[str, Needs] = {
+    **{
+        f"arc-zonal-shift.{one}": on(f"arc-zonal-shift:{one}", "{resourceIdentifier}")
+        for one in ("GetManagedResource", "StartZonalShift")
+    },
+    # Asked of the resource whose shift it is (Service Authorization Reference); the tests have one.
+    **{
+        f"arc-zonal-shift.{one}": on(f"arc-zonal-shift:{one}", _SHIFTED)
+        for one in ("UpdateZonalShift", "CancelZonalShift")
+    },
     # On less than everything it tells of no composite alarm, and we ask for those too.
     "cloudwatch.DescribeAlarms": free("cloudwatch:DescribeAlarms"),
     "cloudwatch.GetMetricData": free("cloudwatch:GetMetricData"),

@@ -21,6 +21,7 @@ from tests.emulators.aws.balancing import BY_NAME, EAST, WEST
 
 ELB = "arn:aws:elasticloadbalancing:us-west-2:111111111111"
 ID = "0123456789abcdef"
+BALANCER = f"{ELB}:loadbalancer/app/web/{ID}"
 LISTENER = f"{ELB}:listener/app/web/{ID}/{ID}"
 RULE = f"{ELB}:listener-rule/app/web/{ID}/{ID}/{ID}"
 MRAP = "arn:aws:s3::111111111111:accesspoint/mfzwi23gnjvgw.mrap"
@@ -69,6 +70,10 @@ def load(tmp_path: Path, written: str) -> config.Loaded:
         ("global-accelerator", {}),
         ("cloudfront, distribution: E1EXAMPLE12345", {"distribution": "E1EXAMPLE12345"}),
         (f'"s3-mrap", access_point: "{MRAP}"', {"access_point": MRAP}),
+        (
+            f'"zonal-shift", load_balancer: "{BALANCER}", expires_in: 2d',
+            {"load_balancer": BALANCER, "expires_in": 172800},
+        ),
     ],
 )
 def test_what_is_written_is_what_the_adapter_gets(tmp_path: Path, written: str, options: dict[str, Any]) -> None:
@@ -85,6 +90,9 @@ def test_what_is_written_is_what_the_adapter_gets(tmp_path: Path, written: str, 
         ("cloudfront, distribution: d111111abcdef8.cloudfront.net", "no distribution's id", "E1EXAMPLE12345"),
         ('"s3-mrap", access_point: shop', "no ARN of a Multi-Region Access Point", "mfzwi23gnjvgw.mrap"),
         ("global-accelerator, listener: x", "listener", ""),
+        ('"zonal-shift", load_balancer: web', "no load balancer's ARN", ":loadbalancer/app/web/"),
+        (f'"zonal-shift", load_balancer: "{BALANCER}", expires_in: 4d', "half an hour to three days", "24h"),
+        (f'"zonal-shift", load_balancer: "{BALANCER}", expires_in: 5m', "half an hour to three days", "24h"),
     ],
 )
 def test_a_mistake_is_found_while_the_file_is_read(tmp_path: Path, written: str, said: str, instead: str) -> None:
@@ -104,6 +112,8 @@ def test_a_mistake_is_found_while_the_file_is_read(tmp_path: Path, written: str,
         ("global-accelerator", EAST, False),
         ("cloudfront, distribution: E1EXAMPLE12345", EAST, True),
         ("cloudfront, distribution: E1EXAMPLE12345", WEST, False),
+        (f'"zonal-shift", load_balancer: "{BALANCER}"', WEST, True),
+        (f'"zonal-shift", load_balancer: "{BALANCER}"', EAST, False),
         (f'"s3-mrap", access_point: "{MRAP}"', EAST, False),
         (f'"s3-mrap", access_point: "{MRAP}"', WEST, False),
     ],
@@ -119,6 +129,7 @@ def test_each_says_how_it_is_fenced() -> None:
         "global-accelerator": "watching",
         "cloudfront": "condition",
         "s3-mrap": "watching",
+        "zonal-shift": "watching",
     }
     assert all(kind.port is PortName.LOADBALANCER for kind in KINDS)
 
@@ -131,11 +142,13 @@ def test_each_is_built_without_a_call(tmp_path: Path, kind: str, monkeypatch: py
         "global-accelerator": "global-accelerator",
         "cloudfront": "cloudfront, distribution: E1EXAMPLE12345",
         "s3-mrap": f'"s3-mrap", access_point: "{MRAP}"',
+        "zonal-shift": f'"zonal-shift", load_balancer: "{BALANCER}"',
     }[kind]
     loaded = load(tmp_path, written)
     resource = loaded.topology.resources["edge"]
-    if kind == "global-accelerator":
-        with pytest.raises(Permanent, match="no ARN of an endpoint group"):
+    wrong = {"global-accelerator": "no ARN of an endpoint group", "zonal-shift": "no zone's id"}
+    if kind in wrong:
+        with pytest.raises(Permanent, match=wrong[kind]):
             BY_NAME[kind].build(resource, loaded.topology)
     else:
         assert BY_NAME[kind].build(resource, loaded.topology).shift
