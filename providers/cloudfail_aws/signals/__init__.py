@@ -11,13 +11,19 @@ from typing import Any
 from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Kind
 from cloudfail_aws.signals import permissions
-from cloudfail_aws.signals.options import AlarmMember, AlarmOptions
+from cloudfail_aws.signals.options import AlarmMember, AlarmOptions, HealthOptions
 
 
 def _alarm(resource: Resource, topology: Topology) -> Any:
     from cloudfail_aws.signals import cloudwatch_alarm
 
     return cloudwatch_alarm.build(resource, topology)
+
+
+def _health(resource: Resource, topology: Topology) -> Any:
+    from cloudfail_aws.signals import health_events
+
+    return health_events.build(resource, topology)
 
 
 KINDS: tuple[Kind, ...] = (
@@ -28,5 +34,12 @@ KINDS: tuple[Kind, ...] = (
         permissions=permissions.alarm,
         options=AlarmOptions,
         member=AlarmMember,
+    ),
+    Kind(
+        port=PortName.SIGNALS,
+        name="health-events",
+        build=_health,
+        permissions=permissions.health,
+        options=HealthOptions,
     ),
 )

@@ -1,6 +1,7 @@
 """What people write in cloudfail.yaml for the kinds of this port: strict models (an unknown key is a mistake).
 
 errors: {signals: cloudwatch-alarm, members: {us-east-1: checkout-5xx, us-west-2: {alarm: checkout-5xx, in: us-west-2}}}
+health: {signals: health-events, services: [EC2, RDS]}
 """
 
 from __future__ import annotations
@@ -21,6 +22,16 @@ class AlarmOptions(Shape):
     period; an alarm over periods of five minutes needs twelve."""
 
     stale_after: PositiveDuration = Seconds(300)
+
+
+ServiceName = Annotated[str, Field(pattern=r"^[A-Z0-9_]{2,30}$")]
+
+
+class HealthOptions(Shape):
+    """services: whose issues count, as AWS Health names them (EC2, RDS, ELASTICLOADBALANCING). Without members the
+    regions are asked for by their own names; a member is AWS's name of the region where that is another one."""
+
+    services: Annotated[list[ServiceName], Field(min_length=1, max_length=10)]
 
 
 class AlarmMember(Shape):

@@ -25,3 +25,8 @@ def alarm(resource: Resource, _topology: Topology, regions: Sequence[str]) -> Pe
             )
         )
     )
+
+
+def health(_resource: Resource, _topology: Topology, _regions: Sequence[str]) -> Permissions:
+    """Whichever of its two endpoints is active is asked, as the role of the region in which that stands."""
+    return Permissions(tuple(none_taken(region, "health:DescribeEvents") for region in ("us-east-1", "us-east-2")))

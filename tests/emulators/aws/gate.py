@@ -213,6 +213,7 @@ NEEDS: dict[str, Needs] = {
         f"arc-zonal-shift.{one}": on(f"arc-zonal-shift:{one}", _SHIFTED)
         for one in ("UpdateZonalShift", "CancelZonalShift")
     },
+    "health.DescribeEvents": free("health:DescribeEvents"),
     # On less than everything it tells of no composite alarm, and we ask for those too.
     "cloudwatch.DescribeAlarms": free("cloudwatch:DescribeAlarms"),
     "cloudwatch.GetMetricData": free("cloudwatch:GetMetricData"),
