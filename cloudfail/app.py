@@ -18,6 +18,7 @@ from cloudfail import config
 from cloudfail.accounts import Standing, refuse_others, standings
 from cloudfail.actions import Done, Moving, NotKnown, Owed, StepContext, Todo
 from cloudfail.actions.catalog import ACTIONS
+from cloudfail.actions.conditions import kept_waiting
 from cloudfail.anchoring import WAIT_SECONDS, Anchoring, anchoring_of
 from cloudfail.approval import Approval, Approvers, mark_of
 from cloudfail.calls import ThreadCalls
@@ -276,12 +277,30 @@ class App:
             previews=previews,
             estimate=estimate_of(view),
             refusals=refusals(plan, self.topology, self.log(), previews),
-            warnings=[*warnings(plan, previews), *found],
+            warnings=[*warnings(plan, previews), *self._kept_waiting(plan), *found],
             loss=loss,
         )
         if keep:
             self.keep_reviewed(plan)
         return review
+
+    def _kept_waiting(self, plan: Plan) -> list[str]:
+        """What signals would keep a step of the plan waiting now, within the time that previews have."""
+        asking = [step for step in plan.steps if any(condition.signal == "quiet" for condition in step.pre)]
+        if not asking:
+            return []
+        pool = ThreadPoolExecutor(max_workers=8)
+        try:
+            futures = {step.name: pool.submit(kept_waiting, self.world, step) for step in asking}
+            found = []
+            for name, future in futures.items():
+                try:
+                    found += future.result(timeout=PREVIEW_SECONDS)
+                except TimeoutError:
+                    found.append(f"{name}: the signals that it waits for did not answer.")
+            return found
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def keep_reviewed(self, plan: Plan) -> None:
         """Journal that this person reviewed exactly this plan, so that `start` may act on it."""

@@ -185,9 +185,11 @@ class CheckShape(Shape):
             raise mistake(problem, 'write one of http: "https://…", tcp: "host:port", sql: "…", signal: NAME')
         if targets == ["signal"] and self.vantages is not None:
             raise mistake("a signal is the word of one, whoever looks at it", "remove vantages")
+        if targets == ["signal"] and "timeout" in self.model_fields_set:
+            raise mistake("a signal is read within its provider's own time", "remove timeout")
         if targets != ["http"] and (self.expect_status or self.expect_body):
             raise mistake(f"a {targets[0]} check has no status and no body", "remove expect_status and expect_body")
-        if self.timeout > self.every * 10:
+        if targets != ["signal"] and self.timeout > self.every * 10:
             raise mistake("the time-out is more than ten times the interval", "write a shorter timeout")
         return self
 

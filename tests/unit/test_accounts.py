@@ -131,6 +131,22 @@ def test_who_opens_a_run_or_carries_one_on_is_asked_too(tmp_path: Path) -> None:
     assert not any(track.ordered for track in good.run(run).tracks.values())
 
 
+def test_a_watch_with_other_credentials_leaves_an_open_run_alone_and_says_why(tmp_path: Path) -> None:
+    from cloudfail.decide import Decision, DecisionKind
+    from cloudfail.watcher import Watcher
+
+    good = app_of(tmp_path, Cloud(OURS))
+    run = good.open_run(good.review("east", "west", "hold").plan, automation=Automation.OFF, reason="a drill")
+    bad = App(load(tmp_path, Cloud(PRODUCTION)), good.store, "mallory")
+    bad.world.warm = lambda: None  # type: ignore[method-assign]  # the kinds here are on paper
+    told: list[Decision] = []
+    Watcher(bad, lambda moment: told.append(moment.decision)).run(until=bad.clock.boot() + 60, stop=lambda: bool(told))
+    assert told[0].kind is DecisionKind.REFUSE
+    assert f"says {OURS}" in told[0].reasons[0]
+    assert good.run(run).phase is Phase.RUNNING
+    assert not any(track.ordered for track in good.run(run).tracks.values())
+
+
 @pytest.mark.parametrize("silence", [Unknown("STS does not answer"), RuntimeError("a provider's mistake")])
 def test_what_nobody_could_ask_is_said_and_blocks_nothing(tmp_path: Path, silence: Any) -> None:
     app = app_of(tmp_path, Cloud(silence))

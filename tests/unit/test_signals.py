@@ -360,6 +360,7 @@ def test_an_alarm_has_counted_before_it_fires_and_is_not_counted_again_unless_th
         ("signal: errors", "signal: deploys", 'no signals resource "deploys"', "errors"),
         ("{east: 5xx-e, west: 5xx-w}", "{east: 5xx-e}", "says nothing of west", "members: {west: …}"),
         ("signal: errors", "signal: errors, vantages: 2 of 3", "the word of one", "remove vantages"),
+        ("signal: errors", "signal: errors, timeout: 3s", "its provider's own time", "remove timeout"),
         ("signal: errors", 'signal: errors, tcp: "h:1"', "at once", "signal: NAME"),
     ],
 )
@@ -434,6 +435,59 @@ def test_a_step_that_waits_for_quiet_says_which_alarm_it_waits_for(tmp_path: Pat
     assert isinstance(look, Moving)
     assert "waits until quiet errors in west" in look.detail
     assert "errors in west is firing" in look.detail
+
+
+def app_on(stage: Stage) -> App:
+    from cloudfail.testing.fakeworld import FakeWorld
+
+    app = App(stage.loaded, stage.store, "alice")
+    app.world = FakeWorld(stage.cloud)  # type: ignore[assignment]  # it has no databases to warm
+    app.record = lambda counted=None: None  # type: ignore[method-assign]  # nor workers to count
+    return app
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [("fires", "and now errors in west is firing"), ("does not answer", "and that is not known now: errors in west")],
+)
+def test_who_plans_is_told_what_the_alarm_says_now(tmp_path: Path, how: str, said: str) -> None:
+    stage = Stage(load(tmp_path, FILE.replace("h:1", "localhost:1")))
+    if how == "fires":
+        stage.cloud.firing.add(("errors", "west"))
+    else:
+        stage.cloud.cut_off("west")
+    warned = app_on(stage).review("east", "west", "hold").warnings
+    assert any(one.startswith("freeze waits until errors is quiet in west") and said in one for one in warned), warned
+
+
+def test_who_plans_is_told_nothing_of_an_alarm_that_is_quiet(tmp_path: Path) -> None:
+    stage = Stage(load(tmp_path, FILE.replace("h:1", "localhost:1")))
+    assert not [one for one in app_on(stage).review("east", "west", "hold").warnings if "quiet" in one]
+
+
+# ---- while somebody watches
+
+
+def test_a_watch_hears_the_signals_and_says_which_alarm_keeps_a_region_from_being_healthy(tmp_path: Path) -> None:
+    from cloudfail.watcher import Watcher
+
+    signals = Scripted()
+    signals.says["east"] = Known(FIRING, 1010.0)
+    file = FILE.replace('web:  {tcp: "h:1"}', 'web:  {tcp: "h:1", every: 100ms, timeout: 100ms}')
+    app = App(
+        load(tmp_path, file.replace("{signal: errors}", "{signal: errors, every: 100ms}")), MemoryStore(), "alice"
+    )
+    app.world.signals = lambda _name: signals  # type: ignore[method-assign]
+    app.world.warm = lambda: None  # type: ignore[method-assign]  # the kinds here are on paper
+    watcher = Watcher(app)
+    end = app.clock.boot() + 30
+
+    def heard_it() -> bool:
+        reasons = watcher.live.verdicts()["east"].reasons
+        return "errs: errors fires (5xx-e is in ALARM)" in reasons
+
+    watcher.run(until=end, stop=heard_it)
+    assert heard_it()
 
 
 def test_what_checks_and_conditions_read_is_in_the_permissions_of_every_runbook(tmp_path: Path) -> None:
