@@ -87,6 +87,7 @@ class TopologyReader:
     given: Mapping[str, Provider] | None
     found: dict[str, Provider | None] = field(default_factory=dict)
     kinds: dict[str, Kind] = field(default_factory=dict)
+    members: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def read(self) -> Topology | None:
         """The topology, or None after its mistakes were noted."""
@@ -106,6 +107,7 @@ class TopologyReader:
             for name, body in shape.resources.items()
             if (resource := self._resource(name, body, shape.regions)) is not None
         }
+        self.members = {name: tuple(body.members) for name, body in shape.resources.items()}
         checks = {name: self._check(name, check, regions) for name, check in shape.checks.items()}
         vantages = {name: self._vantage(name, vantage, regions) for name, vantage in shape.vantages.items()}
         if len(self.mistakes.found) > before:
@@ -310,8 +312,8 @@ class TopologyReader:
         if name not in written:
             self._note(path, f'there is no signals resource "{shown(name)}"', did_you_mean(name, written))
             return
-        members, _, _ = self.document.find(("resources", name, "members"))
-        silent = [region for region in regions if region not in members.entries] if isinstance(members, Keys) else []
+        members = self.members.get(name)
+        silent = [region for region in regions if region not in members] if members else []
         if silent:
             problem = f"{shown(name)} says nothing of {' and '.join(silent)}, which this check would never see healthy"
             self._note(path, problem, f"write resources: {shown(name)}: members: {{{silent[0]}: …}}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 
 from cloudfail.clock import Clock, SystemClock
@@ -16,6 +17,7 @@ from cloudfail.model.observation import Known, Observation, Unknown
 from cloudfail.model.signal import SignalState
 from cloudfail.model.topology import Check, Topology
 from cloudfail.ports import Signals
+from cloudfail.probes.look import plain
 
 Deliver = Callable[[Observation], None]
 STOP_SECONDS = 0.5
@@ -31,7 +33,8 @@ def look(check: Check, signals: Signals, region: str, clock: Clock) -> Observati
         read = signals.read(region)
     except Exception as error:  # noqa: BLE001  a read never raises; one that does says nothing of the region
         read = Unknown(f"{check.target} could not be read: {type(error).__name__}: {error}", clock.wall())
-    return said_by_the_provider(check, region, read, began, clock.boot() - began)
+    observation = said_by_the_provider(check, region, read, began, clock.boot() - began)
+    return replace(observation, detail=plain(observation.detail))
 
 
 class SignalReader:
@@ -87,7 +90,7 @@ def look_by_name(check: Check, of: Callable[[str], Signals], region: str, clock:
     try:
         signals = of(check.target)
     except Exception as error:  # noqa: BLE001  as in `look`
-        why = Unknown(f"{check.target} could not be opened: {type(error).__name__}: {error}", clock.wall())
+        why = Unknown(plain(f"{check.target} could not be opened: {type(error).__name__}: {error}"), clock.wall())
         return said_by_the_provider(check, region, why, clock.boot())
     return look(check, signals, region, clock)
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cloudfail import config
+from cloudfail.errors import ConfigError
+from cloudfail.permissions import needed
 from cloudfail_aws.signals.alarm_rule import children
 from cloudfail_aws.signals.metric_age import Unseen, longest_period, measured_at, queries
 from cloudfail_aws.signals.options import AlarmMember, AlarmOptions
@@ -142,3 +146,60 @@ def test_a_member_is_a_name_or_says_where_it_stands() -> None:
     for wrong in ({"alarm": ""}, {"alarm": "5xx", "in": "oregon"}, {"alarm": "5xx", "at": "us-west-2"}, {}):
         with pytest.raises(ValueError, match="AlarmMember"):
             AlarmMember.model_validate(wrong)
+
+
+FILE = """
+application: shop
+objectives: {rto: 15m, rpo: 30s}
+regions:
+  us-east-1: {provider: aws, account: "111111111111"}
+  us-west-2: {provider: aws, account: "111111111111"}
+primary: us-east-1
+state: "memory:"
+resources:
+  errors: {signals: cloudwatch-alarm, stale_after: 12m,
+           members: {us-east-1: {alarm: 5xx, in: us-west-2}, us-west-2: 5xx}}
+  health: {signals: health-events, services: [EC2, RDS]}
+checks:
+  web:    {http: "https://shop.example/healthz"}
+  alarms: {signal: errors, every: 30s}
+  issues: {signal: health, every: 30s}
+"""
+
+
+def test_both_kinds_load_and_are_built_without_a_call_and_their_permissions_are_told(tmp_path: Path) -> None:
+    (tmp_path / "cloudfail.yaml").write_text(FILE)
+    loaded = config.load(tmp_path / "cloudfail.yaml")
+    errors = loaded.topology.resources["errors"]
+    assert errors.members["us-east-1"] == {"alarm": "5xx", "stands_in": "us-west-2"}
+    for name in ("errors", "health"):
+        assert loaded.kinds[name].build(loaded.topology.resources[name], loaded.topology).read
+    (watch,) = needed(loaded, "aws").roles
+    said = {(grant.region, *grant.actions) for grants in watch.grants.values() for grant in grants}
+    assert watch.does == "watch"
+    assert said == {
+        ("us-west-2", "cloudwatch:DescribeAlarms"),
+        ("us-west-2", "cloudwatch:GetMetricData"),
+        ("us-east-1", "health:DescribeEvents"),
+        ("us-east-2", "health:DescribeEvents"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("stale_after: 12m", "stale_after: 12", "a time carries its unit"),
+        ("stale_after: 12m", "fresh: 12m", "fresh"),
+        ("in: us-west-2", "in: oregon", "does not have the form"),
+        ("services: [EC2, RDS]", "services: []", "services"),
+        ("services: [EC2, RDS]", "services: [ec2]", "does not have the form"),
+        (", services: [EC2, RDS]", "", "services"),
+    ],
+)
+def test_a_mistake_in_a_signal_is_found_while_the_file_is_read(
+    tmp_path: Path, old: str, new: str, problem: str
+) -> None:
+    (tmp_path / "cloudfail.yaml").write_text(FILE.replace(old, new))
+    with pytest.raises(ConfigError) as raised:
+        config.load(tmp_path / "cloudfail.yaml")
+    assert problem in str(raised.value)

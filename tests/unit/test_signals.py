@@ -281,6 +281,15 @@ def test_each_signal_of_each_region_is_read_and_whatever_it_raises_is_unknown() 
     assert "a provider's mistake" in seen["west"].detail
 
 
+def test_what_a_provider_says_reaches_people_without_control_characters_and_secrets() -> None:
+    signals = Scripted()
+    signals.says["east"] = Known(replace(FIRING, detail="in ALARM\x1b[2J: password=hunter2hunter2"), 1010.0)
+    seen = {one.region: one for one in read_once(topology(), lambda _name: signals)}
+    assert seen["east"].health is BAD
+    assert "\x1b" not in seen["east"].detail
+    assert "hunter2" not in seen["east"].detail
+
+
 def test_an_adapter_that_cannot_be_built_is_unknown() -> None:
     def of(_name: str) -> Any:
         raise RuntimeError("no such thing")

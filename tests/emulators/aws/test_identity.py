@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from cloudfail import config
+from cloudfail.app import App
+from cloudfail.errors import Refused
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import Region
+from cloudfail.stores.memory import MemoryStore
 from cloudfail_aws import provider
 from cloudfail_aws.identity import identity_in
 from tests.emulators.aws.front import ACCOUNT, Front
@@ -72,6 +77,46 @@ def test_regions_of_other_providers_and_of_other_names_are_no_places_of_sts(
     said = identity_in(mixed, SOURCE, "", 5.0)
     assert isinstance(said, Known)
     assert {one.region for one in cloud.seen(service="sts", met="ministack")} == {TARGET}
+
+
+FILE = """
+application: shop
+objectives: {{rto: 15m, rpo: 30s}}
+regions:
+  us-east-1: {{provider: aws, account: "{account}"}}
+  us-west-2: {{provider: aws, account: "{account}"}}
+primary: us-east-1
+state: "memory:"
+checks:
+  web: {{tcp: "localhost:1", every: 100ms, timeout: 100ms}}
+"""
+RUNBOOK = """
+name: look
+mode: restore
+steps:
+  users: {action: verify.users, with: {check: web, where: "${to}"}, limit: 20s}
+"""
+
+
+def app_of(folder: Path, account: str) -> App:
+    (folder / "cloudfail.yaml").write_text(FILE.format(account=account))
+    (folder / "look.yaml").write_text(RUNBOOK)
+    return App(config.load(folder / "cloudfail.yaml", [folder / "look.yaml"]), MemoryStore(), "alice")
+
+
+def test_a_file_for_drills_is_refused_with_the_credentials_of_production(cloud: Front, tmp_path: Path) -> None:
+    """The whole way: the provider by its entry point, STS over the wire."""
+    with pytest.raises(Refused) as refused:
+        app_of(tmp_path, "999999999999").review(SOURCE, TARGET, "look")
+    assert f"of account {ACCOUNT}, and cloudfail.yaml says 999999999999" in refused.value.happened
+    assert app_of(tmp_path, ACCOUNT).review(SOURCE, TARGET, "look").plan
+
+
+def test_a_plan_is_made_while_no_sts_answers(cloud: Front, tmp_path: Path) -> None:
+    cloud.outages.refuse(service="sts")
+    app = app_of(tmp_path, "999999999999")
+    assert app.review(SOURCE, TARGET, "look").plan
+    assert all("is unknown" in one.sentence for one in app.who())
 
 
 def test_the_account_of_a_role_stands_in_its_name() -> None:
