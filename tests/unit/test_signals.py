@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cloudfail import config
 from cloudfail.app import App
@@ -202,6 +204,76 @@ def test_a_loss_with_an_alarm_begins_when_the_others_fell_silent() -> None:
         state = observe(state, alarm)
     verdict = verdicts(state, where, 50.0)["east"]
     assert (verdict.health, verdict.since) == (BAD, 40.0)
+
+
+HEALTHS = st.sampled_from([GOOD, BAD, UNKNOWN])
+ANSWERS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["east", "west"]), HEALTHS), max_size=40)
+READINGS = st.lists(
+    st.tuples(
+        st.sampled_from(["errors0", "errors1"]),
+        st.sampled_from(["east", "west"]),
+        st.sampled_from([Known(QUIET, 1010.0), Known(FIRING, 1010.0), Known(FIRING, 5000.0), Unknown("no answer")]),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    answers=ANSWERS,
+    readings=READINGS,
+    stands=st.sampled_from(["", "east"]),
+    needs=st.sampled_from([0, 1, 2, 3]),
+    later=st.floats(0.0, 60.0),
+)
+def test_whatever_signals_say_they_make_nothing_healthy_and_nothing_down_without_a_witness(
+    answers: list[tuple[str, str, Health]],
+    readings: list[tuple[str, str, Any]],
+    stands: str,
+    needs: int,
+    later: float,
+) -> None:
+    """Beside the same observations without any: they can take a healthy verdict away, and add one voice."""
+    where = topology(vantages={"a": stands or None, "b": None, "c": None}, signals=2)
+    checks = {
+        name: replace(check, vantages_needed=needs if check.kind != SIGNAL else 0, fall=1, rise=1)
+        for name, check in where.checks.items()
+    }
+    where = replace(where, checks=checks)
+    alone = replace(where, checks=where.probed)
+    state, bare, now = Detection(where.checks), Detection(alone.checks), 0.0
+    for vantage, region, health in answers:
+        now += 1.0
+        seen = Observation(vantage, region, "web", health, now)
+        state, bare = observe(state, seen), observe(bare, seen)
+    for check, region, reading in readings:
+        now += 1.0
+        state = observe(state, said_by_the_provider(where.checks[check], region, reading, now))
+    now += later
+    with_signals, without = verdicts(state, where, now), verdicts(bare, alone, now)
+    for region in ("east", "west"):
+        mine, theirs = with_signals[region], without[region]
+        assert mine.since <= now
+        if mine.health is GOOD:
+            assert theirs.health is GOOD
+        if theirs.health is BAD:
+            assert (mine.health, mine.since) == (BAD, pytest.approx(theirs.since))
+        elif mine.health is BAD:
+            voices = {
+                vantage: count.voice(where.checks["web"], now)
+                for (place, check, vantage), count in state.counts.items()
+                if (place, check) == (region, "web")
+            }
+            assert any(
+                voice is BAD and where.vantages[vantage].region != region for vantage, voice in voices.items()
+            ), "somebody outside says so"
+            assert GOOD not in voices.values(), "nobody sees it serve"
+            fires = [
+                count.voice(where.checks[check], now) is BAD
+                for (place, check, who), count in state.counts.items()
+                if place == region and who == PROVIDER
+            ]
+            assert any(fires), "and the provider says so too"
 
 
 # ---- what is decided
