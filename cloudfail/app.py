@@ -195,6 +195,8 @@ class App:
     def _guard(self, *regions: str) -> None:
         """Raises Refused where we would act in another account than the file says, in one of these regions. What was
         found out before counts: on the bad day nobody waits for it."""
+        if not regions:
+            return
         known = self._standings if self._standings is not None else self.who()
         refuse_others(standing for standing in known if standing.region in regions)
 
@@ -511,9 +513,8 @@ class App:
     def driven(self, engine: Engine, *, until: float | None = None, wait_for_people: bool = False) -> LogState:
         """As `drive`, by that engine of ours. What it read of the log is not read again. Raises Refused as `open_run`
         does for an account that is another one: who opened it had other credentials."""
-        run = self._log.run
-        if run is not None:
-            self._guard(run.plan.source, run.plan.target)
+        runs = [self._log.run] if self._log.run is not None else [run for run, _ in self._log.obligations]
+        self._guard(*(region for run in runs for region in (run.plan.source, run.plan.target)))
         try:
             engine.drive(until=until, wait_for_people=wait_for_people)
         finally:
@@ -524,7 +525,11 @@ class App:
         return self.log()
 
     def watch_over(self, run: str) -> None:
-        """Look once at what an ended run changed, and put back what a late call changed since (rule 10)."""
+        """Look once at what an ended run changed, and put back what a late call changed since (rule 10). Raises Refused
+        as `driven` does."""
+        known = self._log.runs.get(run)
+        if known is not None:
+            self._guard(known.plan.source, known.plan.target)
         engine = self.engine()
         try:
             engine.watch_over(run)

@@ -131,6 +131,19 @@ def test_who_opens_a_run_or_carries_one_on_is_asked_too(tmp_path: Path) -> None:
     assert not any(track.ordered for track in good.run(run).tracks.values())
 
 
+def test_what_an_ended_run_changed_is_not_put_back_by_somebody_elses_credentials(tmp_path: Path) -> None:
+    good = app_of(tmp_path, Cloud(OURS))
+    run = good.open_run(good.review("east", "west", "hold").plan, automation=Automation.OFF, reason="a drill")
+    good.drive()
+    assert good.run(run).phase is Phase.DONE
+    bad = App(load(tmp_path, Cloud(PRODUCTION)), good.store, "mallory")
+    bad.log()
+    with pytest.raises(Refused, match=f"says {OURS}"):
+        bad.watch_over(run)
+    good.watch_over(run)
+    assert bad.drive().run is None, "there is nothing to carry on, so nobody is asked who they are"
+
+
 def test_a_watch_with_other_credentials_leaves_an_open_run_alone_and_says_why(tmp_path: Path) -> None:
     from cloudfail.decide import Decision, DecisionKind
     from cloudfail.watcher import Watcher

@@ -123,6 +123,17 @@ def test_lint_knows_where_each_control_plane_stands(tmp_path: Path, written: str
     assert ("control-plane-home" in found) is refused
 
 
+def test_the_regions_of_an_application_may_be_zones_and_their_balancer_stands_in_none_of_them(tmp_path: Path) -> None:
+    zones = FILE.replace("us-east-1", "zone-1").replace("us-west-2", "zone-2")
+    written = f'"zonal-shift", load_balancer: "{BALANCER}"'
+    text = zones.format(written=written).replace("zone-1: e, zone-2: w", "zone-1: usw2-az1, zone-2: usw2-az2")
+    (tmp_path / "cloudfail.yaml").write_text(text + "policy: {scope: site}\n")
+    (tmp_path / "move.yaml").write_text(RUNBOOK)
+    loaded = config.load(tmp_path / "cloudfail.yaml", [tmp_path / "move.yaml"], {"aws": Aws()})
+    assert "control-plane-home" not in [one.rule for one in lint(loaded, source="zone-1")]
+    assert BY_NAME["zonal-shift"].build(loaded.topology.resources["edge"], loaded.topology).shift
+
+
 def test_each_says_how_it_is_fenced() -> None:
     assert {name: kind.verbs["shift"].fencing for name, kind in BY_NAME.items()} == {
         "alb": "watching",
