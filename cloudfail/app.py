@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from cloudfail import config, preflight
+from cloudfail.accounts import Standing, refuse_others, standings
 from cloudfail.actions import Done, Moving, NotKnown, Owed, StepContext, Todo
 from cloudfail.actions.catalog import ACTIONS
+from cloudfail.actions.conditions import kept_waiting
 from cloudfail.anchoring import WAIT_SECONDS, Anchoring, anchoring_of
 from cloudfail.approval import Approval, Approvers, mark_of
 from cloudfail.calls import ThreadCalls
@@ -43,6 +45,7 @@ from cloudfail.model.policy import Automation
 from cloudfail.model.states import LossBound
 from cloudfail.plan import bind, refusals, scaled, warnings
 from cloudfail.ports import Store
+from cloudfail.probes.signals import read_once
 from cloudfail.proof import anchored, as_sample
 from cloudfail.resource_log import ResourceLogs
 from cloudfail.rooms import rooms_of
@@ -102,6 +105,7 @@ class App:
         self.notify: Notify | None = None
         self.anchoring: Anchoring | None = None
         self.calls_out = 0
+        self._standings: tuple[Standing, ...] | None = None
 
     @classmethod
     def open(cls, topology: Path, runbooks: list[Path], by: str, state: str | None = None) -> App:
@@ -149,11 +153,28 @@ class App:
         """What every vantage says of `region` now, looked at as often as it takes to call it healthy."""
         from cloudfail.watch import sample_once
 
-        rounds = max((check.rise for check in self.topology.checks.values()), default=1)
+        rounds = max((check.rise for check in self.topology.probed.values()), default=1)
         sampled = Live(self.topology, self.clock)
-        for observation in sample_once(self.topology, rounds, self.clock, every_seconds_max=0.2, region=region):
-            sampled.deliver(observation)
+        with ThreadPoolExecutor(max_workers=1) as aside:
+            signals = aside.submit(read_once, self.topology, self.world.signals, self.clock, region=region)
+            for observation in sample_once(self.topology, rounds, self.clock, every_seconds_max=0.2, region=region):
+                sampled.deliver(observation)
+            for observation in signals.result():
+                sampled.deliver(observation)
         return sampled
+
+    def look_once(self) -> Live:
+        """What every vantage and every provider says of every region now. For `check`, which does not stay."""
+        from cloudfail.watch import sample_once
+
+        live = Live(self.topology, self.clock)
+        with ThreadPoolExecutor(max_workers=1) as aside:
+            signals = aside.submit(read_once, self.topology, self.world.signals, self.clock)
+            for observation in sample_once(self.topology, clock=self.clock):
+                live.deliver(observation)
+            for observation in signals.result():
+                live.deliver(observation)
+        return live
 
     def _acknowledged(self, database: str, region: str) -> Known[float] | Unknown:
         if self.heartbeat is not None:
@@ -166,6 +187,21 @@ class App:
         if sampled > self.clock.wall() + STAMP_AHEAD_SECONDS_MAX:
             return Unknown("the log's last heartbeat lies in the future")
         return Known(sampled, sampled)
+
+    # ---- in whose accounts
+
+    def who(self) -> tuple[Standing, ...]:
+        """As whom each region is read and changed, asked now. Any thread may ask."""
+        self._standings = standings(self.topology, self.loaded.providers, self.topology.regions)
+        return self._standings
+
+    def _guard(self, *regions: str) -> None:
+        """Raises Refused where we would act in another account than the file says, in one of these regions. What was
+        found out before counts: on the bad day nobody waits for it."""
+        if not regions:
+            return
+        known = self._standings if self._standings is not None else self.who()
+        refuse_others(standing for standing in known if standing.region in regions)
 
     def lint(self, runbook: str | None = None, source: str | None = None, target: str | None = None) -> list[Finding]:
         """What lint says of the topology and of one runbook (or of all)."""
@@ -231,6 +267,8 @@ class App:
         if source in self.topology.regions:
             self.record()
         plan = self.bind(source, target, runbook)
+        self.who()
+        self._guard(plan.source, plan.target)
         asking = ThreadPoolExecutor(1).submit(preflight.ask, self.world, preflight.of_plan(plan), self.clock)
         previews = self._previews(plan)
         asked = asking.result()
@@ -247,12 +285,30 @@ class App:
             previews=previews,
             estimate=estimate_of(view),
             refusals=[*refusals(plan, self.topology, self.log(), previews, rooms), *preflight.refused(asked)],
-            warnings=[*warnings(plan, previews, rooms), *preflight.unknown(asked), *found],
+            warnings=[*warnings(plan, previews, rooms), *preflight.unknown(asked), *self._kept_waiting(plan), *found],
             loss=loss,
         )
         if keep:
             self.keep_reviewed(plan)
         return review
+
+    def _kept_waiting(self, plan: Plan) -> list[str]:
+        """What signals would keep a step of the plan waiting now, within the time that previews have."""
+        asking = [step for step in plan.steps if any(condition.signal == "quiet" for condition in step.pre)]
+        if not asking:
+            return []
+        pool = ThreadPoolExecutor(max_workers=8)
+        try:
+            futures = {step.name: pool.submit(kept_waiting, self.world, step) for step in asking}
+            found = []
+            for name, future in futures.items():
+                try:
+                    found += future.result(timeout=PREVIEW_SECONDS)
+                except TimeoutError:
+                    found.append(f"{name}: the signals that it waits for did not answer.")
+            return found
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def keep_reviewed(self, plan: Plan) -> None:
         """Journal that this person reviewed exactly this plan, so that `start` may act on it."""
@@ -401,6 +457,7 @@ class App:
         `signed_by`: the person whose standing plan lets the run pass its gate by itself. The plan is held against the
         log once more right before it is appended, and `still` is asked, which raises Refused if what was decided does
         not stand any more: a process may have slept since, while another moved the application."""
+        self._guard(plan.source, plan.target)
         run = f"{plan.source}-{plan.checksum[:4]}-{self._mark_of_a_run()}"
         data = {
             "run": run,
@@ -461,7 +518,10 @@ class App:
         return self.driven(self.engine(), until=until, wait_for_people=wait_for_people)
 
     def driven(self, engine: Engine, *, until: float | None = None, wait_for_people: bool = False) -> LogState:
-        """As `drive`, by that engine of ours. What it read of the log is not read again."""
+        """As `drive`, by that engine of ours. What it read of the log is not read again. Raises Refused as `open_run`
+        does for an account that is another one: who opened it had other credentials."""
+        runs = [self._log.run] if self._log.run is not None else [run for run, _ in self._log.obligations]
+        self._guard(*(region for run in runs for region in (run.plan.source, run.plan.target)))
         try:
             engine.drive(until=until, wait_for_people=wait_for_people)
         finally:
@@ -472,7 +532,11 @@ class App:
         return self.log()
 
     def watch_over(self, run: str) -> None:
-        """Look once at what an ended run changed, and put back what a late call changed since (rule 10)."""
+        """Look once at what an ended run changed, and put back what a late call changed since (rule 10). Raises Refused
+        as `driven` does."""
+        known = self._log.runs.get(run)
+        if known is not None:
+            self._guard(known.plan.source, known.plan.target)
         engine = self.engine()
         try:
             engine.watch_over(run)

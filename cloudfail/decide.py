@@ -188,7 +188,7 @@ def the_loss_has_lasted(situation: Situation) -> Holds | Decision:
 def a_standby_can_take_over(situation: Situation) -> Holds | Decision:
     if situation.target is None:
         standbys = situation.topology.standbys(situation.primary)
-        said = ", ".join(f"{name} {situation.verdict(name).health}" for name in standbys) or "there is no other region"
+        said = ", ".join(_said(name, situation) for name in standbys) or "there is no other region"
         return _refuse(
             situation,
             f"No standby was seen healthy within the last minute ({said}); traffic is not moved into the dark.",
@@ -273,7 +273,7 @@ def decide(topology: Topology, verdicts: Mapping[str, Verdict], history: History
 def warm_up_seconds(topology: Topology) -> float:
     """How long a decider must have watched: long enough to have counted the slowest check to its fall."""
     return max(
-        (check.fall * check.every_seconds + check.timeout_seconds for check in topology.checks.values()), default=0.0
+        (check.fall * check.every_seconds + check.timeout_seconds for check in topology.probed.values()), default=0.0
     )
 
 
@@ -287,6 +287,14 @@ def _warn(situation: Situation, reason: str, to_do: str) -> Decision:
 
 def _refuse(situation: Situation, reason: str, to_do: str) -> Decision:
     return Decision(DecisionKind.REFUSE, situation.primary, None, (reason,), to_do)
+
+
+def _said(region: str, situation: Situation) -> str:
+    """What a region is; of one that cannot be judged with the reason, which names the vantages, or the alarm."""
+    verdict = situation.verdicts.get(region)
+    if verdict is None or verdict.health is not Health.UNKNOWN or not verdict.reasons:
+        return f"{region} {situation.verdict(region).health}"
+    return f"{region} {verdict.health}: {'; '.join(verdict.reasons)}"
 
 
 def _because(verdict: Verdict) -> str:

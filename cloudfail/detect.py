@@ -18,6 +18,13 @@ Two questions, kept apart so that either can be deepened alone:
 Why losing observers can never look like losing a region (invariant I6): a voice becomes down only through `fall`
 answers that the target itself gave or failed to give. A lost observer gives none, its voice turns unknown, and unknown
 is counted on neither side. So with k >= 2 one observer alone says nothing, whatever it sees.
+
+What a provider says of a region by itself (a check of kind `signal`) is one voice more, and never more than one,
+however many alarms fire. It is heard last:
+- Healthy: every signal must say so too. One that is silent, stale or cannot be read leaves the region unknown.
+- Down: for a check that too few vantages answer, it stands in for one of those that say nothing: beside at least one
+  vantage outside of the region that says down, and never against one that says healthy. So it makes up for a lost
+  observer, and no number of alarms loses a region that anybody sees serving, or that nobody sees.
 """
 
 from __future__ import annotations
@@ -26,11 +33,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cloudfail.model.observation import Health, Observation, Verdict
+from cloudfail.model.observation import Health, Known, Observation, Unknown, Verdict
+from cloudfail.model.signal import SignalState, heard
 from cloudfail.model.topology import Check, Topology, Vantage
 
 HERE = Vantage("here")
 """The one vantage of an application that configures none: this machine, which stands in no region."""
+
+PROVIDER = "(the provider)"
+"""Whose voice a signal is. No vantage can have this name."""
 
 STALENESS_GRACE_SECONDS = 2.0
 LOOKS_BY_LOT = 0.2
@@ -83,6 +94,17 @@ class Count:
         if now - self.at > bound:
             return self.at + bound
         return self.at if self.health is Health.DOWN and self.last is not Health.DOWN else self.since
+
+
+def said_by_the_provider(
+    check: Check, region: str, read: Known[SignalState] | Unknown, at: float, took_seconds: float = 0.0
+) -> Observation:
+    """What a signal was read to say, as the provider's observation. at: boot seconds from before it was read."""
+    judged = heard(read)
+    if isinstance(judged, Unknown):
+        return Observation(PROVIDER, region, check.name, Health.UNKNOWN, at, took_seconds, judged.reason)
+    health = Health.DOWN if judged.value.firing else Health.HEALTHY
+    return Observation(PROVIDER, region, check.name, health, at, took_seconds, judged.value.detail)
 
 
 Key = tuple[str, str, str]
@@ -173,6 +195,8 @@ class _Voices:
     check: Check
     needed: int
     by_vantage: Mapping[str, tuple[Health, float, Count | None]]
+    serving: frozenset[str]
+    """Who calls it healthy, or has just had a good answer."""
 
     def saying(self, health: Health) -> list[str]:
         return [name for name, (said, _, _) in self.by_vantage.items() if said is health]
@@ -181,7 +205,20 @@ class _Voices:
         return sorted(self.by_vantage[name][1] for name in names)[self.needed - 1]
 
     def evidence_at(self, names: list[str]) -> float:
-        return sorted((self._at(name) for name in names), reverse=True)[self.needed - 1]
+        return sorted(self.ages(names), reverse=True)[self.needed - 1]
+
+    def ages(self, names: list[str]) -> list[float]:
+        """When each of them answered last."""
+        return [self._at(name) for name in names]
+
+    def silent_since(self, speaking: list[str]) -> float:
+        """Since when nobody else has a word in it. Who never answered was always silent; who has begun to count bad
+        answers was not silent before the newest of them."""
+        latest = -math.inf
+        for name, (_, since, count) in self.by_vantage.items():
+            if name not in speaking and count is not None:
+                latest = max(latest, since, count.at if count.last is Health.DOWN else since)
+        return latest
 
     def _at(self, name: str) -> float:
         count = self.by_vantage[name][2]
@@ -200,45 +237,81 @@ class _Voices:
 
 def _verdict(state: Detection, topology: Topology, region: str, now: float, witnesses: Mapping[str, float]) -> Verdict:
     vantages = vantages_of(topology)
-    heard = [_voices(state, check, topology, region, now) for check in topology.checks.values()]
-    if not heard:
-        return Verdict(region, Health.UNKNOWN, now, now, ("no check is configured",))
+    probed = [_voices(state, check, topology, region, now) for check in topology.probed.values()]
+    signals = [_signal(state, check, region, now) for check in topology.signalled.values()]
+    if not probed:
+        alone = "no vantage makes a check: what a provider says of itself is never enough"
+        return Verdict(region, Health.UNKNOWN, now, now, (alone if signals else "no check is configured",))
 
+    firing = [signal for signal in signals if signal.health is Health.DOWN]
     down: list[tuple[float, float, str]] = []
-    for voices in heard:
+    for voices in probed:
         names = [name for name in voices.saying(Health.DOWN) if name in witnesses]
         outside = [name for name in names if vantages[name].region != region]
-        if len(names) >= voices.needed and outside:
-            began = {name: max(voices.by_vantage[name][1], witnesses[name]) for name in names}
-            first_outside = min(began[name] for name in outside)
+        if not outside:
+            continue
+        began = {name: max(voices.by_vantage[name][1], witnesses[name]) for name in names}
+        first_outside = min(began[name] for name in outside)
+        if len(names) >= voices.needed:
             since = max(sorted(began.values())[voices.needed - 1], first_outside)
             down.append((since, voices.evidence_at(names), voices.sentence(Health.DOWN)))
+        elif firing and len(names) + 1 == voices.needed and not voices.serving:
+            # All of them are needed, and that the others say nothing is too: it holds since the last of it came true.
+            alarm = min(firing, key=lambda signal: signal.since)
+            since = max(*began.values(), alarm.since, voices.silent_since(names))
+            at = min(*voices.ages(names), alarm.at)
+            down.append((since, at, f"{voices.sentence(Health.DOWN)}; the provider says so too"))
     if down:
         since, at, _ = min(down)
-        return Verdict(region, Health.DOWN, since, at, tuple(reason for _, _, reason in down))
+        reasons = (*(reason for _, _, reason in down), *(signal.sentence for signal in firing))
+        return Verdict(region, Health.DOWN, since, at, reasons)
 
-    healthy = [(voices, voices.saying(Health.HEALTHY)) for voices in heard]
-    if all(len(names) >= voices.needed for voices, names in healthy):
+    healthy = [(voices, voices.saying(Health.HEALTHY)) for voices in probed]
+    every_vantage = all(len(names) >= voices.needed for voices, names in healthy)
+    if every_vantage and all(signal.health is Health.HEALTHY for signal in signals):
         return Verdict(
             region,
             Health.HEALTHY,
-            max(voices.agreed_since(names) for voices, names in healthy),
-            min(voices.evidence_at(names) for voices, names in healthy),
-            tuple(voices.sentence(Health.HEALTHY) for voices, _ in healthy),
+            max([*(voices.agreed_since(names) for voices, names in healthy), *(signal.since for signal in signals)]),
+            min([*(voices.evidence_at(names) for voices, names in healthy), *(signal.at for signal in signals)]),
+            (*(voices.sentence(Health.HEALTHY) for voices, _ in healthy), *(signal.sentence for signal in signals)),
         )
 
-    last_change = max(
-        (since for voices in heard for _, since, count in voices.by_vantage.values() if count), default=now
-    )
-    doubts = [_doubt(voices) for voices in heard]
-    lost = sorted({name for voices in heard for name in voices.saying(Health.DOWN)} - set(witnesses))
+    changes = [since for voices in probed for _, since, count in voices.by_vantage.values() if count]
+    last_change = max([*changes, *(signal.since for signal in signals)], default=now)
+    doubts = [_doubt(voices) for voices in probed]
+    lost = sorted({name for voices in probed for name in voices.saying(Health.DOWN)} - set(witnesses))
     if lost:
         doubts.append(f"{', '.join(lost)} see{'s' if len(lost) == 1 else ''} no other region healthy, and may be blind")
+    doubts += [signal.sentence for signal in signals]
     return Verdict(region, Health.UNKNOWN, min(last_change, now), now, tuple(doubts))
+
+
+@dataclass(frozen=True)
+class _Signal:
+    """What the provider says by one check of one region."""
+
+    health: Health
+    since: float
+    at: float
+    sentence: str
+
+
+def _signal(state: Detection, check: Check, region: str, now: float) -> _Signal:
+    count = state.counts.get((region, check.name, PROVIDER))
+    if count is None:
+        return _Signal(Health.UNKNOWN, now, now, f"{check.name}: nobody has read {check.target} yet")
+    rules = state.checks.get(check.name, check)
+    health, since = count.voice(rules, now), count.voice_since(rules, now)
+    said = {Health.DOWN: "fires", Health.HEALTHY: "is quiet", Health.UNKNOWN: "is unknown"}[health]
+    return _Signal(
+        health, since, count.at, f"{check.name}: {check.target} {said} ({count.detail or 'no more is said'})"
+    )
 
 
 def _voices(state: Detection, check: Check, topology: Topology, region: str, now: float) -> _Voices:
     by_vantage: dict[str, tuple[Health, float, Count | None]] = {}
+    serving: set[str] = set()
     rules = state.checks.get(check.name, check)
     for name in vantages_of(topology):
         count = state.counts.get((region, check.name, name))
@@ -246,7 +319,10 @@ def _voices(state: Detection, check: Check, topology: Topology, region: str, now
             by_vantage[name] = (Health.UNKNOWN, now, None)
         else:
             by_vantage[name] = (count.voice(rules, now), count.voice_since(rules, now), count)
-    return _Voices(check, needed(check, topology), by_vantage)
+            good = count.last is Health.HEALTHY and now - count.at <= staleness_seconds(rules)
+            if good or by_vantage[name][0] is Health.HEALTHY:
+                serving.add(name)
+    return _Voices(check, needed(check, topology), by_vantage, frozenset(serving))
 
 
 def _doubt(voices: _Voices) -> str:

@@ -108,7 +108,8 @@ def _verbs(loaded: Loaded, runbook: Runbook, source: str | None, target: str | N
     resource is in it all the same."""
     traits = traits_of(None)
     view = View(loaded, runbook, traits, source, target)
-    found: dict[str, set[str]] = {}
+    # Whoever runs it looks before it moves traffic, and a check may be a provider's word.
+    found: dict[str, set[str]] = {check.target: set() for check in loaded.topology.signalled.values()}
     for step in _with_undo(runbook):
         if step.action is not None:
             for name in view.resources(step):

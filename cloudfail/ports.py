@@ -21,6 +21,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.room import Room
+from cloudfail.model.signal import SignalState
 from cloudfail.model.states import (
     ChangeState,
     ComputeState,
@@ -209,6 +210,15 @@ class Custom(Protocol):
         """Begin it, once. Does nothing where it is done or under way; Conflict where it is not as it was seen."""
 
 
+class Signals(Protocol):
+    """One signal that a provider gives of each region: an alarm, a metric, its health events. It has no verb."""
+
+    def read(self, region: str) -> Known[SignalState] | Unknown:
+        """What it says of `region`, with the time at which that was measured. Unknown where the provider itself does
+        not know (too little data), where it does not answer, and where it cannot be said how old the data is. Returns
+        within seconds, whatever is lost."""
+
+
 @dataclass(frozen=True)
 class StoredEntry:
     """One entry of a log as a store returns it. `at` is the store's own clock in wall seconds, 0.0 if it has none."""
@@ -362,6 +372,26 @@ class TakesRoles(Protocol):
 
     def role_mistake(self, role: str) -> tuple[str, str] | None:
         """What is wrong with this role as it is written, and what to write instead; None if nothing is. No call."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who somebody is to a provider. account: as cloudfail.yaml writes it for a region; name: the provider's words."""
+
+    account: str
+    name: str
+
+
+@runtime_checkable
+class KnowsAccounts(Protocol):
+    """A provider whose regions belong to accounts, and that can say in which one somebody acts."""
+
+    def account_of(self, role: str) -> str:
+        """Whose account a role belongs to, by its own name. No call."""
+
+    def identity_in(self, topology: Topology, region: str, role: str) -> Known[Identity] | Unknown:
+        """Who is asking, as that role ("" is the process itself), in that region. Returns within seconds, whatever is
+        lost, and changes nothing."""
 
 
 @runtime_checkable

@@ -87,6 +87,8 @@ class Readiness:
             with contextlib.suppress(Exception):
                 self._counted = self.app.count()
             if plan is not None and rehearsing:
+                with contextlib.suppress(Exception):
+                    self.app.who()
                 self._rehearse(plan)
             if plan is not None and asking:
                 found = preflight.ask(self.app.world, preflight.of_plan(plan), self.app.clock)

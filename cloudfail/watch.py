@@ -86,7 +86,7 @@ class Observers:
     ) -> None:
         clock = clock or SystemClock()
         documents = _documents(topology)
-        silence = max((staleness_seconds(check) for check in topology.checks.values()), default=0.0)
+        silence = max((staleness_seconds(check) for check in topology.probed.values()), default=0.0)
         self._observers = [
             _Observer(vantage, documents[name], deliver, clock, silence_seconds=silence + patience_seconds)
             for name, vantage in vantages_of(topology).items()
@@ -347,7 +347,7 @@ def sample_once(
     the result, which `detect` takes for unknown.
     """
     clock = clock or SystemClock()
-    rounds = rounds or max((max(check.fall, check.rise) for check in topology.checks.values()), default=1)
+    rounds = rounds or max((max(check.fall, check.rise) for check in topology.probed.values()), default=1)
     seen: queue.SimpleQueue[Observation] = queue.SimpleQueue()
     documents = _documents(topology, rounds=rounds, every_seconds_max=every_seconds_max, region=region, check=check)
     observers = [

@@ -7,6 +7,7 @@ heartbeats and capacity are sampled all along, and the loop wakes with each obse
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ from cloudfail.model.observation import Health, Known, Unknown, Verdict
 from cloudfail.model.policy import Automation
 from cloudfail.model.runbook import Mode
 from cloudfail.plan import refusals
+from cloudfail.probes.signals import SignalReader
 from cloudfail.readiness import Readiness
 from cloudfail.watch import Heartbeats, Observers
 
@@ -64,11 +66,13 @@ def seeing(app: App, live: Live) -> Iterator[Heartbeats]:
     try:
         with (
             Observers(app.topology, live.deliver, app.clock),
+            SignalReader(app.topology, app.world.signals, live.deliver, app.clock),
             Heartbeats(app.world.databases(), primary, clock=app.clock) as heartbeats,
         ):
             app.heartbeat = heartbeats.acknowledged
             with contextlib.suppress(CloudfailError):
                 app.world.warm()
+            threading.Thread(target=app.who, name="who we are", daemon=True).start()
             yield heartbeats
     finally:
         app.live, app.heartbeat = None, None
@@ -276,8 +280,22 @@ class Watcher:
             waiting = run.phase is Phase.GATED or not run.phase.may_act
             slice_seconds = WAITING_SLICE_SECONDS if waiting else RUN_SLICE_SECONDS
             engine = self._ready.engine()
-            self.app.driven(engine, until=min(deadline, clock.boot() + slice_seconds), wait_for_people=waiting)
+            try:
+                self.app.driven(engine, until=min(deadline, clock.boot() + slice_seconds), wait_for_people=waiting)
+            except Refused as error:
+                self._not_carried_on(error)
+                return
         self._offer_undo(self.app.log().run)
+
+    def _not_carried_on(self, error: Refused) -> None:
+        """The run is not for these credentials; somebody with others may carry it on."""
+        news = Decision(
+            DecisionKind.REFUSE, None, None, (error.happened, "The run is not carried on here."), error.to_do
+        )
+        if self._last is None or self._last.reasons != news.reasons:
+            self._last = news
+            self.tell(Moment(news, self._verdicts(), self.app.clock.wall()))
+        self.app.clock.sleep(IDLE_SECONDS)
 
     def _may_begin(self, run: RunState) -> bool:
         """Whether the run may be driven now. One that automation opened, and that has ordered nothing yet, must still

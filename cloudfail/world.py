@@ -11,7 +11,7 @@ from cloudfail.config.loaded import Loaded
 from cloudfail.errors import Refused
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName
-from cloudfail.ports import Change, Compute, Consumers, Custom, Database, Dns, LoadBalancer, Network, Preflight
+from cloudfail.ports import Change, Compute, Consumers, Custom, Database, Dns, LoadBalancer, Network, Preflight, Signals
 
 Healthy = Callable[[str, str], Known[bool] | Unknown]
 Acknowledged = Callable[[str, str], Known[float] | Unknown]
@@ -64,6 +64,9 @@ class PortsWorld:
 
     def changes(self, region: str) -> Mapping[str, Change]:
         return {name: cast(Change, self._port(PortName.CHANGE, name)) for name in self._named(PortName.CHANGE, region)}
+
+    def signals(self, name: str) -> Signals:
+        return cast(Signals, self._port(PortName.SIGNALS, name))
 
     def healthy(self, check: str, region: str) -> Known[bool] | Unknown:
         return self._healthy(check, region)

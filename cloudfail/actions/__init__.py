@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.plan import PlannedStep
 from cloudfail.model.topology import Topology
-from cloudfail.ports import Call, Change, Compute, Consumers, Custom, Database, Dns, LoadBalancer, Network
+from cloudfail.ports import Call, Change, Compute, Consumers, Custom, Database, Dns, LoadBalancer, Network, Signals
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ class World(Protocol):
     def network(self, name: str) -> Network: ...
     def custom(self, name: str) -> Custom: ...
     def changes(self, region: str) -> Mapping[str, Change]: ...
+    def signals(self, name: str) -> Signals: ...
 
     def healthy(self, check: str, region: str) -> Known[bool] | Unknown:
         """Whether `check` of `region` passes now, from enough vantages, looked at afresh."""

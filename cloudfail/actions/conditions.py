@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from cloudfail.actions import Done, Look, Moving, NotKnown, StepContext, Todo, World
 from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.plan import PlannedStep
 from cloudfail.model.runbook import Condition
+from cloudfail.model.signal import SignalState, heard
 from cloudfail.model.states import DatabaseState, FenceOutcome, Role
 from cloudfail.ports import Database
 
@@ -23,8 +25,35 @@ def unmet(world: World, context: StepContext, seen: Look) -> Look:
         if isinstance(held, Unknown):
             return NotKnown(f"whether {what} ({when} {context.step.name}): {held.reason}")
         if not held.value:
-            return Moving(f"waits until {what} ({when} {context.step.name})")
+            said = f": {fires.value.detail}" if (fires := _firing(world, condition)) is not None else ""
+            return Moving(f"waits until {what} ({when} {context.step.name}){said}")
     return seen
+
+
+def kept_waiting(world: World, step: PlannedStep) -> list[str]:
+    """Why a step would wait for a signal if it were to act now, for whoever plans it. Never raises."""
+    found = []
+    for condition in step.pre:
+        if condition.signal != "quiet":
+            continue
+        what = f"{step.name} waits until {condition.subject} is quiet in {condition.region}"
+        try:
+            read = heard(world.signals(condition.subject).read(condition.region))
+        except Exception as error:  # noqa: BLE001  whatever a provider raises, the plan says so and goes on
+            read = Unknown(f"{type(error).__name__}: {error}")
+        if isinstance(read, Unknown):
+            found.append(f"{what}, and that is not known now: {read.reason}")
+        elif read.value.firing:
+            found.append(f"{what}, and now {read.value.detail}")
+    return found
+
+
+def _firing(world: World, condition: Condition) -> Known[SignalState] | None:
+    """The signal that keeps a `quiet` from holding, so that its own words reach the operator."""
+    if condition.signal != "quiet":
+        return None
+    read = heard(world.signals(condition.subject).read(condition.region))
+    return read if isinstance(read, Known) and read.value.firing else None
 
 
 def holds(world: World, context: StepContext, condition: Condition) -> Known[bool] | Unknown:
@@ -32,6 +61,9 @@ def holds(world: World, context: StepContext, condition: Condition) -> Known[boo
     region = condition.region
     if condition.signal == "healthy":
         return world.healthy(condition.subject, region)
+    if condition.signal == "quiet":
+        said = heard(world.signals(condition.subject).read(region))
+        return said if isinstance(said, Unknown) else Known(not said.value.firing, said.at)
     database = world.database(condition.subject)
     if condition.signal == "fenced":
         fence = database.fence_state(region, context.target if region != context.target else context.source)

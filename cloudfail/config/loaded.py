@@ -8,18 +8,20 @@ from dataclasses import dataclass, field
 from cloudfail.config.document import Document, Place
 from cloudfail.model.runbook import Runbook
 from cloudfail.model.topology import Topology
-from cloudfail.ports import Kind
+from cloudfail.ports import Kind, Provider
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """An application and its runbooks. `kinds` holds, by resource, what its provider says of its kind."""
+    """An application and its runbooks. `kinds` holds, by resource, what its provider says of its kind; `providers` are
+    those that the topology names."""
 
     topology: Topology
     runbooks: Mapping[str, Runbook]
     kinds: Mapping[str, Kind]
     topology_file: Document
     runbook_files: Mapping[str, Document] = field(default_factory=dict)
+    providers: Mapping[str, Provider] = field(default_factory=dict)
 
     def place(self, *path: str | int, runbook: str | None = None, key: bool = False) -> Place:
         """Where something stands: `place("resources", "orders")`, `place("steps", "fence", runbook="evacuate")`."""

@@ -35,11 +35,11 @@ def load(
         mistakes.add(files[0], 1, 1, "", f"more than {RUNBOOKS_MAX} runbooks", "load fewer at a time")
         runbook_paths = runbook_paths[:RUNBOOKS_MAX]
     topology_file = document_of(topology_path)
-    topology, kinds = None, {}
+    topology, kinds, found = None, {}, {}
     if topology_file is not None:
         reader = TopologyReader(topology_file, mistakes, providers)
         topology = reader.read()
-        kinds = reader.kinds
+        kinds, found = reader.kinds, reader.found
     names = names_in(topology_file) if topology_file is not None else None
     runbooks: dict[str, Runbook] = {}
     runbook_files: dict[str, Document] = {}
@@ -59,4 +59,5 @@ def load(
         runbooks[runbook.name], runbook_files[runbook.name] = runbook, document
     if mistakes.found or topology is None or topology_file is None:
         raise ConfigError(mistakes.in_order(files))
-    return Loaded(topology, runbooks, kinds, topology_file, runbook_files)
+    there = {name: provider for name, provider in found.items() if provider is not None}
+    return Loaded(topology, runbooks, kinds, topology_file, runbook_files, there)

@@ -148,7 +148,8 @@ class RunbookReader:
         for index, shape in enumerate(shapes):
             signal = shape.signal
             subject = str(getattr(shape, signal))
-            self._known((*path, index, signal), "check" if signal == "healthy" else "database", subject)
+            sort = {"healthy": "check", "quiet": "signals"}.get(signal, "database")
+            self._known((*path, index, signal), sort, subject)
             self._known((*path, index, "in"), "region", shape.region)
             conditions.append(Condition(signal, subject, shape.region))
         return tuple(conditions)

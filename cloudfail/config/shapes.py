@@ -13,7 +13,8 @@ from cloudfail.errors import Refused
 from cloudfail.model.topology import PortName
 from cloudfail.signers import AllowedSigners
 
-SIGNALS = ("healthy", "writable", "replica", "in_sync", "fenced")
+CONDITIONS = ("healthy", "writable", "replica", "in_sync", "fenced", "quiet")
+CHECK_KINDS = ("http", "tcp", "sql", "signal")
 STATE_SCHEMES = ("sqlite", "memory", "postgresql", "dynamodb", "s3", "gs", "azblob")
 ANCHOR_SCHEMES = ("file", "s3", "gs", "azblob", "sqlite", "postgresql", "dynamodb")
 
@@ -132,6 +133,7 @@ class ResourceShape(Shape):
     consumers: Name | None = None
     change: Name | None = None
     custom: Name | None = None
+    signals: Name | None = None
     provider: Name | None = None
     roles: RolesShape | None = None
     id: Text | None = None
@@ -150,11 +152,13 @@ class ResourceShape(Shape):
 
 
 class CheckShape(Shape):
-    """A probe that says whether a region serves. Exactly one of http, tcp and sql holds its target."""
+    """What says whether a region serves: a probe (exactly one of http, tcp and sql holds its target), or a signal, the
+    name of a resource by which a provider says it."""
 
     http: Text | None = None
     tcp: Text | None = None
     sql: Text | None = None
+    signal: Name | None = None
     every: PositiveDuration = Field(default=10.0)
     timeout: PositiveDuration = Field(default=5.0)
     fall: Count = 3
@@ -172,17 +176,21 @@ class CheckShape(Shape):
 
     @property
     def kind(self) -> str:
-        return next(kind for kind in ("http", "tcp", "sql") if getattr(self, kind) is not None)
+        return next(kind for kind in CHECK_KINDS if getattr(self, kind) is not None)
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
-        targets = [kind for kind in ("http", "tcp", "sql") if getattr(self, kind) is not None]
+        targets = [kind for kind in CHECK_KINDS if getattr(self, kind) is not None]
         if len(targets) != 1:
             problem = "this check has no target" if not targets else f"this check is {' and '.join(targets)} at once"
-            raise mistake(problem, 'write one of http: "https://…", tcp: "host:port", sql: "…"')
+            raise mistake(problem, 'write one of http: "https://…", tcp: "host:port", sql: "…", signal: NAME')
+        if targets == ["signal"] and self.vantages is not None:
+            raise mistake("a signal is the word of one, whoever looks at it", "remove vantages")
+        if targets == ["signal"] and "timeout" in self.model_fields_set:
+            raise mistake("a signal is read within its provider's own time", "remove timeout")
         if targets != ["http"] and (self.expect_status or self.expect_body):
             raise mistake(f"a {targets[0]} check has no status and no body", "remove expect_status and expect_body")
-        if self.timeout > self.every * 10:
+        if targets != ["signal"] and self.timeout > self.every * 10:
             raise mistake("the time-out is more than ten times the interval", "write a shorter timeout")
         return self
 
@@ -270,15 +278,16 @@ class ConditionShape(Shape):
     replica: Name | None = None
     in_sync: Name | None = None
     fenced: Name | None = None
+    quiet: Name | None = None
     region: Text = Field(default="${to}", alias="in")
 
     @property
     def signal(self) -> str:
-        return next(signal for signal in SIGNALS if getattr(self, signal) is not None)
+        return next(signal for signal in CONDITIONS if getattr(self, signal) is not None)
 
     @model_validator(mode="after")
     def _one_signal(self) -> Self:
-        if sum(getattr(self, signal) is not None for signal in SIGNALS) != 1:
+        if sum(getattr(self, signal) is not None for signal in CONDITIONS) != 1:
             raise mistake("a condition names exactly one signal", 'write {in_sync: orders, in: "${to}"}, say')
         return self
 

@@ -24,7 +24,18 @@ from cloudfail.config.shapes import (
 from cloudfail.config.substitution import CHECK_NAMES, references, unescape
 from cloudfail.errors import Refused
 from cloudfail.model.policy import ApprovalPath, Automation, Policy, Scope
-from cloudfail.model.topology import Audit, Check, Objectives, PortName, Region, Resource, Roles, Topology, Vantage
+from cloudfail.model.topology import (
+    SIGNAL,
+    Audit,
+    Check,
+    Objectives,
+    PortName,
+    Region,
+    Resource,
+    Roles,
+    Topology,
+    Vantage,
+)
 from cloudfail.ports import Kind, Provider, TakesRoles
 
 COMMON_KEYS = frozenset(ResourceShape.model_fields)
@@ -76,6 +87,7 @@ class TopologyReader:
     given: Mapping[str, Provider] | None
     found: dict[str, Provider | None] = field(default_factory=dict)
     kinds: dict[str, Kind] = field(default_factory=dict)
+    members: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def read(self) -> Topology | None:
         """The topology, or None after its mistakes were noted."""
@@ -97,6 +109,7 @@ class TopologyReader:
         }
         for resource in resources.values():
             self._taken_back(resource, shape.resources)
+        self.members = {name: tuple(body.members) for name, body in shape.resources.items()}
         checks = {name: self._check(name, check, regions) for name, check in shape.checks.items()}
         vantages = {name: self._vantage(name, vantage, regions) for name, vantage in shape.vantages.items()}
         if len(self.mistakes.found) > before:
@@ -289,7 +302,9 @@ class TopologyReader:
     def _check(self, name: str, shape: CheckShape, regions: Mapping[str, Region]) -> Check:
         kind = shape.kind
         target = str(getattr(shape, kind))
-        for reference in references(target):
+        if kind == SIGNAL:
+            self._signal(("checks", name, kind), target, regions)
+        for reference in references(target) if kind != SIGNAL else ():
             self._check_reference(("checks", name, kind), reference.name, reference.written, regions)
         numbers = re.findall(r"[0-9]+", shape.vantages or "0 of 0")
         return Check(
@@ -298,13 +313,26 @@ class TopologyReader:
             target=target,
             every_seconds=float(shape.every),
             timeout_seconds=float(shape.timeout),
-            fall=shape.fall,
-            rise=shape.rise,
+            # An alarm has counted before it fires, and is not made to count again unless somebody says so.
+            fall=shape.fall if kind != SIGNAL or "fall" in shape.model_fields_set else 1,
+            rise=shape.rise if kind != SIGNAL or "rise" in shape.model_fields_set else 1,
             vantages_needed=int(numbers[0]),
             vantages_total=int(numbers[1]),
             expect_status=tuple(shape.expect_status),
             expect_body=unescape(shape.expect_body) if shape.expect_body is not None else None,
         )
+
+    def _signal(self, path: Path, name: str, regions: Mapping[str, Region]) -> None:
+        """A check that is a signal names a resource of that port, which says something of every region."""
+        written = names_in(self.document).of(PortName.SIGNALS)
+        if name not in written:
+            self._note(path, f'there is no signals resource "{shown(name)}"', did_you_mean(name, written))
+            return
+        members = self.members.get(name)
+        silent = [region for region in regions if region not in members] if members else []
+        if silent:
+            problem = f"{shown(name)} says nothing of {' and '.join(silent)}, which this check would never see healthy"
+            self._note(path, problem, f"write resources: {shown(name)}: members: {{{silent[0]}: …}}")
 
     def _check_reference(self, path: Path, name: str | None, written: str, regions: Mapping[str, Region]) -> None:
         if name is None:

@@ -25,6 +25,7 @@ def findings(loaded: Loaded) -> list[Finding]:
         *hold_down(loaded),
         *vantages(loaded),
         *votes(loaded),
+        *signals_alone(loaded),
         *state_store(loaded),
         *anchor_places(loaded),
         *standing_runbook(loaded),
@@ -69,6 +70,17 @@ def votes(loaded: Loaded) -> Iterator[Finding]:
             )
             place = loaded.place("checks", name, "vantages")
             yield at(place, "votes", message, f"write {count // 2 + 1} of {count}, or add vantages")
+
+
+def signals_alone(loaded: Loaded) -> Iterator[Finding]:
+    """What a provider says of itself is one voice, and no quorum: without a probe nothing is ever healthy or down."""
+    topology = loaded.topology
+    if topology.signalled and not topology.probed:
+        name = next(iter(topology.signalled))
+        message = f"{name} is a signal, and no check is made by a vantage: no region would ever be healthy, or down"
+        yield at(
+            loaded.place("checks", name, "signal"), "signals-alone", message, "add a check with http:, tcp: or sql:"
+        )
 
 
 def state_store(loaded: Loaded) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ BAR_WIDTH = 40
 
 def detection_seconds(topology: Topology) -> float:
     """Until the slowest check has seen `fall` bad answers, the last one a time-out."""
-    checks = topology.checks.values()
+    checks = topology.probed.values()
     return max((check.every_seconds * check.fall + check.timeout_seconds for check in checks), default=0.0)
 
 

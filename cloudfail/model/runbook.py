@@ -35,7 +35,8 @@ ORDER_RULES = (
 @dataclass(frozen=True)
 class Condition:
     """Something that must hold before (`pre`) or after (`post`) a step: `signal` is one of healthy, writable,
-    replica, in_sync, fenced; `subject` the check or resource that it is about; `region` where (may hold `${from}`)."""
+    replica, in_sync, fenced, quiet; `subject` the check or resource that it is about; `region` where (may hold
+    `${from}`)."""
 
     signal: str
     subject: str

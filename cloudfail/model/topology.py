@@ -21,6 +21,7 @@ class PortName(StrEnum):
     CONSUMERS = "consumers"
     CHANGE = "change"
     CUSTOM = "custom"
+    SIGNALS = "signals"
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,14 @@ class Resource:
     roles: Roles | None = None
 
 
+SIGNAL = "signal"
+"""The kind of a check that no vantage makes: what a provider says of the region, by a resource of the port signals."""
+
+
 @dataclass(frozen=True)
 class Check:
-    """A probe that says whether a region serves. `kind` is http, tcp or sql; `target` still holds its `${name}`s.
+    """What says whether a region serves. `kind` is http, tcp or sql, and `target` still holds its `${name}`s; or it is
+    SIGNAL, and `target` is the name of a resource.
 
     fall/rise: consecutive bad/good answers before one vantage changes its mind. vantages_needed of vantages_total must
     agree (0 of 0: as many as are configured, more than half).
@@ -133,6 +139,16 @@ class Topology:
         if region in self.regions:
             return self.regions[region].roles
         return next((one.roles for one in self.regions.values() if one.provider == resource.provider), Roles())
+
+    @property
+    def probed(self) -> Mapping[str, Check]:
+        """The checks that vantages make."""
+        return {name: check for name, check in self.checks.items() if check.kind != SIGNAL}
+
+    @property
+    def signalled(self) -> Mapping[str, Check]:
+        """The checks that are a provider's word."""
+        return {name: check for name, check in self.checks.items() if check.kind == SIGNAL}
 
     def standbys(self, of: str) -> tuple[str, ...]:
         """The regions that may take over from `of`, in the order of the file."""

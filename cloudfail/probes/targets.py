@@ -24,11 +24,12 @@ class Target(NamedTuple):
 
 
 def targets(topology: Topology) -> list[Target]:
-    """Every check of every region. ConfigError names all that cannot be made literal, or that no probe can ask."""
+    """Every check of every region that a vantage makes. ConfigError names all that cannot be made
+    literal, or that no probe can ask."""
     found: list[Target] = []
     mistakes: list[str] = []
     for region in topology.regions.values():
-        for check in topology.checks.values():
+        for check in topology.probed.values():
             try:
                 found.append(Target(region.name, check.name, _literal(check, region, topology.application)))
             except ValueError as error:

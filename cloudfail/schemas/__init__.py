@@ -18,12 +18,12 @@ NAMES = ("cloudfail", "runbook")
 
 def generated() -> dict[str, dict[str, Any]]:
     """Both schemas, as they should be."""
-    from cloudfail.config.shapes import RunbookShape, TopologyShape
+    from cloudfail.config.shapes import CHECK_KINDS, RunbookShape, TopologyShape
 
     topology = TopologyShape.model_json_schema(mode="validation", by_alias=True)
     resource = topology["$defs"]["ResourceShape"]
     resource["oneOf"] = [{"required": [port]} for port in _ports()]
-    topology["$defs"]["CheckShape"]["oneOf"] = [{"required": [kind]} for kind in ("http", "tcp", "sql")]
+    topology["$defs"]["CheckShape"]["oneOf"] = [{"required": [kind]} for kind in CHECK_KINDS]
     runbook = RunbookShape.model_json_schema(mode="validation", by_alias=True)
     _actions(runbook)
     return {"cloudfail": _finished(topology, "cloudfail"), "runbook": _finished(runbook, "runbook")}
@@ -43,7 +43,7 @@ def _ports() -> list[str]:
 def _actions(runbook: dict[str, Any]) -> None:
     """Each action with the arguments that are its own, so that an editor completes `with:`."""
     from cloudfail.actions.arguments import ARGUMENTS
-    from cloudfail.config.shapes import SIGNALS
+    from cloudfail.config.shapes import CONDITIONS
     from cloudfail.model.runbook import ORDER_RULES
 
     definitions = runbook["$defs"]
@@ -61,7 +61,7 @@ def _actions(runbook: dict[str, Any]) -> None:
     step["properties"]["override"]["propertyNames"] = {"enum": list(ORDER_RULES)}
     step["oneOf"] = [{"required": ["action"]}, {"required": ["gate"]}]
     step["allOf"] = rules
-    definitions["ConditionShape"]["oneOf"] = [{"required": [signal]} for signal in SIGNALS]
+    definitions["ConditionShape"]["oneOf"] = [{"required": [signal]} for signal in CONDITIONS]
 
 
 def _finished(schema: dict[str, Any], name: str) -> dict[str, Any]:

@@ -95,6 +95,8 @@ class FakeCloud:
         self.deploying: set[str] = set()
         self.lingering: dict[str, float] = {}
         self.preflights: dict[str, Known[tuple[str, ...]] | Unknown] = {}
+        self.firing: set[tuple[str, str]] = set()
+        self.silent_since: dict[tuple[str, str], float] = {}
         self.before_call: Callable[[str], None] = lambda _name: None
         self.before_effect: Callable[[str], None] = lambda _name: None
         self.after_effect: Callable[[str], None] = lambda _name: None

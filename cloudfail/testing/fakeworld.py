@@ -9,6 +9,7 @@ from functools import partial
 from cloudfail.errors import Conflict, OutcomeUnknown, Permanent
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.room import Room
+from cloudfail.model.signal import SignalState
 from cloudfail.model.states import (
     ChangeState,
     ComputeState,
@@ -30,6 +31,8 @@ from cloudfail.model.states import (
 from cloudfail.model.topology import PortName, Resource
 from cloudfail.ports import Call
 from cloudfail.testing.fakecloud import FakeCloud, Member, Order
+
+FAKE_SIGNAL_SECONDS = 300.0
 
 
 class FakeDatabase:
@@ -482,6 +485,26 @@ class FakeCustom:
             self.cloud.effect(Order("run", self.name, region, not self._back, call, condition, change))
 
 
+class FakeSignals:
+    """Quiet, unless the cloud is told otherwise. `silent_since`: when the data of a region stopped."""
+
+    def __init__(self, cloud: FakeCloud, name: str) -> None:
+        self.cloud = cloud
+        self.name = name
+
+    def read(self, region: str) -> Known[SignalState] | Unknown:
+        now = self.cloud.clock.wall()
+        resource = self.cloud.topology.resources[self.name]
+        if region not in (resource.members or self.cloud.topology.regions):
+            return Unknown(f"{self.name} says nothing of {region}", now)
+        if not self.cloud.reachable(region):
+            return Unknown(f"{self.name} in {region} does not answer", now)
+        firing = (self.name, region) in self.cloud.firing
+        detail = f"{self.name} in {region} is {'firing' if firing else 'quiet'}"
+        measured_at = self.cloud.silent_since.get((self.name, region), now)
+        return Known(SignalState(firing, measured_at, FAKE_SIGNAL_SECONDS, detail), now)
+
+
 class FakeWorld:
     """`actions.World` over a FakeCloud."""
 
@@ -509,6 +532,9 @@ class FakeWorld:
 
     def custom(self, name: str) -> FakeCustom:
         return FakeCustom(self.cloud, name)
+
+    def signals(self, name: str) -> FakeSignals:
+        return FakeSignals(self.cloud, name)
 
     def changes(self, region: str) -> Mapping[str, FakeChange]:
         named = [

@@ -67,6 +67,7 @@ _VERBS: Mapping[PortName, Mapping[str, VerbFacts]] = {
         "route": VerbFacts(plane="control", home=None, typical_seconds=5),
         "move_address": VerbFacts(plane="control", home=None, typical_seconds=5),
     },
+    PortName.SIGNALS: {},
     PortName.CHANGE: {"freeze": VerbFacts(home="member", typical_seconds=1)},
     PortName.CUSTOM: {"run": custom.facts({}, fencing="mark")},
 }
@@ -80,6 +81,7 @@ _KINDS: Mapping[tuple[PortName, str], type[BaseModel] | None] = {
     (PortName.NETWORK, "route-table"): None,
     (PortName.NETWORK, "elastic-ip"): None,
     (PortName.CHANGE, "pipeline"): None,
+    (PortName.SIGNALS, "alarm"): None,
     (PortName.DATABASE, "postgresql"): None,
     (PortName.COMPUTE, "command"): None,
     (PortName.DNS, "rfc2136"): None,

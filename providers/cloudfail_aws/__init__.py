@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloudfail.model.observation import Known, Unknown
-from cloudfail.model.topology import PortName
-from cloudfail.ports import Grant, Kind
+from cloudfail.model.topology import PortName, Topology
+from cloudfail.ports import Grant, Identity, Kind
 from cloudfail_aws.compute import KINDS as COMPUTE
 from cloudfail_aws.consumers import KINDS as CONSUMERS
 from cloudfail_aws.custom import KINDS as CUSTOM
@@ -20,8 +20,9 @@ from cloudfail_aws.database import KINDS as DATABASE
 from cloudfail_aws.dns import KINDS as DNS
 from cloudfail_aws.loadbalancer import KINDS as LOADBALANCER
 from cloudfail_aws.network import KINDS as NETWORK
+from cloudfail_aws.signals import KINDS as SIGNALS
 
-_KINDS: tuple[Kind, ...] = (*DATABASE, *DNS, *LOADBALANCER, *COMPUTE, *NETWORK, *CONSUMERS, *CUSTOM)
+_KINDS: tuple[Kind, ...] = (*DATABASE, *DNS, *LOADBALANCER, *COMPUTE, *NETWORK, *CONSUMERS, *CUSTOM, *SIGNALS)
 
 
 class AwsProvider:
@@ -43,6 +44,16 @@ class AwsProvider:
         from cloudfail_aws.roles import role_mistake
 
         return role_mistake(role)
+
+    def account_of(self, role: str) -> str:
+        """ports.KnowsAccounts: it stands in the role's ARN."""
+        return role.split(":")[4]
+
+    def identity_in(self, topology: Topology, region: str, role: str) -> Known[Identity] | Unknown:
+        """ports.KnowsAccounts: what STS says, of that region or, where it does not answer, of another one."""
+        from cloudfail_aws.identity import identity_in
+
+        return identity_in(topology, region, role, time.time())
 
     def policy(self, grants: Mapping[str, Sequence[Grant]]) -> Mapping[str, Any]:
         """ports.WritesPolicies: an IAM policy document."""

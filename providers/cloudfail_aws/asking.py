@@ -145,6 +145,10 @@ class Asking:
         """Wait, by our clock."""
         self._clock.sleep(seconds)
 
+    def wall(self) -> float:
+        """Our clock, in wall seconds."""
+        return self._clock.wall()
+
     def _roles(self, region: str) -> Roles:
         return self.topology.roles_of(self.resource, region)
 

@@ -106,6 +106,7 @@ CODE: Mapping[str, _Class] = {
     "InvalidClientTokenId": Permanent,
     "InvalidAccessKeyId": Permanent,
     "SignatureDoesNotMatch": Permanent,
+    "SubscriptionRequiredException": Permanent,  # Health: the account has no support plan for it
     "InvalidSignatureException": Permanent,
     "IncompleteSignature": Permanent,
     "MissingAuthenticationToken": Permanent,

@@ -183,12 +183,15 @@ def newest(server: Endpoint, region: str, *, stale_seconds: float) -> Heartbeat 
 @dataclass(frozen=True)
 class LagSample:
     """What a replica said of its lag, and the last moment at which its primary was seen to serve; both on this
-    process's monotonic clock, in seconds."""
+    process's monotonic clock, in seconds. reported_by: whose word it is where the replica itself has none, and
+    stale_seconds how old that may be (None: as everything else)."""
 
     lag_seconds: float | None
     in_sync: bool
     sampled: float
     served: float | None
+    reported_by: str = ""
+    stale_seconds: float | None = None
 
 
 def loss_bound(
@@ -226,14 +229,15 @@ def loss_bound(
     if sample is None or sample.served is None:
         return LossBound(None, None, ("no heartbeat was replayed and no lag was sampled: unknown",))
     age = max(0.0, sample.served - sample.sampled)
-    if age > stale_seconds:
+    if age > (stale_seconds if sample.stale_seconds is None else sample.stale_seconds):
         return LossBound(None, None, (f"no heartbeat; the last lag sample was {age:.1f} s old: too old",))
     if sample.in_sync:
         return LossBound(0.0, None, ("no heartbeat; the last sample saw the standby synchronous and caught up",))
     if sample.lag_seconds is None:
         return LossBound(None, None, ("no heartbeat; the last sample did not know the lag",))
+    by = f" by {sample.reported_by}" if sample.reported_by else ""
     parts_lag = (
-        f"no heartbeat; last lag sample {sample.lag_seconds:.1f} s",
+        f"no heartbeat; last lag sample{by} {sample.lag_seconds:.1f} s",
         f"{age:.1f} s old when last seen to serve",
     )
     return LossBound(sample.lag_seconds + age, None, parts_lag)

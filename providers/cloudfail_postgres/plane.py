@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloudfail.errors import Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
@@ -75,6 +75,15 @@ class Plane:
         self._hold(endpoint)
         return Seen(sight, not sight.read_only, "read-only is the default" if sight.read_only else "")
 
+    def reported(self, region: str, lag_seconds: float, age_seconds: float, *, by: str, stale_seconds: float) -> None:
+        """What somebody else says of a replica's lag, so long ago, where the look that was just made had no word of it.
+        In a bound it counts with its age, and no longer than `stale_seconds`."""
+        sampled = time.monotonic() - age_seconds
+        with self._lock:
+            before = self._samples.get(region)
+            if before is None or before.lag_seconds is None:
+                self._samples[region] = LagSample(lag_seconds, False, sampled, None, by, stale_seconds)
+
     def _hold(self, endpoint: Endpoint) -> None:
         """Keep one connection that was opened before any fence, to show later what becomes of such."""
         if not endpoint.held.is_open:
@@ -105,7 +114,7 @@ class Plane:
         with self._lock:
             sample, served = self._samples.get(target), self._served.get(source)
         if sample is not None:
-            sample = LagSample(sample.lag_seconds, False, sample.sampled, served)
+            sample = replace(sample, in_sync=False, served=served)
         return loss_bound(row, acknowledged, sample, standby="", now=time.time(), stale_seconds=self._stale_seconds)
 
     def read_canary(self, region: str, token: str) -> Known[WriteProof | None] | Unknown:

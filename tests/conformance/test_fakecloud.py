@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from cloudfail.model.topology import PortName, Resource
 from cloudfail.testing.clock import VirtualClock
 from cloudfail.testing.conformance import (
     ChangeSuite,
@@ -18,8 +20,9 @@ from cloudfail.testing.conformance import (
 )
 from cloudfail.testing.custom_suite import CustomHarness, CustomSuite
 from cloudfail.testing.fakecloud import FakeCloud
-from cloudfail.testing.fakeworld import FakeWorld
+from cloudfail.testing.fakeworld import FAKE_SIGNAL_SECONDS, FakeWorld
 from cloudfail.testing.network_suite import NetworkSuite
+from cloudfail.testing.signals_suite import SignalsHarness, SignalsSuite
 from tests.crash.moves import LOADED
 
 
@@ -133,6 +136,42 @@ def test_the_suite_catches_a_custom_action_that_is_begun_twice() -> None:
     ):
         with pytest.raises(AssertionError):
             test(world)
+
+
+class FakeSignalsHarness(FakeHarness):
+    """The signal of an application with two regions."""
+
+    def __init__(self) -> None:
+        super().__init__("errors")
+        errors = Resource("errors", PortName.SIGNALS, "alarm", "local", None, {})
+        topology = replace(LOADED.topology, resources={**LOADED.topology.resources, "errors": errors})
+        self.cloud = FakeCloud(topology, self.clock)
+
+    def port(self) -> Any:
+        return FakeWorld(self.cloud).signals("errors")
+
+    def fire(self, region: str) -> None:
+        self.cloud.firing.add(("errors", region))
+
+    def calm(self, region: str) -> None:
+        self.cloud.firing.discard(("errors", region))
+
+    def stop_measuring(self, region: str) -> None:
+        self.cloud.silent_since["errors", region] = self.clock.wall()
+        self.clock.sleep(FAKE_SIGNAL_SECONDS + 1)
+
+
+class TestSignals(SignalsSuite):
+    @pytest.fixture
+    def world(self) -> SignalsHarness:
+        return FakeSignalsHarness()
+
+
+def test_the_signals_suite_catches_a_signal_that_calls_old_data_fresh() -> None:
+    world = FakeSignalsHarness()
+    world.stop_measuring = lambda region: None  # type: ignore[method-assign]  # the data never grows old
+    with pytest.raises(AssertionError):
+        SignalsSuite().test_a_quiet_signal_whose_data_stopped_says_nothing(world)
 
 
 def test_the_suite_catches_a_backend_without_conditions() -> None:

@@ -56,6 +56,7 @@ LAYERS: dict[str, int] = {
     "cloudfail.live": 9,
     "cloudfail.preflight": 9,
     "cloudfail.moving": 9,
+    "cloudfail.accounts": 9,
     "cloudfail.permissions": 7,
     "cloudfail.rooms": 9,
     "cloudfail.app": 10,

@@ -68,7 +68,12 @@ def test_what_takes_no_resource_is_listed_with_its_reason_and_nothing_else_stand
         if one["Resource"] == ["*"]
         for action in one["Action"]
     }
-    assert stars == {"autoscaling:DescribeAutoScalingGroups", "elasticloadbalancing:DescribeTargetHealth"}
+    assert stars == {
+        "autoscaling:DescribeAutoScalingGroups",
+        "cloudwatch:GetMetricData",
+        "cloudwatch:ListMetrics",
+        "elasticloadbalancing:DescribeTargetHealth",
+    }
     wide = [one for one in shown["wider_than_the_file"] if one["on"] == ["*"]]
     assert {action for one in wide for action in one["actions"]} == stars
     assert all("takes no resource" in one["why"] or "take no resource" in one["why"] for one in wide)

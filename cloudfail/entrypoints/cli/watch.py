@@ -13,21 +13,19 @@ if TYPE_CHECKING:
 
 
 def check(config: Config = DEFAULT_CONFIG, runbooks: Runbooks = None, by: By = "") -> None:
-    """Look once from every vantage and say what each region is, what would refuse a move, and whether each may run what
-    runs in another by its quotas. Changes nothing in the world."""
+    """Look once from every vantage and say what each region is, who asks, what would refuse a move, and whether each
+    may run what runs in another by its quotas. Changes nothing in the world."""
     from cloudfail import preflight
-    from cloudfail.live import Live
     from cloudfail.rooms import reports
-    from cloudfail.watch import sample_once
 
     app = open_app(config, runbooks, by)
-    live = Live(app.topology, app.clock)
-    for observation in sample_once(app.topology, clock=app.clock):
-        live.deliver(observation)
+    live = app.look_once()
     app.record()
     for region, verdict in live.verdicts().items():
         role = "primary" if region == app.primary else "standby"
         typer.echo(f"{region}  {role}  {verdict.health}  {'; '.join(verdict.reasons)}")
+    for standing in app.who():
+        typer.echo(standing.sentence)
     asked = preflight.ask(app.world, app.topology.resources, app.clock)
     for line in preflight.refused(asked):
         typer.echo(f"would be refused: {line}")

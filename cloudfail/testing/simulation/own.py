@@ -239,7 +239,9 @@ def _move(loaded: Loaded, runbook: str | None, source: str | None, target: str |
             if near
             else f"Loaded are: {', '.join(loaded.runbooks) or 'none'}. Name a file with --runbook-file.",
         )
-    return replace(loaded, topology=replace(topology, primary=source)), name, source, target
+    # What a cloud says of itself is not played: it is never a reason to act by itself, and the vantages are.
+    played = replace(topology, primary=source, checks=topology.probed)
+    return replace(loaded, topology=played), name, source, target
 
 
 def _can_be_simulated(loaded: Loaded, name: str) -> None:
@@ -263,9 +265,9 @@ def _can_be_simulated(loaded: Loaded, name: str) -> None:
             "Nothing was played.",
             "Add what its clients ask (dns or loadbalancer), under resources.",
         )
-    if not topology.checks:
+    if not topology.probed:
         raise Refused(
-            f"{topology.application} has no check: nobody would see a region fail.",
+            f"{topology.application} has no check that a vantage makes: nobody would see a region fail.",
             "Nothing was played.",
             "Add one to cloudfail.yaml, under checks.",
         )

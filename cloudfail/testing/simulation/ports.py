@@ -30,6 +30,7 @@ from cloudfail.testing.fakeworld import (
     FakeDns,
     FakeLoadBalancer,
     FakeNetwork,
+    FakeSignals,
 )
 from cloudfail.testing.simulation.cloud import SimCloud
 from cloudfail.testing.simulation.machine import WALL_AT_START, Machine
@@ -208,6 +209,9 @@ class SimWorld:
 
     def custom(self, name: str) -> SimCustom:
         return SimCustom(self.cloud, name)
+
+    def signals(self, name: str) -> FakeSignals:
+        return FakeSignals(self.cloud, name)
 
     def changes(self, region: str) -> Mapping[str, SimChange]:
         return {r.name: SimChange(self.cloud, r.name) for r in self._of(PortName.CHANGE) if region in r.members}

@@ -23,6 +23,7 @@ from cloudfail_aws.database.global_moves import Moves
 from cloudfail_aws.database.marks import refuse_older
 from cloudfail_aws.database.members import fencing_of, plane_of
 from cloudfail_aws.database.options import AuroraGlobalOptions, ClusterMember
+from cloudfail_aws.database.reported_lag import AURORA, ReportedLag, lag_of
 from cloudfail_aws.time_left import TimeLeft
 from cloudfail_postgres.plane import Seen, shut_out
 from cloudfail_postgres.session import SessionError
@@ -46,6 +47,8 @@ class AuroraGlobal:
         self.clusters = GlobalClusters(asking, "rds", resource.id, names, seconds=seconds)
         self.plane = plane_of(members, self.options)
         self.fencing = fencing_of(members, self.options, self.plane, asking, sort="cluster", names=names)
+        stale = float(self.options.lag_stale)
+        self._reported = ReportedLag(asking, AURORA, names, seconds=seconds, stale_seconds=stale)
         self._moves = Moves(self.clusters, self.plane, self.fencing)
         self._regions = tuple(members)
 
@@ -89,9 +92,10 @@ class AuroraGlobal:
             moving = known.underway.words
         role = Role.PRIMARY if member.writer else Role.REPLICA
         version = f"{region}/unseen/{_api(known)}"
-        return Known(
-            DatabaseState(role, False, 0, upstream=_upstream(member, known), moving=moving, version=version), at
-        )
+        lag = None if member.writer else lag_of(self._reported, region, None, self.plane)
+        upstream = _upstream(member, known)
+        state = DatabaseState(role, False, 0, lag_seconds=lag, upstream=upstream, moving=moving, version=version)
+        return Known(state, at)
 
     def _state(self, region: str, seen: Seen, known: GlobalCluster | None) -> DatabaseState:
         sight = seen.sight
@@ -102,7 +106,7 @@ class AuroraGlobal:
             writable=seen.takes_writes,
             position=where.at if where is not None else 0,
             timeline=where.timeline if where is not None else 0,
-            lag_seconds=sight.lag_seconds,
+            lag_seconds=lag_of(self._reported, region, seen, self.plane),
             upstream=_upstream(member, known) if sight.recovery else None,
             moving=_moving(seen, member, known),
             version=_version(region, seen, known),

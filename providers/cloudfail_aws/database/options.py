@@ -79,12 +79,14 @@ Fence = Literal["logins", "network-acl", "security-group"]
 
 class SqlOptions(Shape):
     """fences: in the order in which they are tried. answer_within bounds a question to a server, api_within one to a
-    control plane, with its second attempts."""
+    control plane, with its second attempts. lag_stale: so old may be what CloudWatch reports of a replica's lag; its
+    newest datapoint is a minute or two old at best."""
 
     fences: Annotated[tuple[Fence, ...], Field(strict=False)] = ("logins", "network-acl", "security-group")
     answer_within: PositiveDuration = Seconds(2)
     api_within: PositiveDuration = Seconds(8)
     heartbeat_stale: PositiveDuration = Seconds(10)
+    lag_stale: PositiveDuration = Seconds(300)
 
 
 class RdsReplicaOptions(SqlOptions):

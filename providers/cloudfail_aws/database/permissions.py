@@ -10,6 +10,7 @@ from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Grant, Permissions
 from cloudfail_aws.iam import Names, Told, by_member, none_taken, stated
 
+_LAG = ("cloudwatch:ListMetrics", "cloudwatch:GetMetricData")
 FOLLOW, MOVES = ("follow",), ("failover", "switchover")
 _TAIL = "unplanned-global-failover"
 
@@ -30,6 +31,7 @@ def _instance(resource: Resource, names: Names, region: str, member: Any) -> Tol
     instance = (names.arn("rds", region, f"db:{name}"),)
     tails = (names.arn("rds", region, f"snapshot:cloudfail-tail-{name}-*"),)
     yield False, Grant(region, ("rds:DescribeDBInstances",), instance)
+    yield False, none_taken(region, *_LAG)
     yield True, Grant(region, ("rds:PromoteReadReplica",), instance, MOVES)
     yield True, Grant(region, ("rds:AddTagsToResource",), instance, (*MOVES, *FOLLOW))
     # Building the old member anew: keep what it holds, rename it, make a replica under its name.
@@ -79,6 +81,7 @@ def _clusters(resource: Resource, names: Names, region: str) -> Told:
     every = tuple(names.arn("rds", one, f"cluster:{other['cluster']}") for one, other in resource.members.items())
     yield False, Grant(region, ("rds:DescribeGlobalClusters",), (whole,))
     yield False, Grant(region, ("rds:ListTagsForResource",), (own,))
+    yield False, none_taken(region, *_LAG)
     yield True, Grant(region, ("rds:FailoverGlobalCluster",), (whole, *every), ("failover",))
     yield True, Grant(region, ("rds:SwitchoverGlobalCluster",), (whole, *every), ("switchover",))
     yield True, Grant(region, ("rds:AddTagsToResource",), (own,), MOVES)

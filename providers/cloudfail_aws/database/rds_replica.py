@@ -26,6 +26,7 @@ from cloudfail_aws.database.members import fencing_of, plane_of
 from cloudfail_aws.database.options import InstanceMember, RdsReplicaOptions
 from cloudfail_aws.database.replica_follow import Following
 from cloudfail_aws.database.replica_switchover import Switchover
+from cloudfail_aws.database.reported_lag import REPLICA, ReportedLag, lag_of
 from cloudfail_aws.time_left import TimeLeft
 from cloudfail_postgres.plane import Seen, shut_out
 from cloudfail_postgres.session import SessionError
@@ -45,6 +46,8 @@ class RdsReplica:
         self._instances = Instances(asking, names, seconds=seconds)
         self.plane = plane_of(members, self.options)
         self.fencing = fencing_of(members, self.options, self.plane, asking, sort="instance", names=names)
+        stale = float(self.options.lag_stale)
+        self._reported = ReportedLag(asking, REPLICA, names, seconds=seconds, stale_seconds=stale)
         self._regions = tuple(members)
         self._switchover = Switchover(self)
         self._following = Following(self._instances, self.plane, self.fencing)
@@ -88,7 +91,7 @@ class RdsReplica:
             writable=seen.takes_writes,
             position=where.at if where is not None else 0,
             timeline=where.timeline if where is not None else 0,
-            lag_seconds=sight.lag_seconds,
+            lag_seconds=lag_of(self._reported, region, seen, self.plane),
             upstream=self.upstream_of(region, instance) if sight.recovery and instance is not None else None,
             moving=_moving(seen, instance),
             version=_version(region, seen, instance),

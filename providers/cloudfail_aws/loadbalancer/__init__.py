@@ -1,7 +1,5 @@
-"""Balancers: weighted target groups, Global Accelerator's dials, CloudFront's origins, S3's routes.
-
-A zonal shift (ARC) is none of them: it moves traffic between zones of one region and ends by itself, and a weight for
-each region can say neither.
+"""Balancers: weighted target groups, Global Accelerator's dials, CloudFront's origins, S3's routes; and zonal shifts,
+for an application whose regions are zones.
 
 Importing this package imports no vendor library.
 """
@@ -19,6 +17,7 @@ from cloudfail_aws.loadbalancer.options import (
     AlbOptions,
     CloudFrontOptions,
     MrapOptions,
+    ZonalShiftOptions,
     listener_or_rule,
     region_of,
 )
@@ -67,6 +66,21 @@ def _mrap(resource: Resource, topology: Topology) -> Any:
     return mrap.build(resource, topology)
 
 
+def _zonal_shift(resource: Resource, topology: Topology) -> Any:
+    from cloudfail_aws.loadbalancer import zonal_shift
+
+    return zonal_shift.build(resource, topology)
+
+
+# ARC begins a shift at once; connections in the zone may take minutes to end (API reference, StartZonalShift).
+_ZONAL = VerbFacts("control", "member", False, True, 30.0, 300.0, "watching")
+
+
+def _zonal_verbs(resource: Resource) -> dict[str, VerbFacts]:
+    """It is ordered in the load balancer's own region, which is no zone of it."""
+    return {"shift": replace(_ZONAL, home=region_of(str(resource.options["load_balancer"])))}
+
+
 KINDS: tuple[Kind, ...] = (
     Kind(
         port=PortName.LOADBALANCER,
@@ -111,5 +125,16 @@ KINDS: tuple[Kind, ...] = (
         call_timeout_seconds=25.0,
         # Any of five regions' endpoints is enough; two minutes is S3's own bound.
         verbs={"shift": VerbFacts("control", None, False, True, 60.0, 120.0, "watching")},
+    ),
+    Kind(
+        port=PortName.LOADBALANCER,
+        name="zonal-shift",
+        build=_zonal_shift,
+        permissions=permissions.zonal_shift,
+        options=ZonalShiftOptions,
+        settle_seconds=2.0,
+        call_timeout_seconds=20.0,
+        verbs={"shift": _ZONAL},
+        verbs_of=_zonal_verbs,
     ),
 )

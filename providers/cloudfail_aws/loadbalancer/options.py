@@ -9,10 +9,14 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
-from cloudfail.config.fields import Shape, mistake
+from cloudfail.config.durations import Seconds
+from cloudfail.config.fields import PositiveDuration, Shape, mistake
 
+SHIFT_SECONDS_MIN, SHIFT_SECONDS_MAX = 1800.0, 72 * 3600.0
 LISTENER = re.compile(r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:listener/(?:app|net)/[\w./-]+")
 RULE = re.compile(r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:listener-rule/(?:app|net)/[\w./-]+")
+BALANCER = re.compile(r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:loadbalancer/(?:app|net)/[\w./-]+")
+ZONE = re.compile(r"[a-z]{2,5}\d-az\d{1,2}")
 DISTRIBUTION = re.compile(r"[A-Z0-9]{8,32}")
 MRAP = re.compile(r"arn:aws[a-z-]*:s3::\d{12}:accesspoint/[a-z0-9]+\.mrap")
 ENDPOINT_GROUP = re.compile(
@@ -51,6 +55,13 @@ MrapArn = Annotated[
 ]
 
 
+LoadBalancerArn = Annotated[
+    str,
+    _written(BALANCER, "load balancer's ARN", f"{_ELB}:loadbalancer/app/web/{_ID}"),
+    _schema(BALANCER),
+]
+
+
 class AlbOptions(Shape):
     """loadbalancer: alb. A member is the ARN of the target group that stands for the region."""
 
@@ -83,6 +94,20 @@ class MrapOptions(Shape):
     """loadbalancer: s3-mrap. A member is the name of the region's bucket."""
 
     access_point: MrapArn
+
+
+class ZonalShiftOptions(Shape):
+    """loadbalancer: zonal-shift. A member is the id of the zone that the region is. expires_in: when a shift ends by
+    itself, unless it is renewed; AWS gives three days at most."""
+
+    load_balancer: LoadBalancerArn
+    expires_in: PositiveDuration = Seconds(24 * 3600)
+
+    @model_validator(mode="after")
+    def _as_aws_takes_it(self) -> ZonalShiftOptions:
+        if not SHIFT_SECONDS_MIN <= self.expires_in <= SHIFT_SECONDS_MAX:
+            raise mistake("a zonal shift ends after half an hour to three days", "write expires_in: 24h")
+        return self
 
 
 def listener_or_rule(options: Any) -> str:

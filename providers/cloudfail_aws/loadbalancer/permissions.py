@@ -63,3 +63,15 @@ def mrap(resource: Resource, _topology: Topology, regions: Sequence[str]) -> Per
             (True, Grant(region, ("s3:SubmitMultiRegionAccessPointRoutes",), arn, SHIFT)),
         )
     )
+
+
+def zonal_shift(resource: Resource, _topology: Topology, _regions: Sequence[str]) -> Permissions:
+    arn = str(resource.options["load_balancer"])
+    region = region_of(arn)
+    changes = ("StartZonalShift", "UpdateZonalShift", "CancelZonalShift")
+    return stated(
+        [
+            (False, Grant(region, ("arc-zonal-shift:GetManagedResource",), (arn,))),
+            (True, Grant(region, tuple(f"arc-zonal-shift:{one}" for one in changes), (arn,), SHIFT)),
+        ]
+    )

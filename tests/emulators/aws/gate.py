@@ -225,6 +225,7 @@ _ZONE = "arn:aws:route53:::hostedzone/{HostedZoneId}"
 _OBJECT = "arn:aws:s3:::{Bucket}/{Key}"
 _ELB = "elasticloadbalancing"
 _LAMBDA_READS = {"GetFunctionConfiguration": _FUNCTION, "GetFunctionConcurrency": _FUNCTION}
+_SHIFTED = "arn:aws:elasticloadbalancing:{r}:{a}:loadbalancer/app/web/0123456789abcdef"
 
 
 def _invoked(params: Mapping[str, Any], region: str) -> list[Asked]:
@@ -247,6 +248,20 @@ def _sent(params: Mapping[str, Any], region: str) -> list[Asked]:
 
 
 NEEDS: dict[str, Needs] = {
+    **{
+        f"arc-zonal-shift.{one}": on(f"arc-zonal-shift:{one}", "{resourceIdentifier}")
+        for one in ("GetManagedResource", "StartZonalShift")
+    },
+    # Asked of the resource whose shift it is (Service Authorization Reference); the tests have one.
+    **{
+        f"arc-zonal-shift.{one}": on(f"arc-zonal-shift:{one}", _SHIFTED)
+        for one in ("UpdateZonalShift", "CancelZonalShift")
+    },
+    "health.DescribeEvents": free("health:DescribeEvents"),
+    # On less than everything it tells of no composite alarm, and we ask for those too.
+    "cloudwatch.DescribeAlarms": free("cloudwatch:DescribeAlarms"),
+    "cloudwatch.GetMetricData": free("cloudwatch:GetMetricData"),
+    "cloudwatch.ListMetrics": free("cloudwatch:ListMetrics"),
     "autoscaling.DescribeAutoScalingGroups": free("autoscaling:DescribeAutoScalingGroups"),
     "autoscaling.CreateOrUpdateTags": on("autoscaling:CreateOrUpdateTags", _AUTOSCALING + "{Tags[0][ResourceId]}"),
     **{

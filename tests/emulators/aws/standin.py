@@ -35,6 +35,7 @@ COMMON = {
     "InvalidParameterCombination": 400,
     "InvalidParameterValue": 400,
     "ServiceUnavailable": 503,
+    "SubscriptionRequiredException": 400,  # Health's, by its user guide; its model has no such shape
     "Throttling": 400,
     "ThrottlingException": 400,
     "ValidationError": 400,

@@ -33,7 +33,7 @@ CODES = {
     "InternalServerError": OutcomeUnknown, "InternalError": OutcomeUnknown, "InternalFailure": OutcomeUnknown,
     "ServiceUnavailable": OutcomeUnknown,
     "AccessDenied": Permanent, "AccessDeniedException": Permanent, "AllAccessDisabled": Permanent,
-    "AccountProblem": Permanent, "403": Permanent,
+    "AccountProblem": Permanent, "403": Permanent, "SubscriptionRequiredException": Permanent,
     "ExpiredToken": Permanent, "ExpiredTokenException": Permanent, "InvalidToken": Permanent,
     "TokenRefreshRequired": Permanent, "UnrecognizedClientException": Permanent, "InvalidClientTokenId": Permanent,
     "InvalidAccessKeyId": Permanent, "SignatureDoesNotMatch": Permanent, "InvalidSignatureException": Permanent,

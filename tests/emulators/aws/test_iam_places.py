@@ -22,6 +22,7 @@ from cloudfail_aws.database.instances import Instances
 from cloudfail_aws.database.network_acl import NetworkAclFence
 from cloudfail_aws.database.options import NetworkAcls
 from cloudfail_aws.database.replica_follow import kept_name, snapshot_name
+from cloudfail_aws.database.reported_lag import AURORA, REPLICA, Metric, ReportedLag
 from cloudfail_aws.dns import s3_switch
 from cloudfail_aws.dns.route53 import Route53
 from cloudfail_aws.dns.routing_control import RoutingControl
@@ -179,6 +180,14 @@ def account(moto: Emulator, monkeypatch: pytest.MonkeyPatch) -> test_network_acl
     return test_network_acl.Account()
 
 
+def told_lag(asking: Asking, metric: Metric, names: dict[str, str], region: str) -> None:
+    """What CloudWatch says of a replica's lag, of which there is a datapoint."""
+    dimensions = [{"Name": metric.dimension, "Value": names[region]}]
+    data = [{"MetricName": metric.name, "Dimensions": dimensions, "Value": 1.0}]
+    Clients().get("cloudwatch", region).put_metric_data(Namespace="AWS/RDS", MetricData=data)
+    known(ReportedLag(asking, metric, names, seconds=30, stale_seconds=300).read(region))
+
+
 def test_instances_and_the_network_acls_before_them(account: test_network_acl.Account) -> None:
     """What moto makes of each request does not matter here: what AWS asks of IAM comes before."""
     network = {"acls": [account.acl]}
@@ -208,6 +217,7 @@ def test_instances_and_the_network_acls_before_them(account: test_network_acl.Ac
     ):
         with contextlib.suppress(CloudfailError):
             order()
+    told_lag(asking, REPLICA, names, EAST)
     fence = NetworkAclFence(asking, {EAST: NetworkAcls(acls=(account.acl,))}, seconds=30)
     fence.apply(EAST, Calls().make())
     assert known(fence.standing(EAST))
@@ -235,6 +245,7 @@ def test_global_clusters(front: Front) -> None:
     for member in (east, west):
         clusters.epoch(member)
         clusters.tails(member.region)
+        told_lag(asking, AURORA, names, member.region)
         kept = f"rds:unplanned-global-failover-{names[member.region]}-2026-11-23"
         for order in (
             lambda to=member: clusters.fail_over(to, Calls().make()),

@@ -24,6 +24,7 @@ from tests.emulators.aws.balancing import BY_NAME, EAST, WEST
 
 ELB = "arn:aws:elasticloadbalancing:us-west-2:111111111111"
 ID = "0123456789abcdef"
+BALANCER = f"{ELB}:loadbalancer/app/web/{ID}"
 LISTENER = f"{ELB}:listener/app/web/{ID}/{ID}"
 RULE = f"{ELB}:listener-rule/app/web/{ID}/{ID}/{ID}"
 MRAP = "arn:aws:s3::111111111111:accesspoint/mfzwi23gnjvgw.mrap"
@@ -72,6 +73,10 @@ def load(tmp_path: Path, written: str) -> config.Loaded:
         ("global-accelerator", {}),
         ("cloudfront, distribution: E1EXAMPLE12345", {"distribution": "E1EXAMPLE12345"}),
         (f'"s3-mrap", access_point: "{MRAP}"', {"access_point": MRAP}),
+        (
+            f'"zonal-shift", load_balancer: "{BALANCER}", expires_in: 2d',
+            {"load_balancer": BALANCER, "expires_in": 172800},
+        ),
     ],
 )
 def test_what_is_written_is_what_the_adapter_gets(tmp_path: Path, written: str, options: dict[str, Any]) -> None:
@@ -88,6 +93,9 @@ def test_what_is_written_is_what_the_adapter_gets(tmp_path: Path, written: str, 
         ("cloudfront, distribution: d111111abcdef8.cloudfront.net", "no distribution's id", "E1EXAMPLE12345"),
         ('"s3-mrap", access_point: shop', "no ARN of a Multi-Region Access Point", "mfzwi23gnjvgw.mrap"),
         ("global-accelerator, listener: x", "listener", ""),
+        ('"zonal-shift", load_balancer: web', "no load balancer's ARN", ":loadbalancer/app/web/"),
+        (f'"zonal-shift", load_balancer: "{BALANCER}", expires_in: 4d', "half an hour to three days", "24h"),
+        (f'"zonal-shift", load_balancer: "{BALANCER}", expires_in: 5m', "half an hour to three days", "24h"),
     ],
 )
 def test_a_mistake_is_found_while_the_file_is_read(tmp_path: Path, written: str, said: str, instead: str) -> None:
@@ -107,6 +115,8 @@ def test_a_mistake_is_found_while_the_file_is_read(tmp_path: Path, written: str,
         ("global-accelerator", EAST, False),
         ("cloudfront, distribution: E1EXAMPLE12345", EAST, True),
         ("cloudfront, distribution: E1EXAMPLE12345", WEST, False),
+        (f'"zonal-shift", load_balancer: "{BALANCER}"', WEST, True),
+        (f'"zonal-shift", load_balancer: "{BALANCER}"', EAST, False),
         (f'"s3-mrap", access_point: "{MRAP}"', EAST, False),
         (f'"s3-mrap", access_point: "{MRAP}"', WEST, False),
     ],
@@ -116,12 +126,24 @@ def test_lint_knows_where_each_control_plane_stands(tmp_path: Path, written: str
     assert ("control-plane-home" in found) is refused
 
 
+def test_the_regions_of_an_application_may_be_zones_and_their_balancer_stands_in_none_of_them(tmp_path: Path) -> None:
+    zones = FILE.replace("us-east-1", "zone-1").replace("us-west-2", "zone-2")
+    written = f'"zonal-shift", load_balancer: "{BALANCER}"'
+    text = zones.format(written=written).replace("zone-1: e, zone-2: w", "zone-1: usw2-az1, zone-2: usw2-az2")
+    (tmp_path / "cloudfail.yaml").write_text(text + "policy: {scope: site}\n")
+    (tmp_path / "move.yaml").write_text(RUNBOOK)
+    loaded = config.load(tmp_path / "cloudfail.yaml", [tmp_path / "move.yaml"], {"aws": Aws()})
+    assert "control-plane-home" not in [one.rule for one in lint(loaded, source="zone-1")]
+    assert BY_NAME["zonal-shift"].build(loaded.topology.resources["edge"], loaded.topology).shift
+
+
 def test_each_says_how_it_is_fenced() -> None:
     assert {name: kind.verbs["shift"].fencing for name, kind in BY_NAME.items()} == {
         "alb": "watching",
         "global-accelerator": "watching",
         "cloudfront": "condition",
         "s3-mrap": "watching",
+        "zonal-shift": "watching",
     }
     assert all(kind.port is PortName.LOADBALANCER for kind in KINDS)
 
@@ -134,11 +156,13 @@ def test_each_is_built_without_a_call(tmp_path: Path, kind: str, monkeypatch: py
         "global-accelerator": "global-accelerator",
         "cloudfront": "cloudfront, distribution: E1EXAMPLE12345",
         "s3-mrap": f'"s3-mrap", access_point: "{MRAP}"',
+        "zonal-shift": f'"zonal-shift", load_balancer: "{BALANCER}"',
     }[kind]
     loaded = load(tmp_path, written)
     resource = loaded.topology.resources["edge"]
-    if kind == "global-accelerator":
-        with pytest.raises(Permanent, match="no ARN of an endpoint group"):
+    wrong = {"global-accelerator": "no ARN of an endpoint group", "zonal-shift": "no zone's id"}
+    if kind in wrong:
+        with pytest.raises(Permanent, match=wrong[kind]):
             BY_NAME[kind].build(resource, loaded.topology)
     else:
         assert BY_NAME[kind].build(resource, loaded.topology).shift

@@ -28,16 +28,19 @@ class Shift:
     started: float
     ends: float
     cancelled: bool = False
+    sort: str = "ZONAL_SHIFT"
 
 
 @dataclass
 class Managed:
-    """A resource, the ids of its zones, and whether it does as it is told."""
+    """A resource, the ids of its zones, and whether it does as it is told. autoshifted: the zone that AWS moves traffic
+    away from by itself; a shift that somebody ordered goes before it."""
 
     arn: str
     zones: tuple[str, ...]
     obeys: bool = True
     autoshift: bool = False
+    autoshifted: str = ""
     shifts: list[Shift] = field(default_factory=list)
 
     @property
@@ -64,7 +67,7 @@ class ZonalShifts:
         """What the load balancer does: 0 for a zone that gets no traffic."""
         one = self._resources[arn]
         active = self._active(one)
-        away = active.away_from if active and one.obeys else ""
+        away = active.away_from if active and one.obeys else one.autoshifted
         return {zone: 0.0 if zone == away else 1.0 for zone in one.zones}
 
     def start_zonal_shift(self, given: dict[str, Any], what: Asked) -> dict[str, Any]:
@@ -115,13 +118,16 @@ class ZonalShifts:
         active = self._active(one)
         shifts = []
         if active is not None:
-            shifts = [{**self._described(active), "appliedStatus": "APPLIED", "shiftType": "ZONAL_SHIFT"}]
+            shifts = [{**self._described(active), "appliedStatus": "APPLIED", "shiftType": active.sort}]
             del shifts[0]["status"]
+        now = self._origin + datetime.timedelta(seconds=self.hours.boot())
+        away = {"appliedStatus": "NOT_APPLIED" if active else "APPLIED", "awayFrom": one.autoshifted, "startTime": now}
         return {
             "arn": one.arn,
             "name": one.arn.rpartition(":")[2],
             "appliedWeights": self.weights(one.arn),
             "zonalShifts": shifts,
+            "autoshifts": [away] if one.autoshifted else [],
             "zonalAutoshiftStatus": "ENABLED" if one.autoshift else "DISABLED",
         }
 
