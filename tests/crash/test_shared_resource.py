@@ -259,6 +259,7 @@ def test_what_stays_held_is_not_waited_for_beyond_the_limit_and_says_so() -> Non
     assert "Not within its limit of 60 s" in record.detail
     assert "waits for application greedy: run r9 (all)" in record.detail
     assert LISTENER in run.halted_because
+    assert play.shared.writes == [], "it was written after its step had ended"
 
 
 def test_an_abort_is_heard_while_a_call_waits_for_its_turn() -> None:
