@@ -80,7 +80,7 @@ def late(seed: int) -> Play:
     return play
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(3600 if FULL else 240)
 def test_a_request_whose_answer_was_lost_is_given_its_time_to_land_before_another_writes() -> None:
     for seed in range(DRIVES // 3):
         late(seed).ends_right()
