@@ -463,6 +463,11 @@ class Engine:
         writer = Writer(self.application, run.id, call.step, call.epoch, self.worker)
         leading_since = self._t_at_boot[1]
 
+        def still() -> None:
+            guard.look()
+            if self.state.runs[run.id].track(track).ended:
+                raise Halted("Its step has ended while it waited for its turn.")
+
         def act() -> _ActBack:
             outcome, message, retry_after = "ok", "", 0.0
             try:
@@ -473,7 +478,7 @@ class Engine:
                     ends=guard._ends,
                     leading_since=leading_since,
                     settle_seconds=context.step.facts.settle_seconds,
-                    still=guard.look,
+                    still=still,
                 ) as own:
                     action.act(self.world, context, todo, own)
             except Held as error:

@@ -18,7 +18,8 @@ from cloudfail.clock import SystemClock
 from cloudfail.errors import StoreUnavailable
 from cloudfail.journal import Journal, TailMoved
 from cloudfail.model.journal import Kind
-from cloudfail.ports import Store, StoredEntry
+from cloudfail.ports import Call, Store, StoredEntry
+from cloudfail.resource_log import ResourceLogs, Writer, log_of
 
 OpenStore = Callable[[], Store]
 WRITERS = 8
@@ -92,6 +93,24 @@ class StoreSuite:
             assert store.append(name, 1, name.encode())
         for name in names:
             assert [entry.body for entry in store.read(name, 0)] == [name.encode()]
+
+    def test_a_resources_log_stands_beside_an_applications(self, open_store: OpenStore) -> None:
+        """And two processes that want the resource have it one after the other."""
+        resource = "aws/elasticloadbalancing/arn:aws:elasticloadbalancing:us-west-2:111111111111:listener/app/web/1/2"
+        assert open_store().append("shop", 1, b"a")
+        clock = SystemClock()
+        for number, name in enumerate(("shop", "billing", "shop"), start=1):
+            writer = Writer(name, "r1", "edge", number, f"w{number}")
+            call = Call("r1", "edge", number, "key", 30.0, lambda: None)
+            logs = ResourceLogs(open_store(), clock)
+            with logs.claimed(
+                (resource,), writer, call=call, ends=clock.boot() + 30.0, leading_since=clock.boot(),
+                settle_seconds=0.0, still=lambda: None,
+            ) as own:  # fmt: skip
+                own.check()
+        kinds = [entry.kind for entry in Journal(open_store(), log_of(resource), clock, "reader").refresh()]
+        assert kinds == [Kind.CLAIM, Kind.RELEASE] * 3
+        assert [entry.body for entry in open_store().read("shop", 0)] == [b"a"]
 
     def test_an_entry_that_was_acknowledged_is_seen_by_everybody_at_once(self, open_store: OpenStore) -> None:
         writer, reader = open_store(), open_store()

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from cloudfail.execution.lifecycle import Phase
-from cloudfail.execution.state import Track
+from cloudfail.execution.state import LogState, Track, fold
 from cloudfail.journal import Journal
 from cloudfail.model.journal import Kind
 from cloudfail.ports import Call
+from cloudfail.report.situation import state_of
 from cloudfail.resource_log import Held, Last, ResourceLogs, Writer
 from cloudfail.stores.sqlite import SQLiteStore
 from cloudfail.testing.simulation.machine import WALL_AT_START
@@ -79,7 +80,7 @@ def late(seed: int) -> Play:
     return play
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(3600 if FULL else 240)
 def test_a_request_whose_answer_was_lost_is_given_its_time_to_land_before_another_writes() -> None:
     for seed in range(DRIVES // 3):
         late(seed).ends_right()
@@ -224,6 +225,9 @@ def test_the_other_application_takes_over_after_the_lapse_and_not_before() -> No
     run = play.end("shop")
     assert run.track(Track("edge", "do")).attempts <= 1, "waiting used up attempts"
     held = [entry for entry in play.entries("shop") if entry.kind is Kind.RESULT and entry.data["outcome"] == "held"]
+    so_far = fold(LogState(), (entry for entry in play.entries("shop") if entry.seq <= held[0].seq)).runs["r1"]
+    word, detail = state_of(so_far, Track("edge", "do"))
+    assert (word, detail.partition(";")[0]) == ("waits", "for application billing: run r1 (edge) writes fake/listener")
     assert held and all(
         "waits for application billing: run r1 (edge) writes fake/listener" in e.data["message"] for e in held
     )
@@ -259,6 +263,7 @@ def test_what_stays_held_is_not_waited_for_beyond_the_limit_and_says_so() -> Non
     assert "Not within its limit of 60 s" in record.detail
     assert "waits for application greedy: run r9 (all)" in record.detail
     assert LISTENER in run.halted_because
+    assert play.shared.writes == [], "it was written after its step had ended"
 
 
 def test_an_abort_is_heard_while_a_call_waits_for_its_turn() -> None:
