@@ -1,4 +1,4 @@
-"""moto's health checks, with what it leaves out: which routing control one stands for."""
+"""Health checks of the emulators, put right where AWS says otherwise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ONE = re.compile(rb"<HealthCheck>.*?</HealthCheck>", re.DOTALL)
 
 
 class RoutingChecks:
-    """Put in front of it: what was said when a check was made is said again when it is listed."""
+    """In front of moto, which forgets which routing control a check stands for: it is said again when listed."""
 
     def __init__(self, upstream: Answers) -> None:
         self._upstream = upstream
@@ -35,3 +35,16 @@ class RoutingChecks:
         said = self._said.get(identifier[1], b"") if identifier else b""
         end = b"</HealthCheckConfig>"
         return found[0] if said in found[0] else found[0].replace(end, said + end)
+
+
+def as_aws_says_it(upstream: Answers) -> Answers:
+    """ministack's, which says True where AWS says true: the SDK reads that as false."""
+
+    def answer(request: Request) -> Answer | Lost:
+        given = upstream(request)
+        if isinstance(given, Lost):
+            return given
+        headers = tuple((name, value) for name, value in given.headers if name.lower() != "content-length")
+        return Answer(given.status, headers, given.body.replace(b">True<", b">true<").replace(b">False<", b">false<"))
+
+    return answer
