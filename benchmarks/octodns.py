@@ -12,9 +12,9 @@ be, within the budget that it keeps of the account. They take turns, and after e
 it must be the same whoever moved it. Exit code 0: the ratio of the median times is at most 1, and of the calls that
 change something at most 1.
 
-octoDNS and its provider come from PyPI into a virtual environment that is thrown away; `--octodns PYTHON` names one that
-has them. Its settings are the best that Route 53 takes: `max_changes: 501` (500 UPSERTs count 1,000; with its default it
-sends 999, which Route 53 refuses), `client_max_attempts: 20`, `get_zones_by_name`, `update_pcnt_threshold: 1`.
+octoDNS and its provider come from PyPI into a virtual environment that is thrown away; `--octodns PYTHON` names one
+that has them. Its settings are the best that Route 53 takes: `max_changes: 501` (500 UPSERTs count 1,000; with its
+default it sends 999, which Route 53 refuses), `client_max_attempts: 20`, `get_zones_by_name`, one worker, `--force`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ import octodns.provider.yaml, octodns_route53
 print("ready", flush=True)
 for line in sys.stdin:
     began = time.perf_counter()
-    Manager(line.strip()).sync(dry_run=False)
+    Manager(line.strip()).sync(dry_run=False, force=True)
     print(json.dumps(time.perf_counter() - began), flush=True)
 """
 
@@ -84,7 +84,6 @@ providers:
     max_changes: 501
     client_max_attempts: 20
     get_zones_by_name: true
-    update_pcnt_threshold: 1
 zones:
   {domain}.: {{sources: [config], targets: [route53]}}
 """
@@ -92,7 +91,9 @@ zones:
 CLOUDFAIL = """\
 application: shop
 objectives: {{rto: 15m, rpo: 0s}}
-regions: {{us-east-1: {{provider: aws, account: "111111111111"}}, us-west-2: {{provider: aws, account: "111111111111"}}}}
+regions:
+  us-east-1: {{provider: aws, account: "111111111111"}}
+  us-west-2: {{provider: aws, account: "111111111111"}}
 primary: us-east-1
 state: "memory:"
 resources:

@@ -159,7 +159,8 @@ class Asking:
             reply: dict[str, Any] = within(min(REQUEST_SECONDS, left), lambda: getattr(client, operation)(**parameters))
         except RAISES as error:
             if code_of(error) in THROTTLED or status_of(error) == 429:
-                self._budget.penalise(self._account(region), region, service, operation)
+                records = records_in(service, operation, parameters)
+                self._budget.penalise(self._account(region), region, service, operation, records)
             raise classify(error) from error
         return reply
 

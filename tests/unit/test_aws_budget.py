@@ -82,6 +82,28 @@ def test_who_is_throttled_all_the_same_waits(wait: float) -> None:
     assert budget.reserve(*DNS, CHANGE, changes=True) == 0.0
 
 
+@pytest.mark.parametrize("on_its_way", [0.0, 0.05, 0.2])
+def test_a_batch_that_takes_a_while_to_arrive_does_not_make_the_next_one_too_early(on_its_way: float) -> None:
+    """A full bucket of AWS's fills no further until a request is there: 1,000 of 1,500 records are taken late."""
+    clock = VirtualClock()
+    budget, limiter = Budget(clock), Limiter(clock)
+    for late in (on_its_way, 0.0, 0.0):
+        send(budget, clock, CHANGE, 1000)
+        clock.sleep(late)
+        limiter.asked(1000)
+
+
+def test_a_batch_that_was_too_much_took_nothing_and_goes_again_soon() -> None:
+    clock = VirtualClock()
+    budget = Budget(clock)
+    send(budget, clock, CHANGE, 1000)
+    send(budget, clock, CHANGE, 1000)
+    budget.penalise(*DNS, CHANGE, 1000)
+    began = clock.boot()
+    send(budget, clock, CHANGE, 1000)
+    assert 0.5 <= clock.boot() - began <= 1.5
+
+
 def test_accounts_and_regions_have_their_own() -> None:
     clock = VirtualClock()
     budget = Budget(clock)

@@ -15,8 +15,9 @@ from cloudfail_aws.discovering.zones import Record
 
 CONTROLS_HOME = "us-west-2"
 """The one region of route53-recovery-control-config."""
-_BY_HOST = re.compile(r"(?P<bucket>[a-z0-9][a-z0-9.-]+)\.s3[.-](?:(?P<region>[a-z0-9-]+)\.)?amazonaws\.com(?:\.cn)?")
-_BY_PATH = re.compile(r"s3[.-](?:(?P<region>[a-z0-9-]+)\.)?amazonaws\.com(?:\.cn)?")
+_S3 = r"s3[.-](?:dualstack\.)?(?:(?P<region>[a-z0-9-]+)\.)?amazonaws\.com(?:\.cn)?"
+_BY_HOST = re.compile(rf"(?P<bucket>[a-z0-9][a-z0-9.-]+)\.{_S3}")
+_BY_PATH = re.compile(_S3)
 _CONTROL = re.compile(r"(arn:[^:]+:route53-recovery-control::\d+:controlpanel/[^/]+)/routingcontrol/[^/]+")
 _LEGACY_LOCATIONS = {"": "us-east-1", "EU": "eu-west-1"}
 """What GetBucketLocation says of buckets there (S3 API reference)."""
@@ -102,9 +103,8 @@ def object_of(check: Mapping[str, Any]) -> Object | None:
 
 
 def _region(said: str | None) -> str:
-    """`dualstack.` and the like are no regions."""
-    named = (said or "").rpartition(".")[2].removeprefix("dualstack.")
-    return named if is_region(named) else ""
+    """A label of another sort is no region (`accelerate`, say)."""
+    return said if said is not None and is_region(said) else ""
 
 
 def _url(look: Look, one: Object) -> str:
