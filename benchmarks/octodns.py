@@ -293,7 +293,7 @@ def installed(root: Path) -> Path:
     """A virtual environment of its own, below `root`."""
     subprocess.run([sys.executable, "-m", "venv", str(root / "octodns")], check=True)
     python = root / "octodns" / "bin" / "python"
-    subprocess.run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *PACKAGES], check=True)
+    subprocess.run([str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", *PACKAGES], check=True)
     return python
 
 

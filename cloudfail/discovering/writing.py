@@ -11,16 +11,25 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from cloudfail.discovering.judging import unsettled
 from cloudfail.drafting import comment, flow, inline, quoted
+from cloudfail.errors import Refused
 from cloudfail.importing.source import said, tidy_name
 from cloudfail.model.discovered import Discovered, Found, Wanted
-from cloudfail.model.topology import PortName
 
 SAID_MAX = 2000
+RESOURCES_MAX = 1000
+"""As the file's own shape has it."""
 UNNAMED = "application"
 
 
 def draft(provider: str, wanted: Wanted, found: Discovered, application: str = "") -> str:
-    """The file. It says at its top what lint has to say of it, until it is filled in."""
+    """The file. It says at its top what lint has to say of it, until it is filled in. Raises Refused for more than a
+    file holds."""
+    if len(found.found) > RESOURCES_MAX:
+        raise Refused(
+            f"{len(found.found)} resources were found, and cloudfail.yaml holds {RESOURCES_MAX}.",
+            "Nothing was written.",
+            "Tag what belongs to the application, and look for that: --tag application=NAME",
+        )
     lines = list(_body(provider, wanted, found, application))
     findings = unsettled("\n".join(lines) + "\n")
     return "\n".join([*_head(provider, wanted, found, findings), *lines]) + "\n"
@@ -111,7 +120,7 @@ def _block(one: Found, name: str) -> Iterator[str]:
         for key, written in member.items():
             yield f"        {quoted(key)}: {inline(written)}"
         for line in one.blanks.get(region, ()):
-            yield f"        # fill in: {line}"
+            yield f"        # fill in: {' '.join(line.split())}"
 
 
 def _head_of(one: Found, name: str) -> Iterator[str]:
@@ -132,11 +141,3 @@ def _names(found: Sequence[Found]) -> list[str]:
         numbered = (f"{plain}-{one.kind}-{number}" for number in range(2, len(found) + 2))
         taken[next(name for name in (plain, f"{plain}-{one.kind}", *numbered) if name not in taken)] = None
     return list(taken)
-
-
-def ports(found: Sequence[Found]) -> Mapping[PortName, int]:
-    """How many resources of each port were found."""
-    counted: dict[PortName, int] = {}
-    for one in found:
-        counted[one.port] = counted.get(one.port, 0) + 1
-    return counted

@@ -14,22 +14,23 @@ CHANGE = "change_resource_record_sets"
 
 
 class Limiter:
-    """Route 53's side of it: three buckets, of the account, of the action and of records. Raises where one is empty."""
+    """Route 53's side of it: buckets of the account, of each action and of records. Raises where one is empty."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
         self.at = clock.boot()
-        self.full = [(50.0, 10.0), (50.0, 10.0), (1500.0, 100.0)]
-        self.tokens = [burst for burst, _ in self.full]
+        self.full = {"account": (50.0, 10.0), "records": (1500.0, 100.0)}
+        self.tokens = {name: burst for name, (burst, _) in self.full.items()}
 
-    def asked(self, records: int) -> None:
+    def asked(self, records: int, action: str = CHANGE) -> None:
         now = self.clock.boot()
-        for index, (burst, rate) in enumerate(self.full):
-            self.tokens[index] = min(burst, self.tokens[index] + (now - self.at) * rate)
+        self.full.setdefault(action, (50.0, 10.0))
+        for name, (burst, rate) in self.full.items():
+            self.tokens[name] = min(burst, self.tokens.get(name, burst) + (now - self.at) * rate)
         self.at = now
-        for index, cost in enumerate((1.0, 1.0, float(records))):
-            assert self.tokens[index] >= cost - 0.11, "throttled"
-            self.tokens[index] -= cost
+        for name, cost in (("account", 1.0), (action, 1.0), ("records", float(records))):
+            assert self.tokens[name] >= cost - 0.11, "throttled"
+            self.tokens[name] -= cost
 
 
 def send(budget: Budget, clock: VirtualClock, operation: str, records: int = 0, *, changes: bool = True) -> None:

@@ -181,6 +181,13 @@ def test_of_two_resources_with_one_name_the_second_has_its_kind(tmp_path: Path) 
     assert list(loaded(text, tmp_path).resources) == ["web", "web-autoscaling", "web-autoscaling-2"]
 
 
+def test_more_than_a_file_holds_is_refused_with_what_to_do() -> None:
+    many = Discovered(tuple(web(f"web-{number}") for number in range(1001)))
+    with pytest.raises(Refused, match="--tag") as refused:
+        draft("aws", WANTED, many, "shop")
+    assert "1001 resources" in refused.value.happened
+
+
 def test_homes_that_contradict_each_other_are_said(tmp_path: Path) -> None:
     text = draft("aws", WANTED, Discovered((), primary_why="not one region: here and there"))
     assert "# fill in: primary, not one region: here and there" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from cloudfail.model.discovered import Discovered, Found, Wanted
 from cloudfail.ports import Discovers
 from cloudfail_aws import provider
 from cloudfail_aws.discovering import discover
+from cloudfail_aws.discovering.looking import READ_SECONDS
 from cloudfail_aws.discovering.permissions import ACTIONS
 from tests.emulators.aws.account import EAST, REGIONS, WEST, Account
 from tests.emulators.aws.balancing import ControlClients
@@ -32,6 +34,18 @@ TAGGED = Wanted(REGIONS, ("application", "shop"))
 @pytest.fixture
 def account(front: Front, moto: Emulator, stand_in: Callable[[str, Any], StandIn]) -> Account:
     return Account(front, moto, stand_in).build()
+
+
+class AsNamed(ControlClients):
+    """Notes as whom it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.roles: set[str] = set()
+
+    def get(self, service: str, region: str, role: str = "", *more: Any, **named: Any) -> Any:
+        self.roles.add(role)
+        return super().get(service, region, role, *more, **named)
 
 
 def found(wanted: Wanted = ALL) -> Discovered:
@@ -196,6 +210,23 @@ def test_a_list_that_breaks_off_or_never_ends_is_not_taken_for_a_short_one(accou
     assert any(line.startswith("autoscaling in us-east-1 could not be listed:") for line in said.unread)
     assert "globalaccelerator in us-west-2 could not be listed" in " ".join(said.unread)
     assert not {one.kind for one in said.found} & {"autoscaling", "global-accelerator"}
+
+
+def test_a_service_that_takes_requests_and_never_answers_holds_up_nothing_for_long(account: Account) -> None:
+    account.front.outages.silence(service="eks", region=EAST)
+    began = time.monotonic()
+    said = found()
+    assert time.monotonic() - began < READ_SECONDS * 4
+    (line,) = said.unread
+    assert line.startswith("eks in us-east-1 could not be listed:")
+    assert ("ecs", "shop/api", "shop/api") in set(pairs(said))
+
+
+def test_it_reads_as_the_role_that_was_named_and_as_nobody_else(account: Account) -> None:
+    role = "arn:aws:iam::123456789012:role/watch"
+    clients = AsNamed()
+    assert discover(Wanted(REGIONS, role=role), clients).unread == ()
+    assert clients.roles == {role}
 
 
 def test_throttling_is_waited_out(account: Account) -> None:
