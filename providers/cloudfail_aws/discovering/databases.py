@@ -95,7 +95,11 @@ def _global_clusters(look: Look) -> Iterator[Found | str]:
         for region, (_, writes) in members.items():
             if writes:
                 look.at_home(region, WRITER)
-        blanks = {region: _of_cluster(look, region, cluster) for region, (cluster, _) in members.items()}
+        # Only of PostgreSQL is it known here what else a member says.
+        sql = engine == "aurora-postgresql"
+        reached = (
+            {region: _of_cluster(look, region, cluster) for region, (cluster, _) in members.items()} if sql else {}
+        )
         yield Found(
             PortName.DATABASE,
             kind,
@@ -103,8 +107,8 @@ def _global_clusters(look: Look) -> Iterator[Found | str]:
             {region: {"cluster": members[region][0]} for region in _ordered(look, members)},
             f"the members of the global cluster {name}",
             id=name,
-            remarks=(BLANKS,),
-            blanks=blanks,
+            remarks=(BLANKS if sql else REACHED,),
+            blanks=reached,
         )
 
 
@@ -140,6 +144,7 @@ BLANKS = (
     "fill in for each member: dsn is cloudfail's own login, writer an application's; where their passwords are, never "
     "what they are; the network ACLs of its subnets and a security group without inbound rules, for fences from outside"
 )
+REACHED = "fill in for each member how it is reached, as its kind has it (docs/aws.md)"
 
 
 def _ordered(look: Look, members: Mapping[str, Any]) -> list[str]:

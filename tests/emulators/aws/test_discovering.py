@@ -175,6 +175,14 @@ def test_with_a_tag_only_what_carries_it_is_found(account: Account) -> None:
     assert "event-source" not in names, "the mapping carries none"
 
 
+def test_a_global_cluster_that_no_kind_moves_is_named(account: Account) -> None:
+    account.clusters._engine = "aurora-mysql"
+    said = found()
+    assert "aurora-global orders" not in by_name(said)
+    (line,) = [line for line in said.asks if "orders-global" in line]
+    assert "(aurora-mysql; orders-e (us-east-1), orders-w (us-west-2)): no kind of database here moves it." in line
+
+
 # ---- what does not answer
 
 
