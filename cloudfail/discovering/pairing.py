@@ -114,17 +114,17 @@ Evidence = Callable[[Thing], Iterable[tuple[str, str, str]]]
 
 def _evidence(words: Words) -> Iterator[tuple[Evidence, bool]]:
     """Each with whether it decides: where it names two in one region, the evidence after it is not asked any more."""
-    yield lambda one: [(tag, tag, f"both have the tag {TAG}={tag}") for tag in _tags(one, TAG)], True
+    yield lambda one: [(tag, tag, f"each has the tag {TAG}={tag}") for tag in _tags(one, TAG)], True
 
     def stack(one: Thing) -> Iterator[tuple[str, str, str]]:
         for logical in _tags(one, LOGICAL):
             for name in _tags(one, STACK):
                 common = stem(name, one.region, words)
-                yield f"{common}/{logical}", f"{common}-{logical}", f"both are {logical} of the stack {common}"
+                yield f"{common}/{logical}", f"{common}-{logical}", f"each is {logical} of the stack {common}"
 
     yield stack, False
-    yield lambda one: [(at, stem(one.name, one.region, words), f"both serve {at}") for at in sorted(one.serves)], False
-    yield lambda one: [(one.name, one.name, f"both are called {one.name}")], True
+    yield lambda one: [(at, stem(one.name, one.region, words), f"each serves {at}") for at in sorted(one.serves)], False
+    yield lambda one: [(one.name, one.name, f"each is called {one.name}")], True
 
     def by_stem(one: Thing) -> Iterator[tuple[str, str, str]]:
         if common := stem(one.name, one.region, words):

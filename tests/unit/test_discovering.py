@@ -105,6 +105,16 @@ def test_the_order_of_a_list_decides_nothing() -> None:
     assert len(results) == 1
 
 
+def test_a_resource_may_have_members_in_three_regions_or_in_two_of_them() -> None:
+    regions = (*REGIONS, "eu-west-1")
+    things = [Thing(region, f"web-{region}") for region in regions] + [Thing(EAST, "log"), Thing("eu-west-1", "log")]
+    found = pair(things, regions, words_of(regions)).pairs
+    assert [(one.name, one.why, tuple(one.members)) for one in found] == [
+        ("log", "each is called log", (EAST, "eu-west-1")),
+        ("web", "paired by their names alone (web): see whether that is right", regions),
+    ]
+
+
 def test_what_stands_alone_is_listed_and_where_the_other_region_is_not_known_that_is_said() -> None:
     result = pair([Thing(EAST, "audit"), Thing(EAST, "mailing"), Thing(WEST, "mailings")], REGIONS, WORDS)
     assert list(asked("Groups", "compute: x", result)) == [

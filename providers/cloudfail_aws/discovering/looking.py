@@ -38,7 +38,7 @@ class Look:
             if not is_region(region):
                 raise Refused(f"{region} is no region of AWS.", "Nothing was asked.", "Write us-east-1, say.")
         if wanted.role and (mistake := role_mistake(wanted.role)) is not None:
-            raise Refused(f"The role {wanted.role}: {mistake[0]}.", "Nothing was asked.", f"Or rather: {mistake[1]}.")
+            raise Refused(f"The role {wanted.role}: {mistake[0]}.", "Nothing was asked.", f"Instead {mistake[1]}")
         self.wanted = wanted
         self.words = words_of(wanted.regions)
         regions = {name: Region(name, "aws", roles=Roles(watch=wanted.role)) for name in wanted.regions}
