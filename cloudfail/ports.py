@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from cloudfail.model.discovered import Discovered, Wanted
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.room import Room
 from cloudfail.model.signal import SignalState
@@ -400,3 +401,15 @@ class WritesPolicies(Protocol):
 
     def policy(self, grants: Mapping[str, Sequence[Grant]]) -> Mapping[str, Any]:
         """One role's policy, ready for JSON. grants: by resource. Each statement says whose it is."""
+
+
+@runtime_checkable
+class Discovers(Protocol):
+    """A provider that can say what stands in its regions, from which a person makes a topology."""
+
+    def discover(self, wanted: Wanted) -> Discovered:
+        """What is there. It only reads, as that role; what does not answer is named in `unread`, and the rest is found
+        all the same. The same world gives the same value. Raises Refused where a region or role is no such thing."""
+
+    def discovery(self) -> Sequence[Grant]:
+        """What a role must be allowed for it, in any region. No call."""

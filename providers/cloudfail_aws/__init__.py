@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cloudfail.model.discovered import Discovered, Wanted
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName, Topology
 from cloudfail.ports import Grant, Identity, Kind
@@ -60,6 +61,19 @@ class AwsProvider:
         from cloudfail_aws.iam import document
 
         return document(grants)
+
+    def discover(self, wanted: Wanted) -> Discovered:
+        """ports.Discovers."""
+        from cloudfail_aws.discovering import discover
+
+        return discover(wanted)
+
+    def discovery(self) -> Sequence[Grant]:
+        """ports.Discovers."""
+        from cloudfail_aws.discovering.permissions import ACTIONS, WHY
+        from cloudfail_aws.iam import ANYTHING
+
+        return (Grant("", ACTIONS, ANYTHING, why=WHY),)
 
 
 provider = AwsProvider()

@@ -183,7 +183,8 @@ class Asking:
             )
         except RAISES as error:
             if code_of(error) in THROTTLED or status_of(error) == 429:
-                self._budget.penalise(self._account(region), region, service, operation)
+                records = records_in(service, operation, parameters)
+                self._budget.penalise(self._account(region), region, service, operation, records)
             raise classify(error) from error
         return reply
 

@@ -21,6 +21,11 @@ from typing import Any
 from cloudfail.clock import Clock
 
 READ_SHARE = 0.5
+ON_ITS_WAY_SECONDS = 0.25
+"""How long a request may be on its way to AWS's bucket. One that is full fills no further until then, so that ours, of
+which the tokens are taken when a request is sent, would be ahead of it by that much."""
+AGAIN_SECONDS = 1.0
+"""After a change of records that was too much: it took nothing, and is tried again then."""
 _SHORTEST_SECONDS = 1e-3
 """What is missing after a shorter wait is a rounding of the clock's, and is owed."""
 _CHANGE_COST = {"CREATE": 1, "DELETE": 1, "UPSERT": 2}
@@ -55,7 +60,13 @@ class _Bucket:
 
     def fill(self, now: float) -> None:
         self.tokens = min(self.rate.burst, self.tokens + max(0.0, now - self.at) * self.rate.per_second)
-        self.at = now
+        self.at = max(self.at, now)
+
+    def take(self, cost: float, now: float) -> None:
+        """Once `wait` says nothing."""
+        if self.tokens > self.rate.burst - ON_ITS_WAY_SECONDS * self.rate.per_second:
+            self.at = max(self.at, now + ON_ITS_WAY_SECONDS)
+        self.tokens -= cost
 
     def wait(self, cost: float, share: float) -> float:
         """Seconds until `cost` may be taken with (1 - share) of the burst left. What is more than the bucket ever holds
@@ -85,14 +96,20 @@ class Budget:
             wait = max(bucket.wait(cost, share) for bucket, cost in buckets)
             if wait <= 0:
                 for bucket, cost in buckets:
-                    bucket.tokens -= cost
+                    bucket.take(cost, now)
             return wait
 
-    def penalise(self, account: str, region: str, service: str, operation: str) -> None:
-        """AWS said that it was too much: somebody else draws on the same account."""
+    def penalise(self, account: str, region: str, service: str, operation: str, records: int = 0) -> None:
+        """AWS said that it was too much: somebody else draws on the same account. records: what the request would have
+        counted; they were not taken, and are given back."""
         with self._lock:
-            for bucket, _ in self._for(account, region, service, operation, 0, self._clock.boot()):
-                bucket.tokens = min(bucket.tokens, 0.0)
+            now = self._clock.boot()
+            for bucket, cost in self._for(account, region, service, operation, records, now):
+                if records and bucket.rate == RECORDS:
+                    soon = cost - AGAIN_SECONDS * bucket.rate.per_second
+                    bucket.tokens = min(bucket.tokens + cost, soon)
+                else:
+                    bucket.tokens = min(bucket.tokens, 0.0)
 
     def _for(
         self, account: str, region: str, service: str, operation: str, records: int, now: float

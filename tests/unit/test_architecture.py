@@ -49,6 +49,9 @@ LAYERS: dict[str, int] = {
     "cloudfail.anchor_places": 8,
     "cloudfail.anchoring": 9,
     "cloudfail.importing": 7,
+    "cloudfail.discovering.pairing": 2,
+    "cloudfail.discovering": 7,
+    "cloudfail.drafting": 6,
     "cloudfail.engine": 7,
     "cloudfail.testing": 8,
     "cloudfail.watch": 8,
@@ -84,6 +87,7 @@ PURE = (
     "cloudfail.proof",
     "cloudfail.audit",
     "cloudfail.approval",
+    "cloudfail.discovering.pairing",
 )
 IMPURE = {
     "time", "random", "secrets", "uuid", "socket", "threading", "multiprocessing", "asyncio", "concurrent", "queue",
@@ -224,7 +228,7 @@ def test_a_provider_knows_the_core_only_by_its_public_doors() -> None:
     doors = (
         "cloudfail.ports", "cloudfail.model", "cloudfail.errors", "cloudfail.clock", "cloudfail.retry",
         "cloudfail.config.fields", "cloudfail.config.durations", "cloudfail.config.custom", "cloudfail.secrecy",
-        "cloudfail.stores.object_names", "cloudfail.probes.through",
+        "cloudfail.stores.object_names", "cloudfail.probes.through", "cloudfail.discovering.pairing",
     )  # fmt: skip
     found = [
         f"{name} imports {imported}"

@@ -14,22 +14,23 @@ CHANGE = "change_resource_record_sets"
 
 
 class Limiter:
-    """Route 53's side of it: three buckets, of the account, of the action and of records. Raises where one is empty."""
+    """Route 53's side of it: buckets of the account, of each action and of records. Raises where one is empty."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
         self.at = clock.boot()
-        self.full = [(50.0, 10.0), (50.0, 10.0), (1500.0, 100.0)]
-        self.tokens = [burst for burst, _ in self.full]
+        self.full = {"account": (50.0, 10.0), "records": (1500.0, 100.0)}
+        self.tokens = {name: burst for name, (burst, _) in self.full.items()}
 
-    def asked(self, records: int) -> None:
+    def asked(self, records: int, action: str = CHANGE) -> None:
         now = self.clock.boot()
-        for index, (burst, rate) in enumerate(self.full):
-            self.tokens[index] = min(burst, self.tokens[index] + (now - self.at) * rate)
+        self.full.setdefault(action, (50.0, 10.0))
+        for name, (burst, rate) in self.full.items():
+            self.tokens[name] = min(burst, self.tokens.get(name, burst) + (now - self.at) * rate)
         self.at = now
-        for index, cost in enumerate((1.0, 1.0, float(records))):
-            assert self.tokens[index] >= cost - 0.11, "throttled"
-            self.tokens[index] -= cost
+        for name, cost in (("account", 1.0), (action, 1.0), ("records", float(records))):
+            assert self.tokens[name] >= cost - 0.11, "throttled"
+            self.tokens[name] -= cost
 
 
 def send(budget: Budget, clock: VirtualClock, operation: str, records: int = 0, *, changes: bool = True) -> None:
@@ -80,6 +81,28 @@ def test_who_is_throttled_all_the_same_waits(wait: float) -> None:
     assert budget.reserve(*DNS, CHANGE, changes=True) > 0.0
     clock.sleep(wait)
     assert budget.reserve(*DNS, CHANGE, changes=True) == 0.0
+
+
+@pytest.mark.parametrize("on_its_way", [0.0, 0.05, 0.2])
+def test_a_batch_that_takes_a_while_to_arrive_does_not_make_the_next_one_too_early(on_its_way: float) -> None:
+    """A full bucket of AWS's fills no further until a request is there: 1,000 of 1,500 records are taken late."""
+    clock = VirtualClock()
+    budget, limiter = Budget(clock), Limiter(clock)
+    for late in (on_its_way, 0.0, 0.0):
+        send(budget, clock, CHANGE, 1000)
+        clock.sleep(late)
+        limiter.asked(1000)
+
+
+def test_a_batch_that_was_too_much_took_nothing_and_goes_again_soon() -> None:
+    clock = VirtualClock()
+    budget = Budget(clock)
+    send(budget, clock, CHANGE, 1000)
+    send(budget, clock, CHANGE, 1000)
+    budget.penalise(*DNS, CHANGE, 1000)
+    began = clock.boot()
+    send(budget, clock, CHANGE, 1000)
+    assert 0.5 <= clock.boot() - began <= 1.5
 
 
 def test_accounts_and_regions_have_their_own() -> None:

@@ -10,6 +10,7 @@ from cloudfail.entrypoints.cli import (
     audit,
     bundle,
     config,
+    discover,
     drill,
     iam,
     importing,
@@ -30,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (plan, runs, watch, config, simulate, package, iam):
+for group in (plan, runs, watch, config, simulate, package, iam, discover):
     group.register(app)
 app.add_typer(audit.app, name="audit")
 app.add_typer(bundle.app, name="bundle")

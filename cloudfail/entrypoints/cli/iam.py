@@ -11,6 +11,7 @@ from cloudfail.entrypoints.cli.opening import DEFAULT_CONFIG, Config, Runbooks, 
 
 if TYPE_CHECKING:
     from cloudfail.permissions import Needed
+    from cloudfail.ports import WritesPolicies
 
 
 def iam(
@@ -24,6 +25,9 @@ def iam(
         str | None,
         typer.Option("--only", metavar="ROLE", help="One policy by itself: watch, execute, or a role's name."),
     ] = None,
+    to_discover: Annotated[
+        bool, typer.Option("--discover", help="Only what `cloudfail discover` reads; needs no file.")
+    ] = False,
     config: Config = DEFAULT_CONFIG,
     runbooks: Runbooks = None,
 ) -> None:
@@ -36,7 +40,7 @@ def iam(
     from cloudfail.permissions import needed
     from cloudfail.ports import WritesPolicies
 
-    loaded = load_app(config, runbooks)
+    loaded = None if to_discover else load_app(config, runbooks)
     writes = registry.provider(provider)
     if not isinstance(writes, WritesPolicies):
         raise Refused(
@@ -44,6 +48,9 @@ def iam(
             "Nothing was printed.",
             "Its documentation may; a provider that does is aws.",
         )
+    if loaded is None:
+        _print_discovery(provider, writes)
+        return
     stated = needed(loaded, provider, source, target, runbook)
     for name in stated.unsaid:
         typer.echo(f"{name}: its kind does not say what it needs; it is in no policy.", err=True)
@@ -69,6 +76,22 @@ def iam(
             f"{line['resource']}: {', '.join(line['actions'])} on {', '.join(line['on'])}: {line['why']}", err=True
         )
     typer.echo(json.dumps(writes.policy(found[0].grants), indent=2))
+
+
+def _print_discovery(provider: str, writes: WritesPolicies) -> None:
+    from cloudfail.errors import Refused
+    from cloudfail.ports import Discovers
+
+    if not isinstance(writes, Discovers):
+        raise Refused(
+            f"The provider {provider} cannot say what stands in its regions.",
+            "Nothing was printed.",
+            "A provider that can is aws.",
+        )
+    grants = writes.discovery()
+    for one in grants:
+        typer.echo(f"{len(one.actions)} actions on {', '.join(one.on)}: {one.why}", err=True)
+    typer.echo(json.dumps(writes.policy({"discover": grants}), indent=2))
 
 
 def _wide(one: Needed) -> list[dict[str, Any]]:

@@ -132,7 +132,7 @@ class Site:
         automation: str,
     ) -> None:
         self.root, self.front, self.pair, self.names = root, front, pair, names
-        self.clusters, self.users = clusters, users
+        self.clusters, self.users, self.zone = clusters, users, zone
         self.servers = {EAST: pair.east, WEST: pair.west}
         self.started: list[subprocess.Popen[bytes]] = []
         self._outage: Fault | None = None

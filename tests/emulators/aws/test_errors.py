@@ -11,6 +11,7 @@ from botocore.parsers import ResponseParserError
 
 from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Transient
 from cloudfail_aws import errors
+from cloudfail_aws.asking import THROTTLED
 
 CODES = {
     "ConditionalCheckFailedException": Conflict, "PreconditionFailed": Conflict, "InvalidIfMatchVersion": Conflict,
@@ -18,6 +19,7 @@ CODES = {
     "ConditionalRequestConflict": OutcomeUnknown,
     "ReplicatedWriteConflictException": Transient, "TransactionConflictException": Transient,
     "ThrottlingException": Transient, "Throttling": Transient, "ProvisionedThroughputExceededException": Transient,
+    "ThrottledException": Transient, "RequestThrottled": Transient, "RequestThrottledException": Transient,
     "RequestLimitExceeded": Transient, "TooManyRequestsException": Transient, "SlowDown": Transient,
     "503 Slow Down": Transient, "OperationAborted": Transient, "RequestTimeout": Transient,
     "TableInUseException": Transient, "ResourceInUseException": Transient,
@@ -121,6 +123,10 @@ def raised(name: str) -> Exception:
 def test_the_rows_of_the_tests_are_the_rows_of_the_tables() -> None:
     assert set(CODES) == set(errors.CODE)
     assert set(RAISED) == set(errors.RAISED)
+
+
+def test_what_counts_as_throttling_is_tried_again() -> None:
+    assert {code: errors.CODE.get(code) for code in THROTTLED} == dict.fromkeys(THROTTLED, Transient)
 
 
 @pytest.mark.parametrize(("code", "kind"), list(CODES.items()))

@@ -44,6 +44,7 @@ from tests.emulators.aws.emulator import Emulator
 from tests.emulators.aws.faults import proxy
 from tests.emulators.aws.wire import Answer, Door, Lost, Request, Upstream
 from tests.emulators.aws.zone_server import ZoneServer
+from tests.unit.test_aws_budget import Limiter
 
 ENDPOINT = "AWS_ENDPOINT_URL_ROUTE_53"
 TO_WEST = {EAST: 0, WEST: 100}
@@ -266,9 +267,10 @@ def test_some_names_are_asked_for_evenly_over_the_list() -> None:
 class Held:
     """A hosted zone that holds ten thousand names, behind the SDK's own door: the emulator looks through all of a zone
     for each change. Requests are what botocore's model accepts; batches are applied whole, by what they say was there.
-    """
+    `limiter` raises where an account would be throttled."""
 
-    def __init__(self, clients: Clients, listed: Sequence[str]) -> None:
+    def __init__(self, clients: Clients, listed: Sequence[str], limiter: Limiter) -> None:
+        self._limiter = limiter
         self.sets = {
             name: {"Name": name, "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": ADDRESS[EAST]}]}
             for name in sorted(map(whole, listed))
@@ -290,6 +292,7 @@ class Held:
     def _change(self) -> dict[str, Any]:
         changes = self._given["ChangeBatch"]["Changes"]
         self.batches.append(sum(len(one["ResourceRecordSet"]["ResourceRecords"]) for one in changes))
+        self._limiter.asked(self.batches[-1])
         after = dict(self.sets)
         for one in changes:
             record = one["ResourceRecordSet"]
@@ -302,6 +305,7 @@ class Held:
         return {"ChangeInfo": {"Id": "/change/C1", "Status": "PENDING"}}
 
     def _list(self) -> dict[str, Any]:
+        self._limiter.asked(0, "list_resource_record_sets")
         names = sorted(self.sets)
         first = bisect.bisect_left(names, self._given.get("StartRecordName", ""))
         size = int(self._given["MaxItems"])
@@ -313,12 +317,13 @@ class Held:
 def test_ten_thousand_names_take_twenty_requests_and_little_more_than_the_accounts_limit_allows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """By a clock that only the budget's waits move: changes of records alone take (20,000 - 1,500) / 100 a second."""
+    """By a clock that only the budget's waits move, against the account's own three buckets: changes of records alone
+    take (20,000 - 1,500) / 100 a second."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     listed = tuple(f"n{number}" for number in range(10_000))
     clock, clients = VirtualClock(), Clients()
-    held = Held(clients, listed)
+    held = Held(clients, listed, Limiter(clock))
     one = resource(
         "route53-zone", {"zone": "Z1EXAMPLE", "domain": DOMAIN, "names": listed, "answer_within": "10m"}, ADDRESS
     )

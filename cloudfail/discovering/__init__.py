@@ -1,0 +1,1 @@
+"""Drafting cloudfail.yaml from what stands in a cloud."""
