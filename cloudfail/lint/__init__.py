@@ -13,7 +13,7 @@ from typing import Any
 from cloudfail.config.loaded import Loaded
 from cloudfail.config.mistakes import Mistake
 from cloudfail.errors import ConfigError
-from cloudfail.lint import approvals, compensation, edges, identities, order, policies, regions, secrets
+from cloudfail.lint import approvals, compensation, edges, identities, many_writers, order, policies, regions, secrets
 from cloudfail.lint.finding import Finding, Severity
 from cloudfail.lint.rto import bar, estimate_of
 from cloudfail.lint.view import View, traits_of
@@ -47,6 +47,7 @@ def lint(
         found = [*order.findings(view), *regions.findings(view), *edges.findings(view), *compensation.findings(view)]
         findings += [*order.set_aside(view, found), *policies.rto_findings(view)]
         findings += policies.name_outlasts_its_step(view)
+        findings += many_writers.findings(view)
     files = [loaded.topology_file.file, *(document.file for document in loaded.runbook_files.values())]
     rank = {file: index for index, file in enumerate(files)}
     return sorted(findings, key=lambda one: (rank.get(one.file, len(rank)), one.line, one.column, one.rule))
