@@ -6,7 +6,8 @@ from typing import Any
 
 from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Kind, VerbFacts
-from cloudfail_aws.database import permissions
+from cloudfail_aws.database import permissions, stores_permissions
+from cloudfail_aws.database.dynamodb_options import DynamoDBGlobalOptions, TableMember
 from cloudfail_aws.database.options import (
     AuroraGlobalOptions,
     ClusterMember,
@@ -25,6 +26,12 @@ def _aurora_global(resource: Resource, topology: Topology) -> Any:
     from cloudfail_aws.database import aurora_global
 
     return aurora_global.build(resource, topology)
+
+
+def _dynamodb_global(resource: Resource, topology: Topology) -> Any:
+    from cloudfail_aws.database import dynamodb_global
+
+    return dynamodb_global.build(resource, topology)
 
 
 # Over SQL first; the network ACLs need EC2's control plane in the old region, and so the worse is said of the verb.
@@ -66,5 +73,17 @@ KINDS: tuple[Kind, ...] = (
             "follow": VerbFacts("control", "member", False, False, 1800.0, 43200.0, "mark"),
             "canary": _CANARY,
         },
+    ),
+    Kind(
+        port=PortName.DATABASE,
+        name="dynamodb-global",
+        build=_dynamodb_global,
+        permissions=stores_permissions.dynamodb_global,
+        options=DynamoDBGlobalOptions,
+        member=TableMember,
+        settle_seconds=1.0,
+        call_timeout_seconds=10.0,
+        verbs={"canary": _CANARY},
+        many_writers=True,
     ),
 )

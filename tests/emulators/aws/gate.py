@@ -198,6 +198,7 @@ _SCHEDULE = "arn:aws:scheduler:{r}:{a}:schedule/{GroupName}/{Name}"
 _ACL = "arn:aws:ec2:{r}:{a}:network-acl/{NetworkAclId}"
 _RDS = "arn:aws:rds:{r}:{a}:"
 _GLOBAL = "arn:aws:rds::{a}:global-cluster:{GlobalClusterIdentifier}"
+_TABLE = "arn:aws:dynamodb:{r}:{a}:table/{TableName}"
 _ZONE = "arn:aws:route53:::hostedzone/{HostedZoneId}"
 _OBJECT = "arn:aws:s3:::{Bucket}/{Key}"
 _ELB = "elasticloadbalancing"
@@ -271,6 +272,7 @@ NEEDS: dict[str, Needs] = {
         ),
         on("rds:AddTagsToResource", _RDS + "cluster-snapshot:{TargetDBClusterSnapshotIdentifier}"),
     ),
+    **{f"dynamodb.{one}": on(f"dynamodb:{one}", _TABLE) for one in ("DescribeTable", "GetItem", "PutItem")},
     **{
         f"route53.{one}": on(f"route53:{one}", _ZONE)
         for one in ("ListResourceRecordSets", "ListResourceRecordSetProtections", "ChangeResourceRecordSets")

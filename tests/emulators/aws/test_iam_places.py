@@ -17,6 +17,7 @@ from cloudfail_aws import provider
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.budget import Budget
 from cloudfail_aws.clients import Clients
+from cloudfail_aws.database.dynamodb_global import DynamoDBGlobal
 from cloudfail_aws.database.global_clusters import GlobalClusters, Tail, copy_name
 from cloudfail_aws.database.instances import Instances
 from cloudfail_aws.database.network_acl import NetworkAclFence
@@ -35,6 +36,7 @@ from tests.emulators.aws import (
     databases,
     test_alb,
     test_cloudfront,
+    test_dynamodb_global,
     test_global_accelerator,
     test_network_acl,
     test_s3_mrap,
@@ -243,4 +245,19 @@ def test_global_clusters(front: Front) -> None:
         ):
             with contextlib.suppress(CloudfailError):
                 order()
+    gate.judge()
+
+
+def test_global_tables(front: Front) -> None:
+    clients = Clients()
+    test_dynamodb_global.create(lambda region: clients.get("dynamodb", region), [("session", "HASH", "S")], WEST)
+    of = databases.resource("dynamodb-global", dict.fromkeys(BOTH, test_dynamodb_global.TABLE))
+    _, gate, whole = gated(of, databases.topology(of))
+    table = DynamoDBGlobal(of, whole, cast(Clients, gate))
+    for region in BOTH:
+        known(table.read(region))
+        known(table.beat(region))
+        table.write_canary(region, "r1/write", call=Calls().make())
+        assert known(table.read_canary(region, "r1/write")) is not None
+    table.loss(EAST, WEST, table.beat(EAST))
     gate.judge()
