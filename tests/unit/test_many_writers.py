@@ -246,3 +246,17 @@ def test_its_archive_carries_no_driver(tmp_path: Path) -> None:
     loaded(tmp_path, ALONE, PROVEN)
     needs = chosen.needs_of(tmp_path / "cloudfail.yaml", [tmp_path / "0.yaml"], target_of("aws"))
     assert needs.extras == ("aws",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "extras"),
+    [
+        ("{database: elasticache-global, id: x, members: {us-east-1: a, us-west-2: b}}", ("aws", "redis")),
+        ("{database: rds-replica, members: {us-east-1: a, us-west-2: b}}", ("aws", "postgres")),
+    ],
+)
+def test_an_archive_carries_the_driver_of_its_databases(tmp_path: Path, kind: str, extras: tuple[str, ...]) -> None:
+    old = "{database: dynamodb-global, members: {us-east-1: sessions, us-west-2: sessions}}"
+    loaded(tmp_path, changed(ALONE, (old, kind)), PROVEN)
+    needs = chosen.needs_of(tmp_path / "cloudfail.yaml", [tmp_path / "0.yaml"], target_of("aws"))
+    assert needs.extras == extras

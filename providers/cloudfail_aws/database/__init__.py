@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from cloudfail.errors import Refused
 from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Kind, VerbFacts
 from cloudfail_aws.database import permissions, stores_permissions
 from cloudfail_aws.database.dynamodb_options import DynamoDBGlobalOptions, TableMember
+from cloudfail_aws.database.elasticache_options import CacheMember, ElastiCacheGlobalOptions
 from cloudfail_aws.database.options import (
     AuroraGlobalOptions,
     ClusterMember,
@@ -26,6 +28,20 @@ def _aurora_global(resource: Resource, topology: Topology) -> Any:
     from cloudfail_aws.database import aurora_global
 
     return aurora_global.build(resource, topology)
+
+
+def _elasticache_global(resource: Resource, topology: Topology) -> Any:
+    try:
+        import redis  # noqa: F401  the extra's own library, asked for here to say what is missing
+    except ImportError as error:
+        raise Refused(
+            f"{resource.name} ({resource.kind}) is asked over Redis's wire, and the library for that is not installed.",
+            "Nothing was asked of it.",
+            "Install it with: pip install 'cloudfail[aws,redis]'",
+        ) from error
+    from cloudfail_aws.database import elasticache_global
+
+    return elasticache_global.build(resource, topology)
 
 
 def _dynamodb_global(resource: Resource, topology: Topology) -> Any:
@@ -71,6 +87,24 @@ KINDS: tuple[Kind, ...] = (
             # Called in the primary's region, and both must be healthy: never a way out of a region that is lost.
             "switchover": VerbFacts("control", "member", False, True, 120.0, 900.0, "mark"),
             "follow": VerbFacts("control", "member", False, False, 1800.0, 43200.0, "mark"),
+            "canary": _CANARY,
+        },
+    ),
+    Kind(
+        port=PortName.DATABASE,
+        name="elasticache-global",
+        build=_elasticache_global,
+        permissions=stores_permissions.elasticache_global,
+        options=ElastiCacheGlobalOptions,
+        member=CacheMember,
+        settle_seconds=5.0,
+        call_timeout_seconds=30.0,
+        verbs={
+            "fence": VerbFacts("control", "member", False, True, 10.0, 120.0, "mark"),
+            "failover": VerbFacts("control", "member", True, False, 60.0, 900.0, "mark"),
+            # The source is fenced by its own region's API first: never a way out of a region that is lost.
+            "switchover": VerbFacts("control", "member", False, True, 90.0, 900.0, "mark"),
+            "follow": VerbFacts("control", "member", False, False, 300.0, 7200.0, "mark"),
             "canary": _CANARY,
         },
     ),
