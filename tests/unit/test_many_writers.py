@@ -13,12 +13,14 @@ from paper import EVACUATE, TOPOLOGY, changed
 
 from cloudfail import config
 from cloudfail.actions.catalog import ACTIONS
+from cloudfail.actions.conditions import _in_sync
 from cloudfail.app import App
 from cloudfail.config.loaded import Loaded
 from cloudfail.execution.lifecycle import Phase
 from cloudfail.lint import Severity, lint
 from cloudfail.lint.possible import explained
 from cloudfail.model.observation import Known
+from cloudfail.model.states import DatabaseState, Role
 from cloudfail.packaging import chosen
 from cloudfail.packaging.targets import target_of
 from cloudfail.stores.memory import MemoryStore
@@ -197,6 +199,18 @@ def test_two_writers_of_it_are_no_second_primary(tmp_path: Path) -> None:
     stage = ManyStage(loaded(tmp_path, WITH_SESSIONS, EVACUATE))
     assert stage.cloud.writable_regions("sessions") == {EAST, WEST}
     assert stage.cloud.most_writers_at_once() == 1
+
+
+@pytest.mark.parametrize(
+    ("lag_seconds", "in_sync", "holds"),
+    [(0.4, False, True), (3.0, False, False), (None, False, False), (None, True, True)],
+)
+def test_it_is_in_sync_where_it_lacks_less_than_a_second_of_the_others(
+    lag_seconds: float | None, in_sync: bool, holds: bool
+) -> None:
+    """So that a switchover can wait for it before users come: `pre: [{in_sync: sessions, in: "${to}"}]`."""
+    state = DatabaseState(Role.PRIMARY, True, 0, lag_seconds=lag_seconds, in_sync=in_sync)
+    assert _in_sync(FakeWorld, Known(state, 0.0)) == Known(holds, 0.0)  # type: ignore[arg-type]  # nobody else is asked
 
 
 # ---- what is said before
