@@ -10,6 +10,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -121,6 +122,38 @@ def pair(root: Path) -> Iterator[dict[str, Server]]:
     finally:
         for server in made.values():
             server.stop()
+
+
+@contextlib.contextmanager
+def called_a_master(server: Server) -> Iterator[int]:
+    """A port at which this replica calls itself a master, as a managed service might have it, and is none the less a
+    replica. What it says is changed on its way, by so many bytes as before."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    open_: list[socket.socket] = [listener]
+
+    def carry(taken: socket.socket, given: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := taken.recv(1 << 16):
+                given.sendall(chunk.replace(b"role:slave\r\nmaster_host", b"role:master\r\naster_host"))
+        given.close()
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                upstream = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+                open_.extend((client, upstream))
+                for pair_ in ((client, upstream), (upstream, client)):
+                    threading.Thread(target=carry, args=pair_, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield int(listener.getsockname()[1])
+    finally:
+        for one in open_:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
 
 
 def member(region: str, server: Server, **more: Any) -> dict[str, Any]:

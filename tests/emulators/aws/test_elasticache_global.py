@@ -342,6 +342,62 @@ def test_a_server_that_calls_itself_a_master_and_takes_no_writes_is_not_done(wor
 
 
 @pytest.mark.lab
+@pytest.mark.parametrize("shut", [False, True])
+def test_a_replica_that_calls_itself_a_master_is_known_by_what_it_says_to_a_write(world: World, shut: bool) -> None:
+    """shut: while a fence keeps the application's login from asking; then cloudfail's own asks."""
+    if shut:
+        world.servers[WEST].allow("shop", NOTHING)
+    with caches.called_a_master(world.servers[WEST]) as port:
+        members = {one: caches.member(one, server) for one, server in world.servers.items()}
+        members[WEST]["endpoint"] = f"127.0.0.1:{port}"
+        database = caches.made(world.clients, members, api_within="25s")
+        assert not database.plane.sight(WEST).replica, "by its own word"
+        state = known(database.read(WEST))
+        assert (state.role, state.writable, state.upstream) == (Role.REPLICA, False, EAST)
+        assert state.lag_seconds is None, "of its upstream it says nothing"
+        database.close()
+
+
+@pytest.mark.lab
+def test_a_group_that_the_api_calls_a_secondary_follows_nobody_while_its_server_does_not(
+    world: World, machine: Caches
+) -> None:
+    """The roles are exchanged, says the API; the old server is a master still, and its fence is not lifted."""
+    machine._on_failover = lambda name, region: world.servers[region].follow(None)
+    database = world.port()
+    fence(world)
+    database.failover(EAST, WEST, expect=known(database.read(WEST)), call=Calls().make())
+    eventually(world, lambda: database.read(WEST), lambda seen: seen.writable)
+    for _ in range(3):
+        progress = known(database.follow_state(EAST, WEST))
+        assert (progress.done, progress.next) == (False, None)
+        assert "its server is none" in progress.detail
+    assert [one[2] for one in machine.modified if one[0] == EAST] == [NOTHING]
+    world.servers[EAST].follow(world.servers[WEST])
+    opened = eventually(world, lambda: database.follow_state(EAST, WEST), lambda seen: seen.next is not None)
+    database.follow(EAST, WEST, expect=opened, call=Calls().make())
+    eventually(world, lambda: database.follow_state(EAST, WEST), lambda seen: seen.done)
+
+
+@pytest.mark.lab
+def test_a_fence_that_the_api_says_is_lifted_is_not_none_while_the_server_refuses(
+    world: World, machine: Caches
+) -> None:
+    database = world.port()
+    fence(world)
+    machine._on_user, machine.modify_seconds = (lambda region, name, access: None), 0.0
+    state = known(database.fence_state(EAST, WEST))
+    database.unfence(EAST, expect=state, call=Calls().make(11))
+    read = database.fence_state(EAST, WEST)
+    assert isinstance(read, Unknown), read
+    assert "its server still refuses: NOPERM" in read.reason
+    assert not known(database.read(EAST)).writable
+    world.servers[EAST].allow("shop", caches.ACCESS)
+    assert known(database.fence_state(EAST, WEST)).outcome is FenceOutcome.NONE
+    assert known(database.read(EAST)).writable
+
+
+@pytest.mark.lab
 def test_a_failover_while_the_old_region_is_gone(world: World, machine: Caches) -> None:
     database = world.port()
     beat = known(database.beat(EAST))
