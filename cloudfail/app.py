@@ -42,6 +42,7 @@ from cloudfail.model.journal import Entry, Kind
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.plan import Estimate, Plan, PlannedStep, Preview
 from cloudfail.model.policy import Automation
+from cloudfail.model.runbook import Mode
 from cloudfail.model.states import LossBound
 from cloudfail.plan import bind, refusals, scaled, warnings
 from cloudfail.ports import Store
@@ -285,7 +286,13 @@ class App:
             previews=previews,
             estimate=estimate_of(view),
             refusals=[*refusals(plan, self.topology, self.log(), previews, rooms), *preflight.refused(asked)],
-            warnings=[*warnings(plan, previews, rooms), *preflight.unknown(asked), *self._kept_waiting(plan), *found],
+            warnings=[
+                *warnings(plan, previews, rooms),
+                *preflight.unknown(asked),
+                *self._kept_waiting(plan),
+                *self._behind(plan),
+                *found,
+            ],
             loss=loss,
         )
         if keep:
@@ -353,6 +360,21 @@ class App:
                 name = str(step.arguments["database"])
                 return self.world.database(name).loss(plan.source, plan.target, self._acknowledged(name, plan.source))
         return None
+
+    def _behind(self, plan: Plan) -> list[str]:
+        """Of databases with many writers, which no step promotes and so no gate asks about: what users will miss."""
+        names = {str(one.arguments["database"]) for one in plan.steps if one.action == "verify.write"}
+        if plan.mode is Mode.RESTORE:
+            return []
+        said = []
+        for name in sorted(name for name in names if self.loaded.kinds[name].many_writers):
+            bound = self.world.database(name).loss(plan.source, plan.target, self._acknowledged(name, plan.source))
+            seconds = "unknown" if bound.if_dead_seconds is None else f"{bound.if_dead_seconds:.1f} s of writes"
+            said.append(
+                f"{name} has many writers by design, and nothing of it is promoted. What {plan.target} lacks of "
+                f"{plan.source}'s: {seconds} ({'; '.join(bound.parts)})."
+            )
+        return said
 
     def sign(self, plan: Plan, expires_seconds: float, signed: Signed | None = None) -> None:
         """Let automation act on exactly this plan, for so long, in this person's name (invariant I10)."""

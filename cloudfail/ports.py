@@ -87,7 +87,12 @@ class LoadBalancer(Protocol):
 
 
 class Database(Protocol):
-    """One database with a member in each region, exactly one of which may take writes."""
+    """One database with a member in each region, exactly one of which may take writes.
+
+    One with many writers by design (`Kind.many_writers`) takes writes in each, has no role to move and nothing to
+    fence: of it only `read`, `beat`, `loss` and the canary say something. The other reads are Unknown, with the reason;
+    the other verbs raise Permanent, with what to write into the runbook instead.
+    """
 
     def read(self, region: str) -> Known[DatabaseState] | Unknown:
         """Role, writable, position, lag of the member in `region`, from the member itself."""
@@ -326,7 +331,8 @@ class Kind:
     in the same store, makes a call on each; such a verb reads what it replaces within its call, and holds only its own
     part against `expect`.
     permissions: what a resource needs for its members in these regions; it asks no cloud, and raises Refused where
-    cloudfail.yaml says too little.
+    cloudfail.yaml says too little. many_writers: a database whose every member takes writes by design. Nothing of it is
+    fenced or promoted, lint refuses a runbook that wants to, and it is exempt from invariant I1.
     """
 
     port: PortName
@@ -340,6 +346,7 @@ class Kind:
     verbs_of: Callable[[Resource], Mapping[str, VerbFacts]] | None = None
     shared: Mapping[str, Callable[[Resource, Topology, str], tuple[str, ...]]] = field(default_factory=dict)
     permissions: Callable[[Resource, Topology, Sequence[str]], Permissions] | None = None
+    many_writers: bool = False
 
     def facts(self, verb: str, resource: Resource) -> VerbFacts:
         """What the provider says of `verb` on that resource; the cautious defaults where it says nothing."""

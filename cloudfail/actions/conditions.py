@@ -87,11 +87,15 @@ LAG_IN_SYNC_SECONDS_MAX = 1.0
 
 
 def _in_sync(database: Database, state: Known[DatabaseState]) -> Known[bool] | Unknown:
-    """A replica is in sync if its primary waits for it, or if its own lag is known and under a second."""
+    """A replica is in sync if its primary waits for it, or if its own lag is known and under a second. One of many
+    writers has no upstream, and its lag is what it lacks of the others' writes."""
     replica = state.value
-    if replica.role is not Role.REPLICA or replica.upstream is None:
+    near = replica.lag_seconds is not None and replica.lag_seconds <= LAG_IN_SYNC_SECONDS_MAX
+    if replica.role is Role.PRIMARY:
+        return Known(replica.in_sync or near, state.at)
+    if replica.upstream is None:
         return Known(replica.in_sync, state.at)
-    if replica.lag_seconds is not None and replica.lag_seconds <= LAG_IN_SYNC_SECONDS_MAX:
+    if near:
         return Known(True, state.at)
     upstream = database.read(replica.upstream)
     return upstream if isinstance(upstream, Unknown) else Known(upstream.value.in_sync, upstream.at)

@@ -24,6 +24,7 @@ from cloudfail.model.codec import checksum_of_document, plan_from_document
 from cloudfail.model.journal import BrokenChain, Entry, Kind
 from cloudfail.model.plan import Plan, PlannedStep
 from cloudfail.model.policy import Automation
+from cloudfail.model.runbook import Mode
 
 
 class Track(NamedTuple):
@@ -421,11 +422,24 @@ def _run_entry(state: LogState, entry: Entry) -> LogState:
             state = _with(state, replace(run, closed_at=entry.at))
         if state.open_run == run.id:
             state = replace(state, open_run="")
-    if entry.kind is Kind.SEEN and entry.data["way"] == "do" and entry.data["ended"] == "done":
-        step = run.plan.step(entry.data["step"])
-        if step.point_of_no_return:
-            state = replace(state, primary=run.plan.target)
+    if entry.kind is Kind.SEEN and entry.data["ended"] == "done":
+        state = replace(state, primary=_primary_after(state, run, entry))
     return state
+
+
+def _primary_after(state: LogState, run: RunState, entry: Entry) -> str:
+    """The primary once this step is done: a promotion moves it. Where a plan promotes nothing (no database, or only
+    such as have many writers by design), it is where all its switches of traffic sent users, until one is undone."""
+    way, step = entry.data["way"], run.plan.step(entry.data["step"])
+    if way == "do" and step.point_of_no_return:
+        return run.plan.target
+    promotes = any(one.point_of_no_return for one in run.plan.steps)
+    if promotes or run.plan.mode is Mode.RESTORE or step.action != "traffic.switch":
+        return state.primary
+    if way == "undo":
+        return run.plan.source
+    switches = [one for one in run.plan.steps if one.action == "traffic.switch"]
+    return run.plan.target if all(run.did(one.name).ended == "done" for one in switches) else state.primary
 
 
 def _step_entry(run: RunState, entry: Entry) -> RunState:

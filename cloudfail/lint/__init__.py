@@ -19,6 +19,7 @@ from cloudfail.lint import (
     custom,
     edges,
     identities,
+    many_writers,
     networks,
     order,
     policies,
@@ -60,6 +61,7 @@ def lint(
         found += [*networks.findings(view), *custom.findings(view)]
         findings += [*order.set_aside(view, found), *policies.rto_findings(view)]
         findings += policies.name_outlasts_its_step(view)
+        findings += many_writers.findings(view)
     files = [loaded.topology_file.file, *(document.file for document in loaded.runbook_files.values())]
     rank = {file: index for index, file in enumerate(files)}
     return sorted(findings, key=lambda one: (rank.get(one.file, len(rank)), one.line, one.column, one.rule))

@@ -32,10 +32,10 @@ class FenceOutcome(StrEnum):
 @dataclass(frozen=True)
 class DatabaseState:
     """One member of a database. `position` grows with each write (bytes of WAL, for PostgreSQL); `timeline` with each
-    promotion. lag_seconds is None where unknown. `upstream` names the region that a replica streams from, None if it
-    streams from nobody. `in_sync`: this is a primary, it waits for a replica
-    before it acknowledges, and that replica has caught up. `moving`: what is under
-    way by itself (a promotion that was ordered), "" if nothing is."""
+    promotion. lag_seconds is None where unknown; of one of many writers it is what it lacks of the others. `upstream`
+    names the region that a replica streams from, None if it streams from nobody. `in_sync`: this is a primary, it waits
+    for a replica before it acknowledges, and that replica has caught up. `moving`: what is under way by itself (a
+    promotion that was ordered), "" if nothing is."""
 
     role: Role
     writable: bool

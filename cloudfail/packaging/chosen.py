@@ -24,8 +24,8 @@ from cloudfail.stores import GROUP as STORES
 
 _NOTHING = "Nothing was written."
 _ON_DISK = ("sqlite", "memory")
-# Whose databases are asked over SQL, by a driver that their own extra does not hold.
-_OVER_SQL = ("aws",)
+# Whose databases are asked by a driver that the provider's own extra does not hold: SQL's, but for these kinds.
+_DRIVERS = {"aws": {"dynamodb-global": "", "elasticache-global": "redis"}}
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,9 @@ def _needs(loaded: Loaded, files: Files, config: Path, target: Target) -> Needs:
         schemes |= {url.partition(":")[0] for url in topology.audit.anchors}
         files = files | _for_anchors(topology.audit, config)
     extras |= {EXTRA_OF[one] for one in schemes if one in EXTRA_OF}
-    if any(one.port is PortName.DATABASE and one.provider in _OVER_SQL for one in topology.resources.values()):
-        extras.add("postgres")
+    for one in topology.resources.values():
+        if one.port is PortName.DATABASE and one.provider in _DRIVERS:
+            extras |= {_DRIVERS[one.provider].get(one.kind, "postgres")} - {""}
     if topology.policy.approvers or topology.audit is not None:
         extras.add("signing")
     others = [entry for name, entry in known().items() if name in providers - set(EXTRAS)]

@@ -69,7 +69,8 @@ class FakeCloud:
     """All resources of one topology. `synchronous`: the primary cannot acknowledge without its replica, so that a
     dead primary is `prevented` instead of `owed`. `promote_seconds`: how long a promotion takes (asynchronous).
     `unconditional`: verbs that a backend offers without a condition and without a mark, so that a late call lands.
-    `dark`: paths that are set and carry nothing."""
+    `dark`: paths that are set and carry nothing. `many_writers`: the databases every member of which takes writes by
+    design (`Kind.many_writers`)."""
 
     def __init__(
         self,
@@ -79,12 +80,14 @@ class FakeCloud:
         synchronous: bool = True,
         promote_seconds: float = 3.0,
         unconditional: Iterable[str] = (),
+        many_writers: Iterable[str] = (),
     ) -> None:
         self.topology = topology
         self.clock = clock
         self.synchronous = synchronous
         self.promote_seconds = promote_seconds
         self.unconditional = frozenset(unconditional)
+        self.many_writers = frozenset(many_writers)
         self.workers_start_seconds = 2.0
         self.effects: list[Effect] = []
         self.writers: list[tuple[float, str, frozenset[str]]] = []
@@ -121,7 +124,9 @@ class FakeCloud:
         self.custom_seconds = 2.0
         for name, resource in topology.resources.items():
             members = list(resource.members or topology.regions)
-            if resource.port is PortName.DATABASE:
+            if resource.port is PortName.DATABASE and name in self.many_writers:
+                self.databases[name] = {region: Member(Role.PRIMARY) for region in members}
+            elif resource.port is PortName.DATABASE:
                 self.databases[name] = {
                     region: Member(Role.PRIMARY if region == primary else Role.REPLICA) for region in members
                 }
@@ -218,14 +223,14 @@ class FakeCloud:
             return False
         if member.promoting_until is not None:
             return False
-        if not self.synchronous:
+        if not self.synchronous or database in self.many_writers:
             return True
         others = [other for name, other in members.items() if name != region]
         # A primary on the newest timeline was given leave to run alone; an older one waits for a replica it lost.
         return all(other.timeline <= member.timeline for other in others)
 
     def _note_writers(self) -> None:
-        for name in self.databases:
+        for name in self.databases.keys() - self.many_writers:
             self.writers.append((self.clock.boot(), name, self.writable_regions(name)))
 
     def reachable(self, region: str) -> bool:

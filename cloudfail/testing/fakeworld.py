@@ -224,6 +224,56 @@ class FakeDatabase:
         self.cloud.effect(Order("canary", self.name, region, token, call, condition, change))
 
 
+class FakeManyWriters:
+    """A database that takes writes in each region: `Kind.many_writers`. What is written in one is replicated to those
+    that are there; a heartbeat says how far that has come."""
+
+    def __init__(self, cloud: FakeCloud, name: str) -> None:
+        self._one = FakeDatabase(cloud, name)
+        self.cloud = cloud
+        self.name = name
+        self._why = f"{name} takes writes in every region by design: there is nothing to fence, to promote or to follow"
+
+    def read(self, region: str) -> Known[DatabaseState] | Unknown:
+        return self._one.read(region)
+
+    def beat(self, region: str) -> Known[float] | Unknown:
+        return self._one.beat(region)
+
+    def loss(self, source: str, target: str, acknowledged: Known[float] | Unknown) -> LossBound:
+        return self._one.loss(source, target, acknowledged)
+
+    def read_canary(self, region: str, token: str) -> Known[WriteProof | None] | Unknown:
+        return self._one.read_canary(region, token)
+
+    def write_canary(self, region: str, token: str, *, call: Call) -> None:
+        self._one.write_canary(region, token, call=call)
+
+    def fence_state(self, source: str, target: str) -> Known[FenceState] | Unknown:
+        return Unknown(self._why, self.cloud.clock.wall())
+
+    def switchover_state(self, source: str, target: str) -> Known[Progress] | Unknown:
+        return Unknown(self._why, self.cloud.clock.wall())
+
+    def follow_state(self, region: str, upstream: str) -> Known[Progress] | Unknown:
+        return Unknown(self._why, self.cloud.clock.wall())
+
+    def fence(self, source: str, target: str, *, expect: FenceState, call: Call) -> None:
+        raise Permanent(f"{self._why}.")
+
+    def unfence(self, source: str, *, expect: FenceState, call: Call) -> None:
+        raise Permanent(f"{self._why}.")
+
+    def failover(self, source: str, target: str, *, expect: DatabaseState, call: Call) -> None:
+        raise Permanent(f"{self._why}.")
+
+    def switchover(self, source: str, target: str, *, expect: Progress, call: Call) -> None:
+        raise Permanent(f"{self._why}.")
+
+    def follow(self, region: str, upstream: str, *, expect: Progress, call: Call) -> None:
+        raise Permanent(f"{self._why}.")
+
+
 class FakeCompute:
     def __init__(self, cloud: FakeCloud, name: str) -> None:
         self.cloud = cloud
@@ -512,8 +562,8 @@ class FakeWorld:
         self.cloud = cloud
         self.topology = cloud.topology
 
-    def database(self, name: str) -> FakeDatabase:
-        return FakeDatabase(self.cloud, name)
+    def database(self, name: str) -> FakeDatabase | FakeManyWriters:
+        return FakeManyWriters(self.cloud, name) if name in self.cloud.many_writers else FakeDatabase(self.cloud, name)
 
     def dns(self, name: str) -> FakeDns:
         return FakeDns(self.cloud, self.topology.resources[name])

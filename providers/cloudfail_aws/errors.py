@@ -39,6 +39,7 @@ CODE: Mapping[str, _Class] = {
     "InvalidDBClusterStateFault": Conflict,
     "InvalidDBInstanceState": Conflict,
     "InvalidDBSnapshotState": Conflict,
+    "InvalidGlobalReplicationGroupState": Conflict,  # the same of a global datastore
     "InvalidGlobalClusterStateFault": Conflict,  # a move of the writer is under way: look again
     "InvalidNetworkAclEntry.NotFound": Conflict,
     "NetworkAclEntryAlreadyExists": Conflict,
@@ -80,6 +81,8 @@ CODE: Mapping[str, _Class] = {
     "ResourceConflictException": Transient,  # Lambda
     "ResourceContention": Transient,  # Auto Scaling; its status is 500, and it was not done
     "ResourceInUse": Transient,  # Auto Scaling
+    "InvalidUserState": Transient,  # ElastiCache: another change of the user is under way
+    "InvalidReplicationGroupState": Transient,  # ElastiCache: of its tags
     "ScalingActivityInProgress": Transient,
     "IncorrectState": Transient,  # EC2: a prefix list whose last change is still under way
     # The server's own trouble: a write may have been made.
@@ -128,6 +131,9 @@ CODE: Mapping[str, _Class] = {
     "AuthorizationHeaderMalformed": Permanent,  # signed for another region
     "ClusterNotFoundException": Permanent,
     "NotFoundException": Permanent,
+    "GlobalReplicationGroupNotFoundFault": Permanent,
+    "ReplicationGroupNotFoundFault": Permanent,
+    "UserNotFound": Permanent,
     "ProvisionedConcurrencyConfigNotFoundException": Permanent,
     "ServiceNotActiveException": Permanent,  # ECS: it is being deleted
     "ServiceNotFoundException": Permanent,

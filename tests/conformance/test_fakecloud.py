@@ -21,6 +21,7 @@ from cloudfail.testing.conformance import (
 from cloudfail.testing.custom_suite import CustomHarness, CustomSuite
 from cloudfail.testing.fakecloud import FakeCloud
 from cloudfail.testing.fakeworld import FAKE_SIGNAL_SECONDS, FakeWorld
+from cloudfail.testing.many_writers_suite import ManyWritersSuite
 from cloudfail.testing.network_suite import NetworkSuite
 from cloudfail.testing.signals_suite import SignalsHarness, SignalsSuite
 from tests.crash.moves import LOADED
@@ -31,9 +32,10 @@ class FakeHarness:
 
     source, target = "east", "west"
 
-    def __init__(self, name: str, *, synchronous: bool = True) -> None:
+    def __init__(self, name: str, *, synchronous: bool = True, many_writers: bool = False) -> None:
         self.clock = VirtualClock()
-        self.cloud = FakeCloud(LOADED.topology, self.clock, synchronous=synchronous)
+        several = (name,) if many_writers else ()
+        self.cloud = FakeCloud(LOADED.topology, self.clock, synchronous=synchronous, many_writers=several)
         self.name = name
 
     def port(self) -> Any:
@@ -75,6 +77,12 @@ class TestDatabase(DatabaseSuite):
     @pytest.fixture(params=[True, False], ids=["synchronous", "asynchronous"])
     def world(self, request: pytest.FixtureRequest) -> Harness:
         return FakeHarness("orders", synchronous=request.param)
+
+
+class TestManyWriters(ManyWritersSuite):
+    @pytest.fixture
+    def world(self) -> Harness:
+        return FakeHarness("orders", synchronous=False, many_writers=True)
 
 
 class TestDns(DnsSuite):

@@ -154,6 +154,7 @@ def test_requirements_are_those_of_the_extras_and_no_others() -> None:
     assert {"pydantic", "tenacity"} <= names() and not names() & {"typer", "boto3", "pytest"}
     assert names("aws") - names() == {"boto3", "dnspython"}
     assert "psycopg" in names("aws", "postgres")
+    assert names("aws", "redis") - names("aws") == {"redis"}
     assert not [line for line in own.requirements(["aws", "gcp", "azure"]) if "extra" in line]
 
 

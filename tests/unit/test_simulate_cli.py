@@ -485,7 +485,7 @@ def test_a_mistake_is_told_in_sentences_and_nothing_is_played(options: str, said
     ("without", "said"),
     [
         ("www", "neither a name nor a balancer"),
-        ("orders", "has no database"),
+        ("orders", "has no database whose writer moves"),
         ("us-west-2", "has one region"),
     ],
 )

@@ -6,7 +6,7 @@ installed, and is assumed otherwise; `Own.assumed` says which.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -197,12 +197,13 @@ def own(
         loaded = config.load(config_file, runbook_files, providers)
         assumed = providers.told()
     loaded, name, source, target = _move(loaded, runbook, source, target)
+    loaded, left_out = _without_many_writers(loaded, name)
     only = replace(loaded, runbooks={name: loaded.runbooks[name]}, runbook_files={name: loaded.runbook_files[name]})
     _can_be_simulated(only, name)
     refuse_errors(lint(only, ACTIONS, source, target))
     setup = setup_of(only, name, source, target)
     pace = pace_of(setup, answers_after_seconds, synchronous)
-    return Own(setup, pace, config_file is None, (*assumed, *pace.assumed))
+    return Own(setup, pace, config_file is None, (*assumed, *left_out, *pace.assumed))
 
 
 def _move(loaded: Loaded, runbook: str | None, source: str | None, target: str | None) -> tuple[Loaded, str, str, str]:
@@ -244,6 +245,39 @@ def _move(loaded: Loaded, runbook: str | None, source: str | None, target: str |
     return replace(loaded, topology=played), name, source, target
 
 
+def _without_many_writers(loaded: Loaded, name: str) -> tuple[Loaded, tuple[str, ...]]:
+    """The files less the databases that take writes everywhere, and less what proves that they do. The simulation
+    follows one writer and what becomes of its writes: of these there is nothing that a move could break."""
+    several = sorted(one for one, kind in loaded.kinds.items() if kind.many_writers)
+    if not several:
+        return loaded, ()
+    runbook = loaded.runbooks[name]
+    gone = {
+        step.name: step.needs
+        for step in runbook.steps.values()
+        if step.action == "verify.write" and step.arguments["database"] in several
+    }
+
+    def needs(names: Iterable[str]) -> Iterator[str]:
+        for one in names:
+            yield from needs(gone[one]) if one in gone else (one,)
+
+    steps = {
+        step.name: replace(step, needs=tuple(dict.fromkeys(needs(step.needs))))
+        for step in runbook.steps.values()
+        if step.name not in gone
+    }
+    resources = {one: resource for one, resource in loaded.topology.resources.items() if one not in several}
+    less = replace(
+        loaded,
+        topology=replace(loaded.topology, resources=resources),
+        kinds={one: kind for one, kind in loaded.kinds.items() if one not in several},
+        runbooks={**loaded.runbooks, name: replace(runbook, steps=steps)},
+    )
+    with_it = f", with {listed(gone)}" if gone else ""
+    return less, tuple(f"{one} takes writes in every region by design: it is left out{with_it}." for one in several)
+
+
 def _can_be_simulated(loaded: Loaded, name: str) -> None:
     topology, mode = loaded.topology, loaded.runbooks[name].mode
     if mode is Mode.RESTORE:
@@ -255,7 +289,7 @@ def _can_be_simulated(loaded: Loaded, name: str) -> None:
     ports = {resource.port for resource in topology.resources.values()}
     if PortName.DATABASE not in ports:
         raise Refused(
-            f"{topology.application} has no database: the simulation measures by the writes of clients.",
+            f"{topology.application} has no database whose writer moves: the simulation measures by its writes.",
             "Nothing was played.",
             "Add the database that it writes to, under resources.",
         )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from cloudfail.errors import Refused
 from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Kind, VerbFacts
-from cloudfail_aws.database import permissions
+from cloudfail_aws.database import permissions, stores_permissions
+from cloudfail_aws.database.dynamodb_options import DynamoDBGlobalOptions, TableMember
+from cloudfail_aws.database.elasticache_options import CacheMember, ElastiCacheGlobalOptions
 from cloudfail_aws.database.options import (
     AuroraGlobalOptions,
     ClusterMember,
@@ -25,6 +28,26 @@ def _aurora_global(resource: Resource, topology: Topology) -> Any:
     from cloudfail_aws.database import aurora_global
 
     return aurora_global.build(resource, topology)
+
+
+def _elasticache_global(resource: Resource, topology: Topology) -> Any:
+    try:
+        import redis  # noqa: F401  the extra's own library, asked for here to say what is missing
+    except ImportError as error:
+        raise Refused(
+            f"{resource.name} ({resource.kind}) is asked over Redis's wire, and the library for that is not installed.",
+            "Nothing was asked of it.",
+            "Install it with: pip install 'cloudfail[aws,redis]'",
+        ) from error
+    from cloudfail_aws.database import elasticache_global
+
+    return elasticache_global.build(resource, topology)
+
+
+def _dynamodb_global(resource: Resource, topology: Topology) -> Any:
+    from cloudfail_aws.database import dynamodb_global
+
+    return dynamodb_global.build(resource, topology)
 
 
 # Over SQL first; the network ACLs need EC2's control plane in the old region, and so the worse is said of the verb.
@@ -66,5 +89,35 @@ KINDS: tuple[Kind, ...] = (
             "follow": VerbFacts("control", "member", False, False, 1800.0, 43200.0, "mark"),
             "canary": _CANARY,
         },
+    ),
+    Kind(
+        port=PortName.DATABASE,
+        name="elasticache-global",
+        build=_elasticache_global,
+        permissions=stores_permissions.elasticache_global,
+        options=ElastiCacheGlobalOptions,
+        member=CacheMember,
+        settle_seconds=5.0,
+        call_timeout_seconds=30.0,
+        verbs={
+            "fence": VerbFacts("control", "member", False, True, 10.0, 120.0, "mark"),
+            "failover": VerbFacts("control", "member", True, False, 60.0, 900.0, "mark"),
+            # The source is fenced by its own region's API first: never a way out of a region that is lost.
+            "switchover": VerbFacts("control", "member", False, True, 90.0, 900.0, "mark"),
+            "follow": VerbFacts("control", "member", False, False, 300.0, 7200.0, "mark"),
+            "canary": _CANARY,
+        },
+    ),
+    Kind(
+        port=PortName.DATABASE,
+        name="dynamodb-global",
+        build=_dynamodb_global,
+        permissions=stores_permissions.dynamodb_global,
+        options=DynamoDBGlobalOptions,
+        member=TableMember,
+        settle_seconds=1.0,
+        call_timeout_seconds=10.0,
+        verbs={"canary": _CANARY},
+        many_writers=True,
     ),
 )

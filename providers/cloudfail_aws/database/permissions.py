@@ -96,3 +96,8 @@ def _clusters(resource: Resource, names: Names, region: str) -> Told:
     yield True, Grant(region, ("rds:CopyDBClusterSnapshot",), (tail, copy), FOLLOW, why=why)
     yield True, Grant(region, ("rds:AddTagsToResource",), (copy,), FOLLOW, why=why)
     yield from _acls(names, region, member, resource.options)
+
+
+def acls(names: Names, region: str, member: Any, options: Any) -> Told:
+    """The same fence, for kinds whose permissions stand in a file of their own."""
+    yield from _acls(names, region, member, options)

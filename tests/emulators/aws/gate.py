@@ -221,6 +221,9 @@ _SCHEDULE = "arn:aws:scheduler:{r}:{a}:schedule/{GroupName}/{Name}"
 _ACL = "arn:aws:ec2:{r}:{a}:network-acl/{NetworkAclId}"
 _RDS = "arn:aws:rds:{r}:{a}:"
 _GLOBAL = "arn:aws:rds::{a}:global-cluster:{GlobalClusterIdentifier}"
+_TABLE = "arn:aws:dynamodb:{r}:{a}:table/{TableName}"
+_DATASTORE = "arn:aws:elasticache::{a}:globalreplicationgroup:{GlobalReplicationGroupId}"
+_CACHE = "arn:aws:elasticache:{r}:{a}:"
 _ZONE = "arn:aws:route53:::hostedzone/{HostedZoneId}"
 _OBJECT = "arn:aws:s3:::{Bucket}/{Key}"
 _ELB = "elasticloadbalancing"
@@ -349,6 +352,22 @@ NEEDS: dict[str, Needs] = {
         ),
         on("rds:AddTagsToResource", _RDS + "cluster-snapshot:{TargetDBClusterSnapshotIdentifier}"),
     ),
+    "elasticache.DescribeGlobalReplicationGroups": on("elasticache:DescribeGlobalReplicationGroups", _DATASTORE),
+    "elasticache.DescribeReplicationGroups": on(
+        "elasticache:DescribeReplicationGroups", _CACHE + "replicationgroup:{ReplicationGroupId}"
+    ),
+    "elasticache.FailoverGlobalReplicationGroup": on(
+        "elasticache:FailoverGlobalReplicationGroup",
+        _DATASTORE,
+        _CACHE + "replicationgroup:{PrimaryReplicationGroupId}",
+    ),
+    "elasticache.ListTagsForResource": on("elasticache:ListTagsForResource", "{ResourceName}"),
+    "elasticache.AddTagsToResource": on("elasticache:AddTagsToResource", "{ResourceName}"),
+    **{
+        f"elasticache.{one}": on(f"elasticache:{one}", _CACHE + "user:{UserId}")
+        for one in ("DescribeUsers", "ModifyUser")
+    },
+    **{f"dynamodb.{one}": on(f"dynamodb:{one}", _TABLE) for one in ("DescribeTable", "GetItem", "PutItem")},
     **{
         f"route53.{one}": on(f"route53:{one}", _ZONE)
         for one in ("ListResourceRecordSets", "ListResourceRecordSetProtections", "ChangeResourceRecordSets")

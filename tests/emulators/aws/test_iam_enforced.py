@@ -19,10 +19,19 @@ from cloudfail_aws.asking import Asking
 from cloudfail_aws.consumers.options import RuleMember, ScheduleMember
 from cloudfail_aws.consumers.rule import Rule
 from cloudfail_aws.consumers.schedule import Schedule
+from cloudfail_aws.database.dynamodb_global import DynamoDBGlobal
 from cloudfail_aws.dns import s3_switch
 from cloudfail_aws.dns.route53 import Route53
 from cloudfail_aws.loadbalancer.cloudfront import CloudFront
-from tests.emulators.aws import balancing, dns_world, emulator, members, test_cloudfront
+from tests.emulators.aws import (
+    balancing,
+    databases,
+    dns_world,
+    emulator,
+    members,
+    test_cloudfront,
+    test_dynamodb_global,
+)
 from tests.emulators.aws.dns_world import ADDRESS, EAST, NAME, WEST, ZoneFile, record
 from tests.emulators.aws.front import ACCOUNT
 from tests.emulators.aws.gate import EXECUTE, WATCH, policies_of, with_roles, without
@@ -110,8 +119,34 @@ def a_schedule(sdk: Sdk) -> Made:
     return of, with_roles(members.topology(of)), lambda asking: Schedule(asking, found)
 
 
+def a_global_table(sdk: Sdk) -> Made:
+    def owned(region: str) -> Any:
+        return sdk("dynamodb", region)
+
+    test_dynamodb_global.create(owned, [("session", "HASH", "S")], WEST)
+    of = databases.resource("dynamodb-global", dict.fromkeys((EAST, WEST), test_dynamodb_global.TABLE))
+    whole = with_roles(databases.topology(of))
+    return of, whole, lambda asking: DynamoDBGlobal(of, whole)
+
+
+def writes(table: DynamoDBGlobal) -> bool:
+    """Whether all that a run asks of it goes, in each region."""
+    for region in (EAST, WEST):
+        if isinstance(table.read(region), Unknown) or isinstance(table.beat(region), Unknown):
+            return False
+        try:
+            table.write_canary(region, "r1/write", call=dns_world.call())
+        except Permanent:
+            return False
+        if isinstance(table.read_canary(region, "r1/write"), Unknown):
+            return False
+    return True
+
+
 def turns(port: Any) -> bool:
     """Whether all that a run asks of it goes: there, and back. False where a look is unknown or a change is refused."""
+    if isinstance(port, DynamoDBGlobal):
+        return writes(port)
     is_switch = hasattr(port, "enable")
     for wanted in (False, True) if is_switch else (TO_WEST, TO_EAST):
         seen = port.read(WEST) if is_switch else port.read()
@@ -134,7 +169,7 @@ PASSES = {
 }
 
 
-@pytest.mark.parametrize("make", [a_name, a_switch, a_distribution, a_rule, a_schedule])
+@pytest.mark.parametrize("make", [a_name, a_switch, a_distribution, a_rule, a_schedule, a_global_table])
 def test_ministack_lets_exactly_what_is_printed_do_all_of_it(owner: Sdk, make: Callable[[Sdk], Made]) -> None:
     of, whole, adapter = make(owner)
     kind = provider.kinds()[of.port, of.kind]

@@ -17,7 +17,10 @@ from cloudfail_aws import provider
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.budget import Budget
 from cloudfail_aws.clients import Clients
+from cloudfail_aws.database.cache_users import UsersFence
+from cloudfail_aws.database.dynamodb_global import DynamoDBGlobal
 from cloudfail_aws.database.global_clusters import GlobalClusters, Tail, copy_name
+from cloudfail_aws.database.global_datastores import GlobalDatastores
 from cloudfail_aws.database.instances import Instances
 from cloudfail_aws.database.network_acl import NetworkAclFence
 from cloudfail_aws.database.options import NetworkAcls
@@ -33,9 +36,11 @@ from cloudfail_aws.loadbalancer.cloudfront import CloudFront
 from cloudfail_aws.loadbalancer.mrap import Mrap
 from tests.emulators.aws import (
     balancing,
+    caches,
     databases,
     test_alb,
     test_cloudfront,
+    test_dynamodb_global,
     test_global_accelerator,
     test_network_acl,
     test_s3_mrap,
@@ -45,6 +50,7 @@ from tests.emulators.aws.emulator import Emulator
 from tests.emulators.aws.front import ACCOUNT, Front
 from tests.emulators.aws.gate import Gate, policies_of, with_roles
 from tests.emulators.aws.standin import StandIn
+from tests.emulators.aws.standins.caches import Caches
 from tests.emulators.aws.standins.routing_controls import Cluster
 
 BOTH = (EAST, WEST)
@@ -254,4 +260,42 @@ def test_global_clusters(front: Front) -> None:
         ):
             with contextlib.suppress(CloudfailError):
                 order()
+    gate.judge()
+
+
+def test_global_datastores_and_their_users(front: Front, stand_in: Callable[[str, Any], StandIn]) -> None:
+    """The network ACLs before them are those of an instance's test."""
+    machine = Caches()
+    machine.datastore(caches.NAME, dict(caches.GROUPS), EAST)
+    for region, user in caches.USERS.items():
+        machine.user(region, user, "shop", caches.ACCESS)
+    front.serve("elasticache", stand_in("elasticache", machine).answer)
+    members = {one: {"group": caches.GROUPS[one], "users": [caches.USERS[one]]} for one in BOTH}
+    of = databases.resource("elasticache-global", members, id=caches.NAME)
+    asking, gate, _ = gated(of, databases.topology(of))
+    stores = GlobalDatastores(asking, caches.NAME, dict(caches.GROUPS), seconds=30)
+    users = UsersFence(asking, {one: (caches.USERS[one],) for one in BOTH}, seconds=30)
+    for region in (WEST, EAST):
+        member = stores.describe(region).member(caches.GROUPS[region], region)
+        assert member is not None
+        stores.epoch(member)
+        stores.fail_over(member, Calls().make())
+        users.apply(region, Calls().make())
+        assert known(users.standing(region))
+        users.lift(region, Calls().make())
+    gate.judge()
+
+
+def test_global_tables(front: Front) -> None:
+    clients = Clients()
+    test_dynamodb_global.create(lambda region: clients.get("dynamodb", region), [("session", "HASH", "S")], WEST)
+    of = databases.resource("dynamodb-global", dict.fromkeys(BOTH, test_dynamodb_global.TABLE))
+    _, gate, whole = gated(of, databases.topology(of))
+    table = DynamoDBGlobal(of, whole, cast(Clients, gate))
+    for region in BOTH:
+        known(table.read(region))
+        known(table.beat(region))
+        table.write_canary(region, "r1/write", call=Calls().make())
+        assert known(table.read_canary(region, "r1/write")) is not None
+    table.loss(EAST, WEST, table.beat(EAST))
     gate.judge()

@@ -14,6 +14,7 @@ from cloudfail.testing.clock import VirtualClock
 from tests.emulators.aws.front import front
 from tests.emulators.aws.standin import RealHours, StandIn
 from tests.emulators.aws.standins.accelerators import Accelerators
+from tests.emulators.aws.standins.caches import Caches
 from tests.emulators.aws.standins.global_clusters import GlobalClusters
 from tests.emulators.aws.standins.global_datastores import GlobalDatastores
 from tests.emulators.aws.standins.zonal_shifts import ZonalShifts
@@ -93,6 +94,28 @@ def test_a_datastore_fails_over_after_a_while_and_takes_no_second_order_until_th
         asking.failover_global_replication_group(**order)
     (here,) = asking.describe_replication_groups(ReplicationGroupId="cache-w")["ReplicationGroups"]
     assert here["GlobalReplicationGroupInfo"]["GlobalReplicationGroupMemberRole"] == "PRIMARY"
+
+
+def test_a_user_is_modified_after_a_while_and_its_tags_hold_no_asterisk(stand_in: Serve) -> None:
+    clock, changed = VirtualClock(), []
+    machine = Caches(clock, on_user=lambda region, name, access: changed.append((region, name, access)))
+    machine.modify_seconds = 20
+    arn = machine.user(EAST, "shop-e", "shop", "on ~* +@all")
+    asking = client("elasticache", stand_in("elasticache", machine).door().url, EAST)
+    order = {"UserId": "shop-e", "AccessString": "on ~* -@all"}
+    assert asking.modify_user(**order)["Status"] == "modifying"
+    with pytest.raises(asking.exceptions.InvalidUserStateFault):
+        asking.modify_user(**order)
+    assert changed == []
+    clock.sleep(20)
+    (user,) = asking.describe_users(UserId="shop-e")["Users"]
+    assert (user["Status"], user["AccessString"], changed) == ("active", "on ~* -@all", [(EAST, "shop", "on ~* -@all")])
+    with pytest.raises(asking.exceptions.InvalidParameterValueException):
+        asking.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "before", "Value": "on ~* +@all"}])
+    asking.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "cloudfail:epoch", "Value": "7 r1"}])
+    assert asking.list_tags_for_resource(ResourceName=arn)["TagList"] == [{"Key": "cloudfail:epoch", "Value": "7 r1"}]
+    with pytest.raises(asking.exceptions.UserNotFoundFault):
+        asking.describe_users(UserId="shop-w")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,828 @@
+"""database: elasticache-global against a stand-in of its control plane and real Redis servers."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+import cloudfail_aws
+from cloudfail.errors import CloudfailError, Conflict, Halted, OutcomeUnknown, Permanent, Refused, Transient
+from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.states import FenceOutcome, Role
+from cloudfail.testing.conformance import Calls, DatabaseSuite, eventually, known, no_news
+from cloudfail_aws.database.cache_users import NOTHING, may_nothing
+from cloudfail_aws.database.elasticache_global import ElastiCacheGlobal
+from tests.emulators.aws import caches
+from tests.emulators.aws import front as all_of_aws
+from tests.emulators.aws.caches import EAST, WEST, World
+from tests.emulators.aws.databases import WorldClients
+from tests.emulators.aws.standin import StandIn
+from tests.emulators.aws.standins.caches import Caches
+from tests.emulators.aws.wire import Upstream
+from tests.local.servers import place
+
+Serve = Callable[[str, Any], StandIn]
+pytestmark = pytest.mark.skipif(not caches.has_redis(), reason="There is no redis-server: run script/setup dev.")
+
+
+@pytest.fixture
+def aws(stand_in: Serve, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[all_of_aws.Front, Caches]]:
+    """An AWS that has ElastiCache alone: a datastore whose primary is sessions-e, and a user in each region."""
+    machine = Caches()
+    machine.datastore(caches.NAME, dict(caches.GROUPS), EAST)
+    for region, user in caches.USERS.items():
+        machine.user(region, user, "shop", caches.ACCESS)
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CACHE_OWN", "own-secret")
+    monkeypatch.setenv("CACHE_SHOP", "shop-secret")
+    with all_of_aws.front({}) as front:
+        for name, value in front.environment().items():
+            monkeypatch.setenv(name, value)
+        front.serve("elasticache", stand_in("elasticache", machine).answer)
+        yield front, machine
+
+
+@pytest.fixture
+def front(aws: tuple[all_of_aws.Front, Caches]) -> all_of_aws.Front:
+    return aws[0]
+
+
+@pytest.fixture
+def machine(aws: tuple[all_of_aws.Front, Caches]) -> Caches:
+    return aws[1]
+
+
+@pytest.fixture
+def world(machine: Caches) -> Iterator[World]:
+    with place() as root, caches.pair(root) as servers:
+        made = World(servers, machine, WorldClients())
+        machine._on_failover, machine._on_user = made.move, made.allow
+        machine.failover_seconds = machine.modify_seconds = caches.LATE_SECONDS
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def bare(machine: Caches) -> tuple[ElastiCacheGlobal, WorldClients]:
+    """Its control plane alone, members written by their names."""
+    clients = WorldClients()
+    return caches.made(clients, dict(caches.GROUPS), api_within="25s"), clients
+
+
+def fence(world: World, epoch: int = 10) -> FenceOutcome:
+    return DatabaseSuite().fence(world, epoch)
+
+
+def switched(world: World) -> None:
+    DatabaseSuite().move(world)
+
+
+# ---- the control plane alone
+
+
+def test_without_an_endpoint_the_role_is_the_apis_word_and_no_write_is_claimed(
+    bare: tuple[ElastiCacheGlobal, WorldClients], machine: Caches
+) -> None:
+    database, _ = bare
+    east, west = known(database.read(EAST)), known(database.read(WEST))
+    assert (east.role, east.writable, west.role, west.writable) == (Role.PRIMARY, False, Role.REPLICA, False)
+    assert west.upstream == EAST
+    database.failover(EAST, WEST, expect=west, call=Calls().make())
+    after = known(database.read(WEST))
+    assert (after.role, after.writable) == (Role.PRIMARY, False)
+    assert "no `endpoint`" in after.moving, "promoted, says the API; the step is not done"
+    database.failover(EAST, WEST, expect=after, call=Calls().make())
+    assert machine.failovers == [(caches.NAME, WEST)]
+
+
+def test_a_failover_is_asked_of_the_targets_region(
+    bare: tuple[ElastiCacheGlobal, WorldClients], machine: Caches
+) -> None:
+    database, clients = bare
+    clients.gone.add(EAST)
+    database.failover(EAST, WEST, expect=known(database.read(WEST)), call=Calls().make())
+    ((region, asked),) = clients.changes("FailoverGlobalReplicationGroup")
+    assert (region, asked["PrimaryRegion"], asked["PrimaryReplicationGroupId"]) == (WEST, WEST, "sessions-w")
+    assert machine.tags[machine.group_arn(WEST, "sessions-w")] == {"cloudfail:epoch": "10 r1"}
+
+
+def test_the_request_is_made_in_one_place() -> None:
+    """By construction: whoever writes another call of this operation meets this test."""
+    calls = [
+        path.name
+        for path in sorted(Path(cloudfail_aws.__file__).parent.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value == "failover_global_replication_group"
+    ]
+    assert calls == ["global_datastores.py"]
+
+
+def test_while_one_is_under_way_no_other_is_ordered(
+    bare: tuple[ElastiCacheGlobal, WorldClients], machine: Caches
+) -> None:
+    database, _ = bare
+    machine.failover_seconds = None
+    state = known(database.read(WEST))
+    database.failover(EAST, WEST, expect=state, call=Calls().make())
+    assert known(database.read(WEST)).moving == f"AWS says that {caches.NAME} is modifying"
+    with pytest.raises(Conflict):
+        database.failover(EAST, WEST, expect=state, call=Calls().make())
+    member = database.stores.describe(WEST).member("sessions-w", WEST)
+    assert member is not None
+    with pytest.raises(Conflict):  # AWS's own refusal, by its own code
+        database.stores.fail_over(member, Calls().make())
+    assert machine.failovers == [(caches.NAME, WEST)]
+
+
+def test_an_older_epoch_orders_nothing_after_a_newer_one(
+    bare: tuple[ElastiCacheGlobal, WorldClients], machine: Caches
+) -> None:
+    database, clients = bare
+    machine.tags[machine.group_arn(WEST, "sessions-w")] = {"cloudfail:epoch": "20 r0"}
+    with pytest.raises(Conflict):
+        database.failover(EAST, WEST, expect=known(database.read(WEST)), call=Calls().make(19))
+    assert not clients.done
+
+
+def test_a_call_that_may_not_be_made_is_not_sent(bare: tuple[ElastiCacheGlobal, WorldClients], machine: Caches) -> None:
+    database, _ = bare
+    state = known(database.read(WEST))
+    with pytest.raises(Halted):
+        database.failover(EAST, WEST, expect=state, call=Calls().make(raises=Halted("bob asked to abort.")))
+    assert (machine.failovers, machine.tags.get(machine.group_arn(WEST, "sessions-w"), {})) == ([], {})
+
+
+def test_a_group_that_is_no_member_any_more_is_not_promoted(
+    bare: tuple[ElastiCacheGlobal, WorldClients], machine: Caches
+) -> None:
+    database, clients = bare
+    state = known(database.read(WEST))
+    del machine._stores[caches.NAME].members[WEST]
+    assert isinstance(database.read(WEST), Unknown)
+    with pytest.raises(Permanent):
+        database.failover(EAST, WEST, expect=state, call=Calls().make())
+    assert not clients.done
+
+
+def test_a_datastore_that_is_not_there_is_unknown(machine: Caches) -> None:
+    one = caches.databases.resource("elasticache-global", dict(caches.GROUPS), id="ldgnf-others")
+    database = ElastiCacheGlobal(one, caches.databases.topology(one), WorldClients())
+    assert isinstance(database.read(WEST), Unknown)
+    assert isinstance(database.switchover_state(EAST, WEST), Unknown)
+
+
+def test_cluster_mode_is_not_served_and_said_so(bare: tuple[ElastiCacheGlobal, WorldClients], machine: Caches) -> None:
+    database, clients = bare
+    state = known(database.read(WEST))
+    machine.sharded = True
+    read = database.read(WEST)
+    assert isinstance(read, Unknown)
+    assert "cluster mode" in read.reason
+    with pytest.raises(Permanent, match="cluster mode"):
+        database.failover(EAST, WEST, expect=state, call=Calls().make())
+    assert not clients.done
+
+
+def test_a_region_that_does_not_answer_is_unknown(bare: tuple[ElastiCacheGlobal, WorldClients]) -> None:
+    database, clients = bare
+    clients.gone.add(WEST)
+    assert isinstance(database.read(WEST), Unknown)
+    assert isinstance(database.switchover_state(EAST, WEST), Unknown)
+    assert isinstance(database.follow_state(WEST, EAST), Unknown)
+
+
+@pytest.mark.parametrize(
+    ("member", "says"),
+    [
+        ({"group": "sessions-e", "port": 6379}, "port"),
+        ({"group": "sessions-e", "endpoint": "cache.example"}, "pattern"),
+        ({"group": "sessions-e", "endpoint": "cache.example:6379"}, "`endpoint` needs `user` and `writer`"),
+        (
+            {"group": "sessions-e", "endpoint": "cache.example:6379", "user": "shop", "writer": "shop"},
+            "`endpoint` needs `user` and `writer`",
+        ),
+        ({"group": "sessions-e", "user": "shop"}, "of no use without `endpoint`"),
+        ({"group": "sessions-e", "password": "secret"}, "a secret is never written here"),
+        ({"group": "sessions-e", "users": ["no id"]}, "pattern"),
+    ],
+)
+def test_a_member_that_is_written_wrong_is_told(member: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        caches.databases.resource("elasticache-global", {EAST: member}, id="x")
+
+
+def test_the_port_of_a_caches_network_is_its_own() -> None:
+    one = caches.databases.resource(
+        "elasticache-global", {EAST: {"group": "sessions-e", "network": {"acls": ["acl-0aa1"]}}}, id="x"
+    )
+    assert one.members[EAST]["network"]["port"] == 6379
+
+
+def test_an_identifier_must_be_written() -> None:
+    one = caches.databases.resource("elasticache-global", dict(caches.GROUPS))
+    with pytest.raises(Permanent, match="no `id`"):
+        ElastiCacheGlobal(one, caches.databases.topology(one), WorldClients())
+
+
+# ---- the network between
+
+
+@pytest.mark.parametrize("how", ["closed", "silent", "busy"])
+def test_an_order_whose_answer_was_lost_is_looked_at_and_not_given_again(
+    front: all_of_aws.Front, machine: Caches, bare: tuple[ElastiCacheGlobal, WorldClients], how: str
+) -> None:
+    database, _ = bare
+    state = known(database.read(WEST))
+    front.outages.lose(how, operation="failover_global_replication_group", times=1)
+    with pytest.raises(OutcomeUnknown):
+        database.failover(EAST, WEST, expect=state, call=Calls().make())
+    assert known(database.read(WEST)).role is Role.PRIMARY, "it had landed"
+    database.failover(EAST, WEST, expect=state, call=Calls().make())
+    assert machine.failovers == [(caches.NAME, WEST)]
+
+
+FAULTS: dict[str, Callable[[all_of_aws.Front], Any]] = {
+    "black hole": lambda front: front.outages.silence(region=WEST),
+    "reset": lambda front: front.outages.refuse(region=WEST),
+    "throttled": lambda front: front.outages.throttle(region=WEST),
+    "server's own error": lambda front: front.outages.fail("InternalFailure", 500, region=WEST),
+    "cut answers": lambda front: front.outages.cut(region=WEST, mutating=False),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
+def test_a_control_plane_without_an_answer_is_unknown_and_orders_nothing(
+    front: all_of_aws.Front, machine: Caches, fault: Callable[[all_of_aws.Front], Any]
+) -> None:
+    state = known(caches.made(WorldClients(), dict(caches.GROUPS), api_within="25s").read(WEST))
+    database = caches.made(WorldClients(), dict(caches.GROUPS), api_within="1s")
+    fault(front)
+    assert isinstance(database.read(WEST), Unknown)
+    assert isinstance(database.switchover_state(EAST, WEST), Unknown)
+    with pytest.raises((Transient, OutcomeUnknown)):
+        database.failover(EAST, WEST, expect=state, call=Calls().make())
+    assert machine.failovers == []
+
+
+def test_a_throttled_order_is_given_again_and_takes_effect_once(
+    front: all_of_aws.Front, machine: Caches, bare: tuple[ElastiCacheGlobal, WorldClients]
+) -> None:
+    database, _ = bare
+    front.outages.throttle(operation="failover_global_replication_group", times=1)
+    database.failover(EAST, WEST, expect=known(database.read(WEST)), call=Calls().make())
+    assert machine.failovers == [(caches.NAME, WEST)]
+
+
+def test_a_stale_look_at_the_datastore_orders_no_second_failover(
+    front: all_of_aws.Front, machine: Caches, bare: tuple[ElastiCacheGlobal, WorldClients]
+) -> None:
+    """What was read before the order is read again after it: AWS itself refuses the second."""
+    database, _ = bare
+    state = known(database.read(WEST))
+    database.failover(EAST, WEST, expect=state, call=Calls().make())
+    front.outages.stale(60.0, operation="describe_global_replication_groups")
+    with pytest.raises((Conflict, Permanent)):
+        database.failover(EAST, WEST, expect=state, call=Calls().make())
+    assert machine.failovers == [(caches.NAME, WEST)]
+
+
+# ---- with servers
+
+
+@pytest.mark.lab
+class TestElastiCacheGlobal(DatabaseSuite):
+    @pytest.fixture
+    def world(self, world: World) -> World:
+        return world
+
+
+@pytest.mark.lab
+def test_a_group_that_the_api_calls_the_primary_is_a_replica_while_its_server_is_one(
+    world: World, machine: Caches
+) -> None:
+    """The API says done, the server never follows, and no step is done."""
+    machine._on_failover, machine.failover_seconds = (lambda name, region: None), 0.0
+    database = world.port()
+    database.failover(EAST, WEST, expect=known(database.read(WEST)), call=Calls().make())
+    for _ in range(3):
+        seen = known(database.read(WEST))
+        assert (seen.role, seen.writable) == (Role.REPLICA, False)
+        assert "a replica still" in seen.moving
+        progress = known(database.switchover_state(EAST, WEST))
+        assert (progress.done, progress.next) == (False, None)
+    assert len(machine.failovers) == 1
+
+
+@pytest.mark.lab
+def test_a_server_that_calls_itself_a_master_and_takes_no_writes_is_not_done(world: World, machine: Caches) -> None:
+    """It would take writes only with a replica beside it, which it has not."""
+    machine.failover_seconds = 0.0
+
+    def halfway(_name: str, region: str) -> None:
+        world.servers[region].follow(None)
+        world.servers[region].ask("CONFIG", "SET", "min-replicas-to-write", "3")
+
+    machine._on_failover = halfway
+    database = world.port()
+    database.failover(EAST, WEST, expect=known(database.read(WEST)), call=Calls().make())
+    seen = known(database.read(WEST))
+    assert not seen.writable
+    assert "a write was not taken: NOREPLICAS" in seen.moving
+    world.servers[WEST].ask("CONFIG", "SET", "min-replicas-to-write", "0")
+    assert known(database.read(WEST)).writable
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("shut", [False, True])
+def test_a_replica_that_calls_itself_a_master_is_known_by_what_it_says_to_a_write(world: World, shut: bool) -> None:
+    """shut: while a fence keeps the application's login from asking; then cloudfail's own asks."""
+    if shut:
+        world.servers[WEST].allow("shop", NOTHING)
+    with caches.called_a_master(world.servers[WEST]) as port:
+        members = {one: caches.member(one, server) for one, server in world.servers.items()}
+        members[WEST]["endpoint"] = f"127.0.0.1:{port}"
+        database = caches.made(world.clients, members, api_within="25s")
+        assert not database.plane.sight(WEST).replica, "by its own word"
+        state = known(database.read(WEST))
+        assert (state.role, state.writable, state.upstream) == (Role.REPLICA, False, EAST)
+        assert state.lag_seconds is None, "of its upstream it says nothing"
+        database.close()
+
+
+@pytest.mark.lab
+def test_a_group_that_the_api_calls_a_secondary_follows_nobody_while_its_server_does_not(
+    world: World, machine: Caches
+) -> None:
+    """The roles are exchanged, says the API; the old server is a master still, and its fence is not lifted."""
+    machine._on_failover = lambda name, region: world.servers[region].follow(None)
+    database = world.port()
+    fence(world)
+    database.failover(EAST, WEST, expect=known(database.read(WEST)), call=Calls().make())
+    eventually(world, lambda: database.read(WEST), lambda seen: seen.writable)
+    for _ in range(3):
+        progress = known(database.follow_state(EAST, WEST))
+        assert (progress.done, progress.next) == (False, None)
+        assert "its server is none" in progress.detail
+    assert [one[2] for one in machine.modified if one[0] == EAST] == [NOTHING]
+    world.servers[EAST].follow(world.servers[WEST])
+    opened = eventually(world, lambda: database.follow_state(EAST, WEST), lambda seen: seen.next is not None)
+    database.follow(EAST, WEST, expect=opened, call=Calls().make())
+    eventually(world, lambda: database.follow_state(EAST, WEST), lambda seen: seen.done)
+
+
+@pytest.mark.lab
+def test_a_fence_that_the_api_says_is_lifted_is_not_none_while_the_server_refuses(
+    world: World, machine: Caches
+) -> None:
+    database = world.port()
+    fence(world)
+    machine._on_user, machine.modify_seconds = (lambda region, name, access: None), 0.0
+    state = known(database.fence_state(EAST, WEST))
+    database.unfence(EAST, expect=state, call=Calls().make(11))
+    read = database.fence_state(EAST, WEST)
+    assert isinstance(read, Unknown), read
+    assert "its server still refuses: NOPERM" in read.reason
+    assert not known(database.read(EAST)).writable
+    world.servers[EAST].allow("shop", caches.ACCESS)
+    assert known(database.fence_state(EAST, WEST)).outcome is FenceOutcome.NONE
+    assert known(database.read(EAST)).writable
+
+
+@pytest.mark.lab
+def test_a_failover_while_the_old_region_is_gone(world: World, machine: Caches) -> None:
+    database = world.port()
+    beat = known(database.beat(EAST))
+    eventually(
+        world,
+        lambda: Known(database.loss(EAST, WEST, Known(beat, beat)), 0.0),
+        lambda bound: bound.if_dead_seconds == 0.0,
+    )
+    world.make_unreachable(EAST)
+    fence = known(database.fence_state(EAST, WEST))
+    assert fence.outcome is FenceOutcome.OWED
+    assert fence.evidence
+    database.failover(EAST, WEST, expect=known(database.read(WEST)), call=Calls().make())
+    assert known(database.read(WEST)).moving
+    state = eventually(world, lambda: database.read(WEST), lambda seen: seen.writable)
+    assert state.role is Role.PRIMARY
+    database.write_canary(WEST, "r1/write", call=Calls().make())
+    assert known(database.read_canary(WEST, "r1/write")) is not None
+    assert len(machine.failovers) == 1
+    world.restore(EAST)
+    assert known(database.read(EAST)).writable, "AWS has not made it a secondary yet: two writers, and it is seen"
+    world.servers[EAST].follow(world.servers[WEST])
+    eventually(world, lambda: database.follow_state(EAST, WEST), lambda seen: seen.done)
+
+
+@pytest.mark.lab
+def test_a_lag_is_unknown_where_nobody_beats_and_where_the_upstream_is_gone(world: World) -> None:
+    database = world.port()
+    assert known(database.read(WEST)).lag_seconds is None
+    database.beat(EAST)
+    state = eventually(world, lambda: database.read(WEST), lambda seen: seen.lag_seconds is not None)
+    assert state.lag_seconds is not None
+    assert state.lag_seconds < 10
+    assert known(database.read(EAST)).lag_seconds is None, "a primary is behind nobody"
+    world.servers[EAST].freeze()
+    world.servers[WEST].ask("CLIENT", "KILL", "TYPE", "master")
+    assert known(database.read(WEST)).lag_seconds is None
+    assert world.servers[WEST].info()["master_last_io_seconds_ago"] in ("-1", -1)
+
+
+@pytest.mark.lab
+def test_an_old_heartbeat_says_nothing_of_the_lag(world: World) -> None:
+    plane = world.another(heartbeat_stale="3s").plane
+
+    def lag() -> Known[float | None]:
+        return Known(plane.lag_seconds(WEST, plane.sight(WEST)), 0.0)
+
+    plane.beat(EAST)
+    eventually(world, lag, lambda seconds: seconds is not None)
+    eventually(world, lag, lambda seconds: seconds is None)
+
+
+@pytest.mark.lab
+def test_positions_are_those_of_the_stream(world: World) -> None:
+    database = world.port()
+    before = known(database.read(EAST)).position
+    database.write_canary(EAST, "r1/write", call=Calls().make())
+    assert known(database.read(EAST)).position > before
+    eventually(world, lambda: database.read(WEST), lambda seen: seen.position > before)
+
+
+# ---- the fence
+
+
+@pytest.mark.lab
+def test_a_fence_is_proven_over_a_connection_of_before_and_a_new_one(world: World) -> None:
+    database = world.port()
+    shop = redis.Redis(port=world.servers[EAST].port, username="shop", password="shop-secret", socket_timeout=20)
+    shop.set("cart", "1")
+    assert known(database.read(EAST)).writable
+    assert fence(world) is FenceOutcome.PROVEN
+    evidence = known(database.fence_state(EAST, WEST)).evidence
+    assert "a connection opened before: NOPERM" in evidence
+    assert "a new connection: NOPERM" in evidence
+    with pytest.raises(redis.exceptions.NoPermissionError):
+        shop.set("cart", "2")
+    shop.close()
+    assert world.servers[EAST].ask("GET", "cart") == "1"
+
+
+@pytest.mark.lab
+def test_what_the_api_says_of_users_proves_nothing(world: World, machine: Caches) -> None:
+    """ModifyUser succeeds, DescribeUsers shows it, and the server lets the application write on."""
+    machine._on_user, machine.modify_seconds = (lambda region, name, access: None), 0.0
+    database = world.port()
+    assert known(database.read(EAST)).writable
+    state = known(database.fence_state(EAST, WEST))
+    assert state.methods_left == ("users",)
+    database.fence(EAST, WEST, expect=state, call=Calls().make())
+    after = known(database.fence_state(EAST, WEST))
+    assert after.outcome is FenceOutcome.FAILED
+    assert "the write was taken" in after.evidence
+    progress = known(database.switchover_state(EAST, WEST))
+    assert progress.next == "fence us-east-1 by users", "nothing is moved on an unproven fence"
+    database.switchover(EAST, WEST, expect=progress, call=Calls().make())
+    assert machine.failovers == []
+
+
+@pytest.mark.lab
+def test_a_process_that_held_no_connection_asks_the_server_whose_sessions_are_left(world: World) -> None:
+    fence(world)
+    late = world.another()
+    state = known(late.fence_state(EAST, WEST))
+    assert state.outcome is FenceOutcome.PROVEN
+    assert "no connection opened before is held here" in state.evidence
+    assert "no user who may run anything" in state.evidence
+
+
+@pytest.mark.lab
+def test_a_user_that_nobody_named_is_no_proven_fence(world: World) -> None:
+    world.servers[EAST].ask("ACL", "SETUSER", "jobs", "on", ">jobs-secret", "~*", "+set")
+    database = world.port()
+    assert known(database.read(EAST)).writable
+    jobs = redis.Redis(
+        port=world.servers[EAST].port, username="jobs", password="jobs-secret", socket_timeout=20,
+        single_connection_client=True,
+    )  # fmt: skip
+    jobs.set("cart", "1")
+    state = known(database.fence_state(EAST, WEST))
+    database.fence(EAST, WEST, expect=state, call=Calls().make())
+    after = eventually(
+        world, lambda: database.fence_state(EAST, WEST), lambda seen: seen.outcome is FenceOutcome.FAILED
+    )
+    eventually(world, lambda: database.fence_state(EAST, WEST), lambda seen: "NOPERM" in seen.evidence)
+    assert "users that may still run commands: jobs" in known(database.fence_state(EAST, WEST)).evidence, after
+    jobs.close()
+    still = known(database.fence_state(EAST, WEST))
+    assert still.outcome is FenceOutcome.FAILED, "it has no session, and may come back"
+    world.servers[EAST].ask("ACL", "SETUSER", "jobs", "off")
+    eventually(world, lambda: database.fence_state(EAST, WEST), lambda seen: seen.outcome is FenceOutcome.PROVEN)
+
+
+@pytest.mark.lab
+def test_a_wrong_password_of_ours_proves_no_fence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    fence(world)
+    monkeypatch.setenv("CACHE_SHOP", "of-yesterday")
+    read = world.another().fence_state(EAST, WEST)
+    assert isinstance(read, Unknown), read
+    assert "WRONGPASS" in read.reason
+
+
+@pytest.mark.lab
+def test_users_get_back_exactly_what_they_had(world: World, machine: Caches) -> None:
+    access = (
+        "on ~cart:* ~session:* &* -@all "
+        + " ".join(f"+@{one}" for one in ("read", "write", "string"))
+        + (" +hello" * 60)
+    )
+    machine.users[EAST, "shop-e"]["AccessString"] = access
+    world.servers[EAST].allow("shop", access + " ~cloudfail:*")
+    assert fence(world) is FenceOutcome.PROVEN
+    assert [one for one in machine.modified if one[0] == EAST] == [(EAST, "shop-e", NOTHING)]
+    held = machine.tags[machine.users[EAST, "shop-e"]["ARN"]]
+    assert len([key for key, value in held.items() if key.startswith("cloudfail:access") and value]) > 1
+    state = known(world.port().fence_state(EAST, WEST))
+    world.port().unfence(EAST, expect=state, call=Calls().make(11))
+    assert machine.modified[-1] == (EAST, "shop-e", access)
+
+
+@pytest.mark.lab
+def test_access_that_no_tags_can_hold_is_not_taken(world: World, machine: Caches) -> None:
+    machine.users[EAST, "shop-e"]["AccessString"] = "on ~* " + "+get " * 600
+    state = known(world.port().fence_state(EAST, WEST))
+    with pytest.raises(Permanent, match="characters"):
+        world.port().fence(EAST, WEST, expect=state, call=Calls().make())
+    assert machine.modified == []
+
+
+@pytest.mark.lab
+def test_a_user_that_somebody_else_shut_is_not_opened(world: World, machine: Caches) -> None:
+    machine.users[EAST, "shop-e"]["AccessString"] = "off ~* -@all"
+    world.servers[EAST].allow("shop", "on ~* -@all")
+    state = known(world.port().fence_state(EAST, WEST))
+    with pytest.raises(Permanent, match="no tag"):
+        world.port().unfence(EAST, expect=state, call=Calls().make())
+    assert machine.modified == []
+
+
+@pytest.mark.lab
+def test_a_user_that_is_being_changed_is_waited_for(world: World, machine: Caches) -> None:
+    machine.users[EAST, "shop-e"]["Status"] = "modifying"
+    state = known(world.port().fence_state(EAST, WEST))
+    with pytest.raises(Transient):
+        world.port().fence(EAST, WEST, expect=state, call=Calls().make())
+    assert machine.modified == []
+
+
+@pytest.mark.lab
+def test_a_fence_stays_where_another_region_writes(world: World, machine: Caches) -> None:
+    fence(world)
+    switched(world)
+    world.servers[EAST].follow(None)  # it forgot that it is a replica
+    state = world.port().fence_state(EAST, WEST)
+    assert isinstance(state, Known)
+    with pytest.raises(Conflict, match="two writers"):
+        world.port().unfence(EAST, expect=state.value, call=Calls().make(11))
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("operation", ["modify_user", "add_tags_to_resource"])
+@pytest.mark.parametrize("how", ["closed", "busy"])
+def test_a_fence_whose_answer_was_lost_is_looked_at(
+    front: all_of_aws.Front, world: World, machine: Caches, operation: str, how: str
+) -> None:
+    database = world.port()
+    assert known(database.read(EAST)).writable
+    state = known(database.fence_state(EAST, WEST))
+    front.outages.lose(how, operation=operation, times=1)
+    with pytest.raises(OutcomeUnknown):
+        database.fence(EAST, WEST, expect=state, call=Calls().make())
+    assert fence(world) is FenceOutcome.PROVEN
+    assert [one for one in machine.modified if one[2] == NOTHING] == [(EAST, "shop-e", NOTHING)]
+    state = known(database.fence_state(EAST, WEST))
+    database.unfence(EAST, expect=state, call=Calls().make(11))
+    eventually(world, lambda: database.read(EAST), lambda seen: seen.writable)
+    assert machine.modified[-1] == (EAST, "shop-e", caches.ACCESS)
+
+
+def test_rules_that_let_nothing_run_are_known_in_all_their_words() -> None:
+    for shut in (NOTHING, "off ~* -@all", "on nopass sanitize-payload ~* resetchannels -@all", "on nocommands"):
+        assert may_nothing(shut), shut
+    for free in ("on ~* +@all", "on ~* -@all +get", "on allcommands", "on ~*", "", "on ~* -@all (~x +set)"):
+        assert not may_nothing(free), free
+
+
+# ---- switchover
+
+
+@pytest.mark.lab
+def test_a_switchover_fences_then_writes_a_last_key_then_exchanges_the_roles(world: World, machine: Caches) -> None:
+    database = world.port()
+    assert known(database.read(EAST)).writable
+    world.servers[EAST].ask("SET", "cart", "of-the-last-moment")
+    ordered = DatabaseSuite().carry_on(
+        world,
+        10,
+        lambda: database.switchover_state(EAST, WEST),
+        # The servers follow by themselves: what was seen may be so no longer, and is looked at again.
+        lambda seen, call: no_news(lambda: database.switchover(EAST, WEST, expect=seen, call=call)),
+    )
+    words = list(dict.fromkeys(ordered))
+    assert [one.split(" ")[0] for one in words] == ["fence", "write", "exchange"]
+    assert world.servers[WEST].ask("GET", "cart") == "of-the-last-moment"
+    assert machine.failovers == [(caches.NAME, WEST)]
+
+
+@pytest.mark.lab
+def test_nothing_is_moved_before_the_replica_holds_the_last_key(world: World, machine: Caches) -> None:
+    database = world.port()
+    fence(world)
+    world.servers[WEST].ask("REPLICAOF", "127.0.0.1", str(caches.free_port()))  # it is behind from here on
+    last = known(database.switchover_state(EAST, WEST))
+    assert last.next is not None
+    assert last.next.startswith("write a last key")
+    database.switchover(EAST, WEST, expect=last, call=Calls().make())
+    for _ in range(3):
+        behind = known(database.switchover_state(EAST, WEST))
+        assert (behind.done, behind.next) == (False, None)
+        assert "does not hold the last key" in behind.detail
+        with pytest.raises(Conflict):
+            database.switchover(EAST, WEST, expect=last, call=Calls().make())
+    assert machine.failovers == []
+    world.servers[WEST].follow(world.servers[EAST])
+    eventually(world, lambda: database.switchover_state(EAST, WEST), lambda seen: seen.next is not None)
+
+
+@pytest.mark.lab
+def test_a_last_key_of_an_earlier_fence_is_none(world: World, machine: Caches) -> None:
+    """Fenced, a last key written, unfenced; clients write on; fenced again: what they wrote counts."""
+    database = world.port()
+    fence(world, epoch=10)
+    last = known(database.switchover_state(EAST, WEST))
+    database.switchover(EAST, WEST, expect=last, call=Calls().make(10))
+    eventually(
+        world, lambda: database.switchover_state(EAST, WEST), lambda seen: (seen.next or "").startswith("exchange")
+    )
+    state = known(database.fence_state(EAST, WEST))
+    database.unfence(EAST, expect=state, call=Calls().make(11))
+    eventually(world, lambda: database.read(EAST), lambda seen: seen.writable)
+    fence(world, epoch=12)
+    again = known(database.switchover_state(EAST, WEST))
+    assert (again.next or "").startswith("write a last key")
+
+
+@pytest.mark.lab
+def test_a_fence_that_is_gone_stops_the_exchange(world: World, machine: Caches) -> None:
+    database = world.port()
+    fence(world)
+    last = known(database.switchover_state(EAST, WEST))
+    database.switchover(EAST, WEST, expect=last, call=Calls().make())
+    ready = eventually(
+        world, lambda: database.switchover_state(EAST, WEST), lambda seen: (seen.next or "").startswith("exchange")
+    )
+    world.servers[EAST].allow("shop", caches.ACCESS)  # somebody opened it behind our back
+    with pytest.raises(Conflict):
+        database.switchover(EAST, WEST, expect=ready, call=Calls().make())
+    assert machine.failovers == []
+
+
+@pytest.mark.lab
+def test_there_and_back_again_with_the_users_of_each_region_given_back(world: World, machine: Caches) -> None:
+    database = world.port()
+    fence(world)
+    switched(world)
+    follow = known(database.follow_state(EAST, WEST))
+    assert follow.next == "open the way to us-east-1 again: a replica takes no writes"
+    database.follow(EAST, WEST, expect=follow, call=Calls().make())
+    eventually(world, lambda: database.follow_state(EAST, WEST), lambda seen: seen.done)
+    world.source, world.target = WEST, EAST
+    fence(world, epoch=20)
+    DatabaseSuite().carry_on(
+        world,
+        20,
+        lambda: database.switchover_state(WEST, EAST),
+        lambda seen, call: no_news(lambda: database.switchover(WEST, EAST, expect=seen, call=call)),
+    )
+    assert known(database.read(EAST)).writable
+    assert machine.failovers == [(caches.NAME, WEST), (caches.NAME, EAST)]
+
+
+@pytest.mark.lab
+def test_a_fence_left_from_before_is_opened_on_whoever_becomes_the_writer(world: World, machine: Caches) -> None:
+    database = world.port()
+    database.fencing._methods[0].apply(WEST, Calls().make())
+    eventually(world, lambda: Known(machine.users[WEST, "shop-w"], 0.0), lambda user: user["Status"] == "active")
+    state = known(database.read(WEST))
+    database.failover(EAST, WEST, expect=state, call=Calls().make())
+    seen = eventually(world, lambda: database.read(WEST), lambda seen: seen.role is Role.PRIMARY and not seen.moving)
+    assert not seen.writable
+    database.failover(EAST, WEST, expect=seen, call=Calls().make())
+    eventually(world, lambda: database.read(WEST), lambda seen: seen.writable)
+    assert len(machine.failovers) == 1
+
+
+# ---- what the application's own connection meets
+
+
+@pytest.mark.lab
+def test_a_session_that_the_server_ended_is_made_anew_for_what_is_asked(world: World) -> None:
+    database = world.port()
+    assert known(database.read(EAST)).writable
+    world.servers[EAST].ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    assert known(database.read(EAST)).writable
+    assert isinstance(database.beat(EAST), Known)
+
+
+@pytest.mark.lab
+def test_a_server_that_stands_still_costs_its_bound_and_is_unknown(world: World) -> None:
+    database = world.port()
+    assert known(database.read(EAST)).writable
+    world.servers[EAST].freeze()
+    began = time.monotonic()
+    assert isinstance(database.beat(EAST), Unknown)
+    assert isinstance(database.read_canary(EAST, "r1/write"), Unknown)
+    with pytest.raises(CloudfailError):
+        database.write_canary(EAST, "r1/write", call=Calls().make())
+    assert time.monotonic() - began < 25
+    world.servers[EAST].thaw()
+    eventually(world, lambda: database.read(EAST), lambda seen: seen.writable)
+
+
+@pytest.mark.lab
+def test_a_secret_that_is_not_there_is_one_members_silence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CACHE_OWN")
+    database = world.another()
+    read = known(database.read(WEST))
+    assert (read.role, read.writable) == (Role.REPLICA, False), "the API's word is left"
+    assert isinstance(database.beat(EAST), Unknown)
+    with pytest.raises(CloudfailError, match="CACHE_OWN"):
+        database.write_canary(EAST, "r1/write", call=Calls().make())
+
+
+# ---- TLS, and an ACL before it
+
+
+@pytest.mark.lab
+def test_over_tls_a_server_is_asked_only_if_its_certificate_holds(machine: Caches) -> None:
+    with place() as root:
+        key, certificate = root / "key.pem", root / "certificate.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+             "2", "-keyout", key, "-out", certificate, "-subj", "/CN=localhost",
+             "-addext", "subjectAltName=DNS:localhost"],
+            check=True, capture_output=True, timeout=60,
+        )  # fmt: skip
+        more = {"tls-port": str(caches.free_port()), "tls-cert-file": str(certificate), "tls-key-file": str(key)}
+        server = caches.Server(root, "tls", **more, **{"tls-ca-cert-file": str(certificate), "tls-auth-clients": "no"})
+        try:
+            given = {"endpoint": f"localhost:{more['tls-port']}", "tls": True}
+            for ca, answers in ((str(certificate), True), (None, False)):
+                members = {EAST: caches.member(EAST, server, **given, ca=ca), WEST: caches.GROUPS[WEST]}
+                database = caches.made(WorldClients(), members, api_within="25s", answer_within="10s")
+                read = database.read(EAST)
+                assert isinstance(database.beat(EAST), Known if answers else Unknown), (ca, read)
+                assert (isinstance(read, Known) and read.value.writable) is answers, (ca, read)
+                database.close()
+        finally:
+            server.stop()
+
+
+def test_a_network_acl_is_owed_by_itself_and_prevents_by_the_operators_word(
+    front: all_of_aws.Front, machine: Caches, moto: Any
+) -> None:
+    """Without a way to ask the server. moto has the ACLs."""
+    front.serve("ec2", Upstream(moto.port), name="moto")
+    ec2 = WorldClients().get("ec2", EAST)
+    acl = ec2.describe_network_acls()["NetworkAcls"][0]["NetworkAclId"]
+    for prevents, outcome, epoch in ((False, FenceOutcome.OWED, 10), (True, FenceOutcome.PREVENTED, 12)):
+        members = {EAST: {"group": "sessions-e", "network": {"acls": [acl], "prevents": prevents}}, WEST: "sessions-w"}
+        database = caches.made(WorldClients(), members, api_within="25s")
+        before = known(database.fence_state(EAST, WEST))
+        assert (before.outcome, before.methods_left) == (FenceOutcome.NONE, ("network-acl",))
+        database.fence(EAST, WEST, expect=before, call=Calls().make(epoch))
+        after = known(database.fence_state(EAST, WEST))
+        assert after.outcome is outcome, after
+        entries = ec2.describe_network_acls(NetworkAclIds=[acl])["NetworkAcls"][0]["Entries"]
+        assert {one["PortRange"]["From"] for one in entries if one.get("PortRange")} == {6379}
+        database.unfence(EAST, expect=after, call=Calls().make(epoch + 1))
+        assert known(database.fence_state(EAST, WEST)).outcome is FenceOutcome.NONE
+
+
+def test_without_the_library_the_kind_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis", None)
+    one = caches.databases.resource("elasticache-global", dict(caches.GROUPS), id=caches.NAME)
+    kind = caches.provider.kinds()[caches.PortName.DATABASE, "elasticache-global"]
+    with pytest.raises(Refused) as refused:
+        kind.build(one, caches.databases.topology(one))
+    assert "cloudfail[aws,redis]" in str(refused.value.to_do)
