@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from pathlib import Path, PurePosixPath
@@ -26,6 +26,8 @@ _NOTHING = "Nothing was written."
 _ON_DISK = ("sqlite", "memory")
 # Whose databases are asked over SQL, by a driver that their own extra does not hold.
 _OVER_SQL = ("aws",)
+# Which of their databases are not, and what these are reached by.
+_REACHED_BY: Mapping[str, tuple[str, ...]] = {"documentdb-global": ("documentdb",), "neptune-global": ()}
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,9 @@ def _needs(loaded: Loaded, files: Files, config: Path, target: Target) -> Needs:
         schemes |= {url.partition(":")[0] for url in topology.audit.anchors}
         files = files | _for_anchors(topology.audit, config)
     extras |= {EXTRA_OF[one] for one in schemes if one in EXTRA_OF}
-    if any(one.port is PortName.DATABASE and one.provider in _OVER_SQL for one in topology.resources.values()):
-        extras.add("postgres")
+    for one in topology.resources.values():
+        if one.port is PortName.DATABASE and one.provider in _OVER_SQL:
+            extras.update(_REACHED_BY.get(one.kind, ("postgres",)))
     if topology.policy.approvers or topology.audit is not None:
         extras.add("signing")
     others = [entry for name, entry in known().items() if name in providers - set(EXTRAS)]

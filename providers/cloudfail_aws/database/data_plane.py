@@ -36,10 +36,12 @@ class Proof:
 
 @dataclass(frozen=True)
 class Standing:
-    """A fence that stands on the writer in `region`, as it is noted beside the data; it is replicated with it."""
+    """A fence that stands on the writer in `region`, as it is noted beside the data; it is replicated with it. whole:
+    whether it was put up to its end; one that was not is put up again, and lifted like any other."""
 
     region: str
     epoch: int
+    whole: bool = True
 
 
 @dataclass(frozen=True)

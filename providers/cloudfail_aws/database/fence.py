@@ -71,7 +71,7 @@ class Fencing:
                 evidence = f"{source} answers and no way to fence it is configured"
                 return self._known(FenceOutcome.OWED, "; ".join((evidence, *words)), source, sight)
             return self._known(FenceOutcome.NONE, f"{source} answers and no fence stands on it", source, sight, left)
-        return self._tried(source, sight, left)
+        return self._tried(source, sight, standing, left)
 
     def _methods(self, source: str, sight: View | None) -> tuple[list[str], tuple[str, ...], list[str]]:
         """(standing, not standing and possible, words about the rest)."""
@@ -83,7 +83,11 @@ class Fencing:
                 if sight is None:
                     words.append(f"{name} cannot be revoked on a server that does not answer")
                 elif not sight.replica:
-                    (standing if sight.fence_of(source) is not None else left).append(name)
+                    fence = sight.fence_of(source)
+                    if fence is not None:
+                        standing.append(name)
+                    if fence is None or not fence.whole:
+                        left.append(name)
             elif self._networks[name].has(source):
                 read = self._networks[name].standing(source)
                 if isinstance(read, Unknown):
@@ -95,7 +99,9 @@ class Fencing:
                     left.append(name)
         return standing, tuple(left), words
 
-    def _tried(self, source: str, sight: View, left: tuple[str, ...]) -> Known[FenceState] | Unknown:
+    def _tried(
+        self, source: str, sight: View, standing: list[str], left: tuple[str, ...]
+    ) -> Known[FenceState] | Unknown:
         if sight.replica:
             older = Proof(Tried.REFUSED, "it has been a replica since it started, so no older connection can write")
         else:
@@ -110,7 +116,9 @@ class Fencing:
             again = left or ((inside,) if inside in self._order and not sight.replica else ())
             return self._known(FenceOutcome.FAILED, evidence, source, sight, again)
         if left:
-            return self._known(FenceOutcome.NONE, evidence, source, sight, left)
+            # What stands already is no "none": whoever takes the fence back has it to lift.
+            outcome = FenceOutcome.FAILED if standing else FenceOutcome.NONE
+            return self._known(outcome, evidence, source, sight, left)
         return Unknown(evidence, time.time())
 
     @staticmethod

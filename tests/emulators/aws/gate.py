@@ -296,3 +296,12 @@ NEEDS: dict[str, Needs] = {
         for one in params["UpdateRoutingControlStateEntries"]
     ],
 }
+# DocumentDB and Neptune have an API each, and RDS's actions for it.
+_OF_RDS = {
+    **{name.removeprefix("rds."): needs for name, needs in NEEDS.items() if name.startswith("rds.")},
+    **{
+        one: on(f"rds:{one}", _RDS + "cluster:{DBClusterIdentifier}")
+        for one in ("DescribeDBClusters", "ModifyDBCluster")
+    },
+}
+NEEDS |= {f"{service}.{name}": needs for service in ("rds", "docdb", "neptune") for name, needs in _OF_RDS.items()}
