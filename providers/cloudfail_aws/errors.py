@@ -68,6 +68,7 @@ CODE: Mapping[str, _Class] = {
     "ResourceContention": Transient,  # Auto Scaling; its status is 500, and it was not done
     "ResourceInUse": Transient,  # Auto Scaling
     "ScalingActivityInProgress": Transient,
+    "QueryLimitExceededException": Transient,  # Neptune's queue is full: the query was not begun
     # The server's own trouble: a write may have been made.
     "InternalServerError": OutcomeUnknown,
     "InternalError": OutcomeUnknown,
@@ -126,6 +127,8 @@ CODE: Mapping[str, _Class] = {
     "InvalidParameterValue": Permanent,
     "KMSKeyNotAccessibleFault": Permanent,
     "NetworkAclEntryLimitExceeded": Permanent,
+    "NoSuchEntity": Permanent,  # IAM: a role, or a policy of it
+    "ReadOnlyViolationException": Permanent,  # Neptune: a write on a reader
     "SnapshotQuotaExceeded": Permanent,
     "StorageQuotaExceeded": Permanent,
     # What was asked.

@@ -232,6 +232,7 @@ def test_the_extras_are_the_clouds_own_and_what_the_files_name(
     [
         ("aurora-global", ("aws", "postgres")),
         ("documentdb-global", ("aws", "documentdb")),
+        ("neptune-global", ("aws",)),
     ],
 )
 def test_a_database_of_aws_brings_what_reaches_it(tmp_path: Path, kind: str, extras: tuple[str, ...]) -> None:

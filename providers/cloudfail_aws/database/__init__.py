@@ -9,6 +9,7 @@ from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Kind, VerbFacts
 from cloudfail_aws.database import global_permissions, permissions
 from cloudfail_aws.database.document_options import DocumentDbGlobalOptions, DocumentMember
+from cloudfail_aws.database.graph_options import GraphMember, NeptuneGlobalOptions
 from cloudfail_aws.database.options import (
     AuroraGlobalOptions,
     ClusterMember,
@@ -42,6 +43,12 @@ def _documentdb_global(resource: Resource, topology: Topology) -> Any:
         ) from error
 
     return documentdb_global.build(resource, topology)
+
+
+def _neptune_global(resource: Resource, topology: Topology) -> Any:
+    from cloudfail_aws.database import neptune_global
+
+    return neptune_global.build(resource, topology)
 
 
 # Inside of the database first; the network ACLs need EC2's control plane in the old region, and so the worse is said of
@@ -96,6 +103,24 @@ KINDS: tuple[Kind, ...] = (
         call_timeout_seconds=30.0,
         verbs={
             "fence": _FENCE,
+            "failover": VerbFacts("control", "member", True, False, 120.0, 900.0, "mark"),
+            "switchover": VerbFacts("control", "member", False, True, 180.0, 900.0, "mark"),
+            "follow": VerbFacts("control", "member", False, False, 1800.0, 43200.0, "mark"),
+            "canary": _CANARY,
+        },
+    ),
+    Kind(
+        port=PortName.DATABASE,
+        name="neptune-global",
+        build=_neptune_global,
+        permissions=global_permissions.neptune,
+        options=NeptuneGlobalOptions,
+        member=GraphMember,
+        settle_seconds=5.0,
+        call_timeout_seconds=30.0,
+        verbs={
+            # By IAM first, which stands in us-east-1 and takes its time to arrive; the rest needs the old region.
+            "fence": VerbFacts("control", "member", False, True, 15.0, 120.0, "mark"),
             "failover": VerbFacts("control", "member", True, False, 120.0, 900.0, "mark"),
             "switchover": VerbFacts("control", "member", False, True, 180.0, 900.0, "mark"),
             "follow": VerbFacts("control", "member", False, False, 1800.0, 43200.0, "mark"),

@@ -125,3 +125,31 @@ except Exception as error:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert said in done.stdout, done.stderr
+
+
+def test_a_neptune_member_is_a_name_or_says_how_it_is_reached(tmp_path: Path) -> None:
+    east = (
+        '{cluster: graph-e, endpoints: ["https://e.example:8182"], resource: cluster-ABCD1234,'
+        ' writers: ["arn:aws:iam::111111111111:role/app/shop"], network: {acls: [acl-0aa11bb2]}}'
+    )
+    line = f"{{database: neptune-global, id: g, members: {{us-east-1: {east}, us-west-2: graph-w}}}}"
+    resource = loaded(tmp_path, line)
+    assert resource.members["us-east-1"]["network"]["port"] == 8182
+    assert resource.members["us-west-2"]["cluster"] == "graph-w"
+    assert (resource.options["fences"][0], resource.options["requests_only"]) == ("iam", False)
+
+
+@pytest.mark.parametrize(
+    ("member", "said"),
+    [
+        ('{cluster: graph-e, endpoints: ["https://e"]}', "come together"),
+        ('{cluster: graph-e, endpoints: ["e:8182"]}', "endpoints"),
+        ("{cluster: graph-e, writers: [shop]}", "writers"),
+        ("{cluster: graph-e, resource: graph-e}", "resource"),
+        ("{cluster: graph-e, dsn: host=e}", "dsn"),
+    ],
+)
+def test_what_is_wrong_with_a_neptune_member_is_said_where_it_stands(tmp_path: Path, member: str, said: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        loaded(tmp_path, f"{{database: neptune-global, id: g, members: {{us-east-1: {member}, us-west-2: graph-w}}}}")
+    assert said in str(raised.value)
