@@ -1,10 +1,10 @@
 """The fence `roles`: every user but cloudfail's own loses its roles, and with them every right to write.
 
 DocumentDB has no switch that makes a writer read-only, and ends no connection on command. What it has is users whose
-roles can be taken (`revokeRolesFromUser`) and, since 4.0, sessions whose open transactions can be ended
-(`killAllSessions`). Whether a connection that was opened before feels it is not believed but tried: one is held open
-from before, and the fence is sealed once a write over that one was refused. Who looks later, with no such connection,
-finds the seal beside the note; it holds as long as nobody has a role again.
+roles can be taken (`revokeRolesFromUser`), and sessions whose open transactions can be ended (`killAllSessions`; where
+an engine with transactions refuses that, the fence is not sealed). Whether a connection that was opened before feels it
+is not believed but tried: one is held open from before, and the fence is sealed once a write over that one was refused.
+Who looks later, with no such connection, finds the seal beside the note; it holds as long as nobody has a role again.
 
 Users are data: what was taken travels to the other side and would shut clients out there. So the note of it is written
 first, and replicated before it: wherever the revocation arrives, the list of what to give back is there already.

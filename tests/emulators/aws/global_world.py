@@ -20,6 +20,7 @@ from tests.emulators.aws.standins.global_clusters import GlobalClusters, Member
 
 NAMES = {EAST: "orders-e", WEST: "orders-w"}
 GLOBAL = "orders-global"
+TAIL = "rds:unplanned-global-failover-orders-e-2026-11-23-10-00"
 PROMOTE_SECONDS = 0.4
 
 
@@ -63,8 +64,6 @@ class Servers(Protocol):
     def freeze(self, region: str) -> None: ...
 
     def thaw(self, region: str) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class World:
@@ -113,4 +112,3 @@ class World:
         for region in (EAST, WEST):
             self.servers.thaw(region)
         self._port.close()
-        self.servers.close()

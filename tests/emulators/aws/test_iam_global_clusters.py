@@ -18,7 +18,7 @@ from cloudfail_aws.database.documentdb_global import DocumentDbGlobal
 from cloudfail_aws.database.global_clusters import Tail, copy_name
 from cloudfail_aws.database.global_database import GlobalDatabase
 from cloudfail_aws.database.neptune_global import NeptuneGlobal
-from tests.emulators.aws import databases, test_neptune_global, test_network_acl
+from tests.emulators.aws import databases, graph_world, test_network_acl
 from tests.emulators.aws.balancing import ControlClients
 from tests.emulators.aws.databases import EAST, WEST
 from tests.emulators.aws.emulator import Emulator
@@ -104,7 +104,7 @@ class GraphGate(Gate):
     """An application's role is not cloudfail's: no policy of ours is held against what is asked under it."""
 
     def get(self, service: str, region: str, role: str = "", session: str = WATCHING, endpoint: str = "") -> Any:
-        if role.endswith(test_neptune_global.WRITERS):
+        if role.endswith(graph_world.WRITERS):
             return self._inner.setdefault(role, ControlClients()).get(service, region, role, session, endpoint)
         return super().get(service, region, role, session, endpoint)
 
@@ -113,11 +113,11 @@ def test_neptune(
     account: test_network_acl.Account, controls: Callable[[str], Control], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     controls("neptune")
-    servers = test_neptune_global.Graphs(monkeypatch)
+    servers = graph_world.Graphs(monkeypatch)
     members = {
         region: {
-            **test_neptune_global.member(servers, region),
-            "writers": [f"arn:aws:iam::{ACCOUNT}:role/{one}" for one in test_neptune_global.WRITERS],
+            **graph_world.member(servers, region),
+            "writers": [f"arn:aws:iam::{ACCOUNT}:role/{one}" for one in graph_world.WRITERS],
             "resource": f"cluster-{region.replace('-', '').upper()}",
         }
         for region in (EAST, WEST)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,120 +15,21 @@ from cloudfail.model.states import FenceOutcome, Role
 from cloudfail.testing.conformance import Calls, DatabaseSuite, eventually, known
 from cloudfail_aws.database.global_clusters import copy_name
 from cloudfail_aws.database.neptune_global import NeptuneGlobal
-from tests.emulators.aws import databases
 from tests.emulators.aws.databases import EAST, WEST, WorldClients
 from tests.emulators.aws.emulator import Emulator, free_port
-from tests.emulators.aws.front import Front
-from tests.emulators.aws.global_world import GLOBAL, NAMES, Control, World
-from tests.emulators.aws.graphs import Graph, Pair
-from tests.emulators.aws.standin import StandIn
-from tests.emulators.aws.standins.identities import Identities
+from tests.emulators.aws.global_world import GLOBAL, NAMES, TAIL, Control, World
+from tests.emulators.aws.graph_world import (
+    Graphs,
+    bare,
+    control,
+    fenced,
+    made,
+    member,
+    servers,
+    world,
+)  # fmt: skip
 
-ACCOUNT = "123456789012"
-IDS = {EAST: "cluster-EASTEASTEAST", WEST: "cluster-WESTWESTWEST"}
-WRITERS = ("shop", "reports")
-TAIL = "rds:unplanned-global-failover-orders-e-2026-11-23-10-00"
-
-
-class Graphs:
-    """global_world.Servers, and the roles under which they are asked."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.identities = Identities(*WRITERS)
-        data = {one: f"arn:aws:neptune-db:{one}:{ACCOUNT}:{IDS[one]}" for one in NAMES}
-        self.pair = Pair(data[EAST], data[WEST], self.identities)
-        self.nodes: dict[str, Graph] = {EAST: self.pair.east, WEST: self.pair.west}
-        self.front = Front({})
-        self._stand_ins = [StandIn(service, self.identities) for service in ("iam", "sts")]
-        for one in self._stand_ins:
-            self.front.serve(one.service, one.answer)
-            monkeypatch.setenv(f"AWS_ENDPOINT_URL_{one.service.upper()}", self.front.url)
-
-    def freeze(self, region: str) -> None:
-        self.pair.freeze(self.nodes[region])
-
-    def thaw(self, region: str) -> None:
-        self.pair.thaw(self.nodes[region])
-
-    def follow(self, lossy: bool, region: str) -> None:
-        if lossy:
-            self.pair.promote(self.nodes[region])
-        else:
-            self.pair.exchange(self.nodes[EAST if region == WEST else WEST], self.nodes[region])
-
-    def policies(self) -> dict[str, list[str]]:
-        return {name: list(role.policies) for name, role in self.identities.roles.items()}
-
-    def close(self) -> None:
-        self.front.close()
-        self.pair.close()
-        mistakes = self.pair.mistakes + [one for each in self._stand_ins for one in each.mistakes]
-        assert not mistakes, "\n".join(mistakes)
-
-
-@pytest.fixture
-def control(monkeypatch: pytest.MonkeyPatch) -> Iterator[Control]:
-    made = Control("neptune")
-    made.environment(monkeypatch)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def servers(control: Control, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graphs]:
-    made = Graphs(monkeypatch)
-    control.follow = made.follow
-    yield made
-    made.close()
-
-
-def member(servers: Graphs, region: str, **more: Any) -> dict[str, Any]:
-    url = servers.pair.url(servers.nodes[region])
-    writers = [f"arn:aws:iam::{ACCOUNT}:role/app/{name}" for name in WRITERS]
-    return {"cluster": NAMES[region], "endpoints": [url], "writers": writers, "resource": IDS[region], **more}
-
-
-def made(clients: WorldClients, members: dict[str, Any], **options: Any) -> NeptuneGlobal:
-    given = {"answer_within": "4s", "api_within": "20s", "requests_only": True, **options}
-    one = databases.resource("neptune-global", members, id=GLOBAL, **given)
-    return NeptuneGlobal(one, databases.topology(one), clients)
-
-
-@pytest.fixture
-def world(control: Control, servers: Graphs) -> Iterator[World]:
-    clients = WorldClients()
-    members = {region: member(servers, region) for region in NAMES}
-    # Closed by its own fixture, once everything was asked.
-    servers_ = Frozen(servers)
-    one = World("neptune-global", control, servers_, clients, lambda: made(clients, members))
-    yield one
-    one.close()
-
-
-class Frozen:
-    """The servers as a world has them: it freezes and thaws them, and closes nothing."""
-
-    def __init__(self, servers: Graphs) -> None:
-        self.freeze, self.thaw = servers.freeze, servers.thaw
-
-    def close(self) -> None:
-        """The fixture does."""
-
-
-@pytest.fixture
-def bare(control: Control) -> tuple[NeptuneGlobal, WorldClients]:
-    """Its control plane alone, members by their names."""
-    clients = WorldClients()
-    return made(clients, dict(NAMES)), clients
-
-
-def fenced(database: NeptuneGlobal, epoch: int = 10) -> FenceOutcome:
-    for _ in range(5):
-        state = known(database.fence_state(EAST, WEST))
-        if state.outcome is FenceOutcome.PROVEN or not state.methods_left:
-            break
-        database.fence(EAST, WEST, expect=state, call=Calls().make(epoch))
-    return FenceOutcome(known(database.fence_state(EAST, WEST)).outcome)
+__all__ = ["bare", "control", "servers", "world"]
 
 
 class TestNeptuneGlobal(DatabaseSuite):
@@ -237,117 +137,6 @@ def test_a_canary_on_a_reader_is_refused_and_not_read_back(world: World) -> None
     with pytest.raises(Permanent, match="read-only replica"):
         database.write_canary(WEST, "r1/b", call=Calls().make())
     assert known(database.read_canary(WEST, "r1/b")) is None
-
-
-# ---- the fence
-
-
-def test_the_fence_denies_every_role_that_is_named_the_data_of_one_cluster_and_no_other(
-    world: World, servers: Graphs
-) -> None:
-    database = world.port()
-    assert fenced(database) is FenceOutcome.PROVEN
-    assert servers.policies() == {one: [f"cloudfail-fence-{IDS[EAST]}"] for one in WRITERS}
-    servers.follow(False, WEST)
-    assert known(database.read(WEST)).writable, "the same role writes in the other region"
-
-
-def test_a_policy_that_has_not_arrived_yet_is_no_proven_fence(world: World, servers: Graphs) -> None:
-    """IAM says at once that it stands; the cluster lets writes in for a while."""
-    servers.identities.late = True
-    database = world.port()
-    state = known(database.fence_state(EAST, WEST))
-    database.fence(EAST, WEST, expect=state, call=Calls().make())
-    early = known(database.fence_state(EAST, WEST))
-    assert (early.outcome, early.methods_left) == (FenceOutcome.FAILED, ())
-    assert known(database.read(EAST)).writable
-    servers.identities.arrive()
-    assert known(database.fence_state(EAST, WEST)).outcome is FenceOutcome.PROVEN
-
-
-def test_where_clients_keep_connections_open_the_policy_proves_nothing(control: Control, servers: Graphs) -> None:
-    """A Bolt or WebSocket connection was authorised when it was opened."""
-    members = {region: member(servers, region) for region in NAMES}
-    database = made(WorldClients(), members, requests_only=False)
-    state = known(database.fence_state(EAST, WEST))
-    database.fence(EAST, WEST, expect=state, call=Calls().make())
-    after = database.fence_state(EAST, WEST)
-    assert isinstance(after, Unknown)
-    assert "Bolt or WebSocket" in after.reason
-
-
-def test_a_process_that_has_just_begun_finds_the_fence_proven(world: World) -> None:
-    assert fenced(world.port()) is FenceOutcome.PROVEN
-    assert known(world.another().fence_state(EAST, WEST)).outcome is FenceOutcome.PROVEN
-
-
-def test_a_role_that_nobody_may_take_on_is_no_write_that_was_refused(control: Control, servers: Graphs) -> None:
-    """STS refused, and said nothing of what the cluster would do."""
-    members = {region: member(servers, region) for region in NAMES}
-    members[EAST]["writers"] = [f"arn:aws:iam::{ACCOUNT}:role/nobody"]
-    database = made(WorldClients(), members, fences=[])
-    seen = known(database.read(EAST))
-    assert not seen.writable
-    state = database.fence_state(EAST, WEST)
-    assert not isinstance(state, Known) or state.value.outcome is not FenceOutcome.PROVEN
-
-
-def test_a_policy_that_somebody_changed_does_not_stand(world: World, servers: Graphs) -> None:
-    database = world.port()
-    assert fenced(database) is FenceOutcome.PROVEN
-    role = servers.identities.roles["reports"]
-    name = f"cloudfail-fence-{IDS[EAST]}"
-    role.policies[name] = role.policies[name].replace("neptune-db:Write*", "neptune-db:Nothing*")
-    state = known(database.fence_state(EAST, WEST))
-    assert state.methods_left == ("iam",)
-    database.fence(EAST, WEST, expect=state, call=Calls().make(11))
-    assert known(database.fence_state(EAST, WEST)).outcome is FenceOutcome.PROVEN
-
-
-@pytest.mark.parametrize("how", ["closed", "silent", "busy"])
-@pytest.mark.parametrize("operation", ["TagRole", "PutRolePolicy"])
-def test_a_fence_of_which_an_answer_was_lost_is_put_up_by_the_next_look(
-    world: World, servers: Graphs, operation: str, how: str
-) -> None:
-    servers.front.outages.lose(how, operation=operation, times=1)
-    database = world.port()
-    state = known(database.fence_state(EAST, WEST))
-    with pytest.raises(OutcomeUnknown):
-        database.fence(EAST, WEST, expect=state, call=Calls().make())
-    assert known(database.fence_state(EAST, WEST)).methods_left == ("iam",), "one of two roles at the most"
-    assert fenced(database) is FenceOutcome.PROVEN
-    assert servers.front.count(operation="PutRolePolicy") <= 3
-
-
-def test_without_iam_the_fence_is_unknown_or_owed_and_never_proven(world: World, servers: Graphs) -> None:
-    servers.front.outages.silence(service="iam")
-    database = world.port()
-    state = known(database.fence_state(EAST, WEST))
-    assert state.outcome is FenceOutcome.OWED
-    assert "iam for us-east-1" in state.evidence
-
-
-def test_with_the_old_region_gone_the_survivor_is_promoted_and_the_fence_is_owed(world: World) -> None:
-    """Its region holds IAM's control plane too."""
-    world.make_unreachable(EAST)
-    database = world.port()
-    fence = known(database.fence_state(EAST, WEST))
-    assert fence.outcome is FenceOutcome.OWED
-    database.failover(EAST, WEST, expect=known(database.read(WEST)), call=Calls().make())
-    eventually(world, lambda: database.read(WEST), lambda seen: seen.writable)
-
-
-def test_a_security_group_is_exchanged_and_put_back_and_proves_nothing(control: Control, servers: Graphs) -> None:
-    clients = WorldClients()
-    members = {EAST: member(servers, EAST, closed_group="sg-0closed"), WEST: member(servers, WEST)}
-    database = made(clients, members, fences=["security-group"])
-    state = known(database.fence_state(EAST, WEST))
-    database.fence(EAST, WEST, expect=state, call=Calls().make())
-    assert control.cluster.members[EAST].groups == ("sg-0closed",)
-    after = known(database.fence_state(EAST, WEST))
-    assert after.outcome is FenceOutcome.FAILED, "a write was let in all the same"
-    database.unfence(EAST, expect=after, call=Calls().make(11))
-    assert control.cluster.members[EAST].groups == ("sg-0own",)
 
 
 # ---- the network between
