@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 
 from cloudfail.errors import OutcomeUnknown
-from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.observation import Unknown
 from cloudfail.model.states import FenceOutcome
 from cloudfail.testing.conformance import Calls, eventually, known
 from tests.emulators.aws.databases import EAST, WEST, WorldClients
 from tests.emulators.aws.global_world import NAMES, Control, World
 from tests.emulators.aws.graph_world import (
-    ACCOUNT,
     IDS,
     WRITERS,
     Graphs,
@@ -68,13 +67,15 @@ def test_a_process_that_has_just_begun_finds_the_fence_proven(world: World) -> N
 
 def test_a_role_that_nobody_may_take_on_is_no_write_that_was_refused(control: Control, servers: Graphs) -> None:
     """STS refused, and said nothing of what the cluster would do."""
+    servers.identities.closed.add("shop")
     members = {region: member(servers, region) for region in NAMES}
-    members[EAST]["writers"] = [f"arn:aws:iam::{ACCOUNT}:role/nobody"]
-    database = made(WorldClients(), members, fences=[])
-    seen = known(database.read(EAST))
-    assert not seen.writable
-    state = database.fence_state(EAST, WEST)
-    assert not isinstance(state, Known) or state.value.outcome is not FenceOutcome.PROVEN
+    database = made(WorldClients(), members)
+    assert not known(database.read(EAST)).writable
+    state = known(database.fence_state(EAST, WEST))
+    database.fence(EAST, WEST, expect=state, call=Calls().make())
+    after = database.fence_state(EAST, WEST)
+    assert isinstance(after, Unknown)
+    assert "AssumeRole" in after.reason
 
 
 def test_a_policy_that_somebody_changed_does_not_stand(world: World, servers: Graphs) -> None:

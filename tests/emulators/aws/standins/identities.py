@@ -29,6 +29,8 @@ class Identities:
 
     def __init__(self, *names: str) -> None:
         self.late = False
+        # Roles that exist, and that nobody may take on.
+        self.closed: set[str] = set()
         self.roles = {name: Role() for name in names}
         self._keys: dict[str, str] = {}
 
@@ -47,7 +49,8 @@ class Identities:
 
     def assume_role(self, given: dict[str, Any], what: Asked) -> dict[str, Any]:
         name = given["RoleArn"].rpartition("/")[2]
-        self._role(name, "AccessDenied")
+        if name not in self.roles or name in self.closed:
+            raise Refused("AccessDenied", f"Nobody may take on {name}.")
         key = f"ASIA{len(self._keys):016d}"
         self._keys[key] = name
         ends = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=given.get("DurationSeconds", 3600))
@@ -106,9 +109,9 @@ class Identities:
         self._role(given["RoleName"]).tags |= {one["Key"]: one["Value"] for one in given["Tags"]}
         return {}
 
-    def _role(self, name: str, code: str = "NoSuchEntityException") -> Role:
+    def _role(self, name: str) -> Role:
         if name not in self.roles:
-            raise Refused(code, f"There is no role {name}.")
+            raise Refused("NoSuchEntityException", f"There is no role {name}.")
         return self.roles[name]
 
     def arrive(self) -> None:
