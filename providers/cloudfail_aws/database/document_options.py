@@ -59,6 +59,8 @@ class DocumentMember(Shape):
     def _both_logins(self) -> DocumentMember:
         if (self.url is None) != (self.writer is None):
             raise ValueError("`url` and `writer` come together: one is cloudfail's login, the other an application's")
+        if self.url is not None and (self.password is None or self.writer_password is None):
+            raise ValueError("write where both passwords are: password: env:NAME, writer_password: env:NAME")
         return self
 
 

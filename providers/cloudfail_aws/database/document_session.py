@@ -87,11 +87,11 @@ class Session:
     def __init__(self, url: str, password: str | None, *, name: str, seconds: float) -> None:
         try:
             parsed = parse_uri(url, warn=False)
-        except (PyMongoError, ValueError) as error:
+        except (PyMongoError, ValueError, OSError) as error:  # OSError: a certificate's file that cannot be read
             raise Permanent(
-                f"The address of a DocumentDB member is none: {error}.",
+                f"The address of a DocumentDB member cannot be used: {getattr(error, 'strerror', None) or error}.",
                 "Nothing was asked of it.",
-                "Write mongodb://USER@HOST:PORT/?tls=true",
+                "Write mongodb://USER@HOST:PORT/?tls=true, with tlsCAFile=, a file that is there.",
             ) from error
         self._hosts: list[tuple[str, int]] = [(host, port or 27017) for host, port in parsed["nodelist"]]
         self._options = dict(parsed["options"])
@@ -218,11 +218,7 @@ class Session:
                 host[0], host[1], event_listeners=[self._connections], **{**theirs, **login, **ours}
             )
         except (ConfigurationError, ValueError, TypeError) as error:
-            raise Permanent(
-                f"The address of the DocumentDB member at {self.place} is wrong: {error}.",
-                "Nothing was asked of it.",
-                "Write mongodb://USER@HOST:PORT/?tls=true",
-            ) from error
+            raise Unreachable(f"{self.place} cannot be asked with these options: {_line(error)}") from error
 
 
 def _knock(host: tuple[str, int], seconds: float) -> None:

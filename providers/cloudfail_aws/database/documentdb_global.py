@@ -52,7 +52,8 @@ class DocumentDbGlobal(GlobalDatabase):
 
 
 def _plane(members: Mapping[str, DocumentMember], seconds: float) -> DocumentPlane:
-    """A way to each member that has one. A secret that is not there is that member's silence, and no other's."""
+    """A way to each member that has one. A secret or a certificate that is not there is that member's silence, and no
+    other's."""
     endpoints: dict[str, Endpoint] = {}
     silent: dict[str, str] = {}
     for region, member in members.items():
@@ -62,12 +63,11 @@ def _plane(members: Mapping[str, DocumentMember], seconds: float) -> DocumentPla
         try:
             own = secret_value(member.password) if member.password is not None else None
             writers = secret_value(member.writer_password) if member.writer_password is not None else None
+            endpoints[region] = Endpoint(
+                region, url=member.url, password=own, writer=member.writer, writer_password=writers, seconds=seconds
+            )
         except Permanent as error:
             silent[region] = error.happened
-            continue
-        endpoints[region] = Endpoint(
-            region, url=member.url, password=own, writer=member.writer, writer_password=writers, seconds=seconds
-        )
     return DocumentPlane(endpoints, silent)
 
 

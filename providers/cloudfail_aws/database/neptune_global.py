@@ -19,7 +19,7 @@ from cloudfail_aws.database.global_database import GlobalDatabase, identifier
 from cloudfail_aws.database.graph_options import GraphMember, NeptuneGlobalOptions
 from cloudfail_aws.database.graph_plane import GraphPlane, Way
 from cloudfail_aws.database.network_acl import NetworkAclFence
-from cloudfail_aws.database.role_policy import Guarded, RolePolicyFence, guarded
+from cloudfail_aws.database.role_policy import NAME, Guarded, RolePolicyFence, guarded
 from cloudfail_aws.database.security_group import SecurityGroupFence
 from cloudfail_aws.iam import partition
 
@@ -39,8 +39,9 @@ class NeptuneGlobal(GlobalDatabase):
         seconds = float(options.api_within)
         acls = {region: one.network for region, one in members.items() if one.network is not None}
         closed = {region: one.closed_group for region, one in members.items() if one.closed_group is not None}
+        data = _guarded(members, topology) if NAME in options.fences else {}
         networks = (
-            RolePolicyFence(asking, _guarded(members, topology), seconds=seconds),
+            RolePolicyFence(asking, data, seconds=seconds),
             NetworkAclFence(asking, acls, seconds=seconds),
             SecurityGroupFence(asking, "cluster", names, closed, seconds=seconds, service=SERVICE),
         )

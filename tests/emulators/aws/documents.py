@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -37,6 +38,7 @@ class Node:
         self.upstream: Node | None = None
         self.applied = 0
         self.sticky = False
+        self.tls: ssl.SSLContext | None = None
         self.sessions = True
         self.wire = 13
         self.seen: list[str] = []
@@ -100,6 +102,8 @@ class Node:
         client = Client(self)
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.tls is not None:
+                connection = self.tls.wrap_socket(connection, server_side=True)
             while (asked := read(connection)) is not None:
                 if not self._answering.wait(THAW_SECONDS):
                     return

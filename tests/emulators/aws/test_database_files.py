@@ -70,7 +70,7 @@ def test_what_is_wrong_with_a_member_is_said_where_it_stands(tmp_path: Path, mem
 def test_a_documentdb_member_is_a_name_or_says_how_it_is_reached(tmp_path: Path) -> None:
     east = (
         '{cluster: carts-e, url: "mongodb://cloudfail@e:27017/?tls=true", writer: "mongodb://shop@e,e-1:27018/",'
-        " password: env:ADMIN, network: {acls: [acl-0aa11bb2]}}"
+        " password: env:ADMIN, writer_password: env:SHOP, network: {acls: [acl-0aa11bb2]}}"
     )
     line = f"{{database: documentdb-global, id: carts-global, members: {{us-east-1: {east}, us-west-2: carts-w}}}}"
     resource = loaded(tmp_path, line)
@@ -90,6 +90,7 @@ def test_a_documentdb_member_is_a_name_or_says_how_it_is_reached(tmp_path: Path)
         ('{cluster: carts-e, url: "mongodb://e/", writer: "mongodb://shop@e/"}', "with the login"),
         ('{cluster: carts-e, url: "mongodb+srv://cloudfail@e/", writer: "mongodb://shop@e/"}', "with the login"),
         ('{cluster: carts-e, url: "mongodb://cloudfail@e/shop", writer: "mongodb://shop@e/"}', "no database"),
+        ('{cluster: carts-e, url: "mongodb://cloudfail@e/", writer: "mongodb://shop@e/"}', "both passwords"),
         ("{cluster: carts-e, dsn: host=e}", "dsn"),
     ],
 )

@@ -4,10 +4,17 @@ model, which says what it says whatever the clusters do."""
 from __future__ import annotations
 
 import contextlib
+import datetime
+import ipaddress
+import ssl
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloudfail.errors import CloudfailError, Conflict, OutcomeUnknown, Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
@@ -367,6 +374,52 @@ def test_a_wrong_password_and_a_missing_one_are_this_members_silence(
     refused = made(WorldClients(), {one: member(servers, one) for one in NAMES})
     assert isinstance(refused.read(EAST), Unknown)
     refused.close()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """Of a server at 127.0.0.1, signed by itself; and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "carts")])
+    now = datetime.datetime.now(datetime.UTC)
+    signed = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(1).not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    place, secret = tmp_path / "ca.pem", tmp_path / "key.pem"
+    place.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    secret.write_bytes(key.private_bytes(*plain))
+    return place, secret
+
+
+def test_a_member_is_asked_over_tls_and_one_of_another_authority_is_not_believed(
+    control: Control, servers: Documents, certificate: tuple[Path, Path]
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    servers.pair.west.tls = context
+    address = f"127.0.0.1:{servers.pair.west.port}/?tls=true"
+
+    def read(more: str) -> Known[Any] | Unknown:
+        urls = {"url": f"mongodb://cloudfail@{address}{more}", "writer": f"mongodb://shop@{address}{more}"}
+        members = {EAST: member(servers, EAST), WEST: member(servers, WEST, **urls)}
+        database = made(WorldClients(), members)
+        found = database.read(WEST), database.read(EAST)
+        database.close()
+        assert known(found[1]).writable, "the other member has nothing to do with it"
+        return found[0]
+
+    believed = read(f"&tlsCAFile={certificate[0]}")
+    assert known(believed).role is Role.REPLICA
+    assert known(believed).version.startswith("us-west-2/replica")
+    assert isinstance(read(""), Unknown)
+    missing = known(read("&tlsCAFile=/nowhere.pem"))
+    assert "unseen" in missing.version, "the API's word: nobody can ask the member"
 
 
 ROWS = [(Refusal(code, "said"), kind) for code, kind in document_errors.CODE.items()]
