@@ -19,7 +19,8 @@ class FenceOutcome(StrEnum):
 
     NONE: no fence stands. PROVEN: a write over a connection opened before and one over a new connection were both
     refused, from a place that reaches the old side. PREVENTED: the engine cannot acknowledge without the new side.
-    OWED: unreachable, not proven. FAILED: reachable, and it still takes writes although the fence was applied.
+    OWED: unreachable, not proven. FAILED: reachable, and it still takes writes although the fence was applied, or
+    the fence stands in part.
     """
 
     NONE = "none"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from pathlib import Path, PurePosixPath
@@ -24,8 +24,15 @@ from cloudfail.stores import GROUP as STORES
 
 _NOTHING = "Nothing was written."
 _ON_DISK = ("sqlite", "memory")
-# Whose databases are asked by a driver that the provider's own extra does not hold: SQL's, but for these kinds.
-_DRIVERS = {"aws": {"dynamodb-global": "", "elasticache-global": "redis"}}
+# Whose databases are asked over SQL, by a driver that their own extra does not hold.
+_OVER_SQL = ("aws",)
+# Which of their databases are not, and what these are reached by.
+_REACHED_BY: Mapping[str, tuple[str, ...]] = {
+    "documentdb-global": ("documentdb",),
+    "dynamodb-global": (),
+    "elasticache-global": ("redis",),
+    "neptune-global": (),
+}
 
 
 @dataclass(frozen=True)
@@ -96,8 +103,8 @@ def _needs(loaded: Loaded, files: Files, config: Path, target: Target) -> Needs:
         files = files | _for_anchors(topology.audit, config)
     extras |= {EXTRA_OF[one] for one in schemes if one in EXTRA_OF}
     for one in topology.resources.values():
-        if one.port is PortName.DATABASE and one.provider in _DRIVERS:
-            extras |= {_DRIVERS[one.provider].get(one.kind, "postgres")} - {""}
+        if one.port is PortName.DATABASE and one.provider in _OVER_SQL:
+            extras.update(_REACHED_BY.get(one.kind, ("postgres",)))
     if topology.policy.approvers or topology.audit is not None:
         extras.add("signing")
     others = [entry for name, entry in known().items() if name in providers - set(EXTRAS)]

@@ -85,6 +85,7 @@ CODE: Mapping[str, _Class] = {
     "InvalidReplicationGroupState": Transient,  # ElastiCache: of its tags
     "ScalingActivityInProgress": Transient,
     "IncorrectState": Transient,  # EC2: a prefix list whose last change is still under way
+    "QueryLimitExceededException": Transient,  # Neptune's queue is full: the query was not begun
     # The server's own trouble: a write may have been made.
     "InternalServerError": OutcomeUnknown,
     "InternalError": OutcomeUnknown,
@@ -150,6 +151,8 @@ CODE: Mapping[str, _Class] = {
     "InvalidParameterValue": Permanent,
     "KMSKeyNotAccessibleFault": Permanent,
     "NetworkAclEntryLimitExceeded": Permanent,
+    "NoSuchEntity": Permanent,  # IAM: a role, or a policy of it
+    "ReadOnlyViolationException": Permanent,  # Neptune: a write on a reader
     "SnapshotQuotaExceeded": Permanent,
     "StorageQuotaExceeded": Permanent,
     # What was asked of a VPC.

@@ -228,7 +228,15 @@ def test_the_extras_are_the_clouds_own_and_what_the_files_name(
     assert sorted(needs.files) == ["cloudfail.yaml", "runbooks/evacuate.yaml"]
 
 
-def test_a_database_of_aws_brings_what_reaches_it_over_sql(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "extras"),
+    [
+        ("aurora-global", ("aws", "postgres")),
+        ("documentdb-global", ("aws", "documentdb")),
+        ("neptune-global", ("aws",)),
+    ],
+)
+def test_a_database_of_aws_brings_what_reaches_it(tmp_path: Path, kind: str, extras: tuple[str, ...]) -> None:
     (tmp_path / "cloudfail.yaml").write_text(
         f"""application: shop
 objectives: {{rto: 15m, rpo: 30s}}
@@ -238,10 +246,10 @@ regions:
 primary: us-east-1
 state: "{WITNESS}"
 resources:
-  orders: {{database: aurora-global, id: orders, members: {{us-east-1: orders-e, us-west-2: orders-w}}}}
+  orders: {{database: {kind}, id: orders, members: {{us-east-1: orders-e, us-west-2: orders-w}}}}
 """
     )
-    assert chosen.needs_of(tmp_path / "cloudfail.yaml", [], target_of("aws")).extras == ("aws", "postgres")
+    assert chosen.needs_of(tmp_path / "cloudfail.yaml", [], target_of("aws")).extras == extras
 
 
 def test_signed_approvals_bring_what_checks_signatures(tmp_path: Path) -> None:

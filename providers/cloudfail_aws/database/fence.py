@@ -1,9 +1,9 @@
-"""The fence on a managed PostgreSQL writer: which methods there are, in which order, and what proves that they hold.
+"""The fence on a managed writer: which methods there are, in which order, and what proves that they hold.
 
-`logins` acts over SQL and needs nothing of the old region but the server itself; it is proven by writes that the server
-refused, over a connection opened before and over a new one. `network-acl` needs EC2's control plane there, and is for
-the server that does not answer: what it stands for is said, and is no proof, unless the operator gave their word.
-`security-group` needs RDS's control plane there, and only keeps new connections out.
+The method inside of the database (`logins`, over SQL) needs nothing of the old region but the server itself; it is
+proven by writes that the server refused, over a connection opened before and over a new one. `network-acl` needs EC2's
+control plane there, and is for the server that does not answer: what it stands for is said, and is no proof, unless the
+operator gave their word. `security-group` needs RDS's control plane there, and only keeps new connections out.
 """
 
 from __future__ import annotations
@@ -16,14 +16,8 @@ from cloudfail.errors import Conflict, Transient
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import FenceOutcome, FenceState
 from cloudfail.ports import Call
+from cloudfail_aws.database.data_plane import DataPlane, NoWord, Proof, Tried, View
 from cloudfail_aws.time_left import TimeLeft
-from cloudfail_postgres.logins import give_back, revoke
-from cloudfail_postgres.managed import Sight, look
-from cloudfail_postgres.plane import Plane
-from cloudfail_postgres.session import SessionError
-from cloudfail_postgres.write_proof import Proof, Tried, try_held, try_new
-
-LOGINS = "logins"
 
 
 class Network(Protocol):
@@ -46,7 +40,9 @@ class Network(Protocol):
 class Fencing:
     """The fence verbs of one database. order: the methods as they are declared."""
 
-    def __init__(self, plane: Plane, networks: Sequence[Network], order: Sequence[str], regions: Sequence[str]) -> None:
+    def __init__(
+        self, plane: DataPlane, networks: Sequence[Network], order: Sequence[str], regions: Sequence[str]
+    ) -> None:
         self._plane = plane
         self._networks = {one.name: one for one in networks if one.name in order}
         self._order = tuple(order)
@@ -54,14 +50,14 @@ class Fencing:
 
     def state(self, source: str) -> Known[FenceState] | Unknown:
         """ports.Database.fence_state."""
-        sight: Sight | None = None
+        sight: View | None = None
         silence = ""
         try:
-            sight = look(self._plane.endpoint(source).look)
-        except SessionError as error:
+            sight = self._plane.peek(source)
+        except NoWord as error:
             silence = str(error)
         standing, left, words = self._methods(source, sight)
-        preventing = [name for name in standing if name != LOGINS and self._networks[name].prevents(source)]
+        preventing = [name for name in standing if name != self._plane.method and self._networks[name].prevents(source)]
         if preventing:
             evidence = f"{preventing[0]} stands in {source}, and `prevents` says that there is no other way in"
             return self._known(FenceOutcome.PREVENTED, evidence, source, sight)
@@ -70,25 +66,28 @@ class Fencing:
                 return self._known(FenceOutcome.NONE, f"{source} does not answer: {silence}", source, None, left)
             evidence = "; ".join((f"{source} does not answer, so no write could be tried: {silence}", *words))
             return self._known(FenceOutcome.OWED, evidence, source, None)
-        if not (standing or sight.recovery or sight.read_only):
+        if not (standing or sight.replica or sight.read_only):
             if not left:
                 evidence = f"{source} answers and no way to fence it is configured"
                 return self._known(FenceOutcome.OWED, "; ".join((evidence, *words)), source, sight)
             return self._known(FenceOutcome.NONE, f"{source} answers and no fence stands on it", source, sight, left)
-        return self._tried(source, sight, left)
+        return self._tried(source, sight, standing, left)
 
-    def _methods(self, source: str, sight: Sight | None) -> tuple[list[str], tuple[str, ...], list[str]]:
+    def _methods(self, source: str, sight: View | None) -> tuple[list[str], tuple[str, ...], list[str]]:
         """(standing, not standing and possible, words about the rest)."""
         standing: list[str] = []
         left: list[str] = []
         words: list[str] = []
         for name in self._order:
-            if name == LOGINS:
+            if name == self._plane.method:
                 if sight is None:
-                    words.append("logins cannot be revoked on a server that does not answer")
-                elif not sight.recovery:
+                    words.append(f"{name} cannot be revoked on a server that does not answer")
+                elif not sight.replica:
                     fence = sight.fence_of(source)
-                    (standing if fence is not None and fence.standing else left).append(name)
+                    if fence is not None:
+                        standing.append(name)
+                    if fence is None or not fence.whole:
+                        left.append(name)
             elif self._networks[name].has(source):
                 read = self._networks[name].standing(source)
                 if isinstance(read, Unknown):
@@ -100,30 +99,34 @@ class Fencing:
                     left.append(name)
         return standing, tuple(left), words
 
-    def _tried(self, source: str, sight: Sight, left: tuple[str, ...]) -> Known[FenceState] | Unknown:
-        endpoint = self._plane.endpoint(source)
-        if sight.recovery:
+    def _tried(
+        self, source: str, sight: View, standing: list[str], left: tuple[str, ...]
+    ) -> Known[FenceState] | Unknown:
+        if sight.replica:
             older = Proof(Tried.REFUSED, "it has been a replica since it started, so no older connection can write")
         else:
-            older = try_held(endpoint, endpoint.look)
-        proofs = (older, try_new(endpoint))
-        evidence = f"from here to {endpoint.place}: " + "; ".join(proof.words for proof in proofs)
+            older = self._plane.try_held(source)
+        proofs = (older, self._plane.try_new(source))
+        evidence = f"from here to {self._plane.place(source)}: " + "; ".join(proof.words for proof in proofs)
         if all(proof.tried is Tried.REFUSED for proof in proofs):
             return self._known(FenceOutcome.PROVEN, evidence, source, sight)
         if any(proof.tried is Tried.LET_IN for proof in proofs):
             # What stands did not keep a write out; what was revoked before these logins came is revoked again.
-            again = left or ((LOGINS,) if LOGINS in self._order and not sight.recovery else ())
+            inside = self._plane.method
+            again = left or ((inside,) if inside in self._order and not sight.replica else ())
             return self._known(FenceOutcome.FAILED, evidence, source, sight, again)
         if left:
-            return self._known(FenceOutcome.NONE, evidence, source, sight, left)
+            # What stands already is no "none": whoever takes the fence back has it to lift.
+            outcome = FenceOutcome.FAILED if standing else FenceOutcome.NONE
+            return self._known(outcome, evidence, source, sight, left)
         return Unknown(evidence, time.time())
 
     @staticmethod
     def _known(
-        outcome: FenceOutcome, evidence: str, source: str, sight: Sight | None, left: tuple[str, ...] = ()
+        outcome: FenceOutcome, evidence: str, source: str, sight: View | None, left: tuple[str, ...] = ()
     ) -> Known[FenceState]:
         fence = sight.fence_of(source) if sight is not None else None
-        epoch = fence.epoch if fence is not None and fence.standing else None
+        epoch = fence.epoch if fence is not None else None
         return Known(FenceState(outcome, evidence, f"{outcome}/{','.join(left)}/{epoch}", epoch, left), time.time())
 
     def shuts(self, region: str) -> bool:
@@ -163,11 +166,7 @@ class Fencing:
         if network is not None:
             network.apply(source, timed.rest())
             return
-        try:
-            endpoint = self._plane.endpoint(source)
-        except SessionError as error:
-            raise Transient(f"{source} does not answer: {error}.") from error
-        revoke(endpoint, timed.rest())
+        self._plane.shut(source, timed.rest())
 
     def lift(self, source: str, expect: FenceState, call: Call) -> None:
         """ports.Database.unfence. Refused while another member is a writer: then the fence is what keeps the writer
@@ -177,21 +176,20 @@ class Fencing:
             if other == source:
                 continue
             try:
-                sight = look(self._plane.endpoint(other).look)
-            except SessionError:
+                sight = self._plane.peek(other)
+            except NoWord:
                 continue
-            if not sight.recovery:
+            if not sight.replica:
                 raise Conflict(f"{other} is a primary: lifting the fence on {source} could make two writers.")
         self.open_network(source, timed.rest())
         if not self._plane.has(source):
             return
         try:
-            endpoint = self._plane.endpoint(source)
-            fence = look(endpoint.look).fence_of(source)
-        except SessionError as error:
+            fence = self._plane.peek(source).fence_of(source)
+        except NoWord as error:
             raise Transient(f"{source} does not answer, so its own fence cannot be lifted: {error}.") from error
-        if fence is None or not fence.standing:
+        if fence is None:
             return
         if fence.epoch > call.epoch or (expect.epoch is not None and fence.epoch != expect.epoch):
             raise Conflict(f"The fence on {source} carries epoch {fence.epoch}, not {expect.epoch} as it was seen.")
-        give_back(endpoint, source, fence.roles, timed.rest())
+        self._plane.give_back(source, timed.rest())

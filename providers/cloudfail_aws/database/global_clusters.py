@@ -84,7 +84,7 @@ class GlobalClusters:
 
     def __init__(self, asking: Asking, service: str, name: str, members: Mapping[str, str], *, seconds: float) -> None:
         self._asking = asking
-        self._service = service
+        self.service = service
         self.name = name
         self._members = members
         self._seconds = seconds
@@ -97,11 +97,11 @@ class GlobalClusters:
     def describe(self, region: str) -> GlobalCluster:
         """As the control plane in `region` has it. Raises Transient, Permanent, OutcomeUnknown."""
         reply = self._asking.read(
-            self._service, region, "describe_global_clusters", within=self._seconds, GlobalClusterIdentifier=self.name
+            self.service, region, "describe_global_clusters", within=self._seconds, GlobalClusterIdentifier=self.name
         )
         found = [one for one in reply.get("GlobalClusters") or [] if one.get("GlobalClusterIdentifier") == self.name]
         if len(found) != 1:
-            raise Transient(f"{self._service} in {region} listed {len(found)} of {self.name}: that is no answer.")
+            raise Transient(f"{self.service} in {region} listed {len(found)} of {self.name}: that is no answer.")
         one = found[0]
         members = tuple(
             Member(
@@ -116,7 +116,7 @@ class GlobalClusters:
     def epoch(self, member: Member) -> int | None:
         """The mark on the member's cluster, from its own region."""
         reply = self._asking.read(
-            self._service, member.region, "list_tags_for_resource", within=self._seconds, ResourceName=member.arn
+            self.service, member.region, "list_tags_for_resource", within=self._seconds, ResourceName=member.arn
         )
         return epoch_in(reply.get("TagList") or ())
 
@@ -125,7 +125,7 @@ class GlobalClusters:
         timed = TimeLeft(call)
         self._mark(target, timed.rest())
         self._asking.change(
-            self._service, primary.region, "switchover_global_cluster", call=timed.rest(),
+            self.service, primary.region, "switchover_global_cluster", call=timed.rest(),
             GlobalClusterIdentifier=self.name, TargetDbClusterIdentifier=target.arn,
         )  # fmt: skip
 
@@ -134,7 +134,7 @@ class GlobalClusters:
         timed = TimeLeft(call)
         self._mark(target, timed.rest())
         self._asking.change(
-            self._service, target.region, "failover_global_cluster", call=timed.rest(),
+            self.service, target.region, "failover_global_cluster", call=timed.rest(),
             GlobalClusterIdentifier=self.name, TargetDbClusterIdentifier=target.arn, AllowDataLoss=True,
         )  # fmt: skip
 
@@ -142,7 +142,7 @@ class GlobalClusters:
         """What AWS kept of this member when it was failed away from, newest first."""
         start = f"{TAIL}{self.cluster(region)}-"
         listed = self._asking.pages(
-            self._service, region, "describe_db_cluster_snapshots", "DBClusterSnapshots", within=self._seconds
+            self.service, region, "describe_db_cluster_snapshots", "DBClusterSnapshots", within=self._seconds
         )
         status = {str(one.get("DBClusterSnapshotIdentifier", "")): str(one.get("Status", "")) for one in listed}
         found = sorted((name for name in status if name.startswith(start)), reverse=True)
@@ -150,13 +150,13 @@ class GlobalClusters:
 
     def copy(self, region: str, tail: Tail, call: Call) -> None:
         self._asking.change(
-            self._service, region, "copy_db_cluster_snapshot", call=call,
+            self.service, region, "copy_db_cluster_snapshot", call=call,
             SourceDBClusterSnapshotIdentifier=tail.name, TargetDBClusterSnapshotIdentifier=tail.copy, Tags=[mark(call)],
         )  # fmt: skip
 
     def _mark(self, target: Member, call: Call) -> None:
         self._asking.change(
-            self._service, target.region, "add_tags_to_resource", call=call, ResourceName=target.arn, Tags=[mark(call)]
+            self.service, target.region, "add_tags_to_resource", call=call, ResourceName=target.arn, Tags=[mark(call)]
         )
 
 

@@ -14,12 +14,11 @@ from cloudfail.errors import CloudfailError, Conflict, Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import Progress
 from cloudfail.ports import Call
+from cloudfail_aws.database.data_plane import DataPlane, NoWord
 from cloudfail_aws.database.fence import Fencing
 from cloudfail_aws.database.global_clusters import GlobalCluster, GlobalClusters, Member, Tail
 from cloudfail_aws.database.marks import refuse_older
 from cloudfail_aws.time_left import TimeLeft
-from cloudfail_postgres.plane import Plane, shut_out
-from cloudfail_postgres.session import SessionError
 
 READY = "available"
 IN_SYNC = ("", "connected")
@@ -41,7 +40,7 @@ def _moving(detail: str) -> _Stage:
 class Moves:
     """Of one database."""
 
-    def __init__(self, clusters: GlobalClusters, plane: Plane, fencing: Fencing) -> None:
+    def __init__(self, clusters: GlobalClusters, plane: DataPlane, fencing: Fencing) -> None:
         self._clusters = clusters
         self._plane = plane
         self._fencing = fencing
@@ -50,14 +49,14 @@ class Moves:
         at = time.time()
         try:
             return Known(self._switchover(source, target).progress, at)
-        except (CloudfailError, *SessionError) as error:
+        except (CloudfailError, NoWord) as error:
             return Unknown(str(error), at)
 
     def switchover(self, source: str, target: str, expect: Progress, call: Call) -> None:
         timed = TimeLeft(call)
         try:
             stage = self._switchover(source, target)
-        except SessionError as error:
+        except NoWord as error:
             raise Transient(f"The switchover cannot be read: {error}.") from error
         if self._is_over(stage, expect, "The switchover"):
             return
@@ -71,14 +70,14 @@ class Moves:
         at = time.time()
         try:
             return Known(self._follow(region, upstream).progress, at)
-        except (CloudfailError, *SessionError) as error:
+        except (CloudfailError, NoWord) as error:
             return Unknown(f"{region}: {error}", at)
 
     def follow(self, region: str, upstream: str, expect: Progress, call: Call) -> None:
         timed = TimeLeft(call)
         try:
             stage = self._follow(region, upstream)
-        except SessionError as error:
+        except NoWord as error:
             raise Transient(f"How far {region} has come cannot be read: {error}.") from error
         if self._is_over(stage, expect, region):
             return
@@ -102,8 +101,8 @@ class Moves:
         new = self._plane.look(target)
         if new.takes_writes:
             return self._over(source, target)
-        if not new.sight.recovery and shut_out(new, target):
-            words = f"let clients in on {target}, and give back the logins that the fence on {source} took"
+        if new.shut_out(target):
+            words = f"let clients in on {target}, and give back what the fence on {source} took"
             version = f"admit/{target}"
             return _Stage(Progress(words, False, "", new.refusal, f"{target} takes writes", version), "admit")
         self._plane.look(source)
@@ -115,7 +114,7 @@ class Moves:
     def _over(self, source: str, target: str) -> _Stage:
         try:
             old = self._plane.look(source)
-        except SessionError as error:
+        except NoWord as error:
             return _Stage(Progress(None, True, f"{target} takes writes; {source} does not answer: {error}"))
         if old.takes_writes:
             return _moving(f"both {source} and {target} take writes: fence {source}")
@@ -173,6 +172,6 @@ class Moves:
             return _Stage(Progress(words, False, "", "shut", "open", f"open/{member.arn}"), "open")
         if member.synchronization not in IN_SYNC:
             return _moving(f"{cluster} is {member.synchronization}")
-        if not self._plane.look(region).sight.recovery:
-            return _moving(f"AWS calls {cluster} a reader; its server is in no recovery")
+        if not self._plane.look(region).replica:
+            return _moving(f"AWS calls {cluster} a reader; its server is not {self._plane.reader}")
         return _Stage(Progress(None, True, f"{cluster} in {region} is a reader of {upstream}"))

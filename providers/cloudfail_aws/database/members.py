@@ -10,6 +10,7 @@ from cloudfail_aws.database.fence import Fencing
 from cloudfail_aws.database.network_acl import NetworkAclFence
 from cloudfail_aws.database.options import SqlMember, SqlOptions
 from cloudfail_aws.database.security_group import SecurityGroupFence
+from cloudfail_aws.database.sql_plane import SqlPlane
 from cloudfail_postgres.endpoint import Endpoint, with_password
 from cloudfail_postgres.plane import Plane
 
@@ -52,4 +53,4 @@ def fencing_of(
         NetworkAclFence(asking, acls, seconds=seconds),
         SecurityGroupFence(asking, sort, names, closed, seconds=seconds),
     )
-    return Fencing(plane, networks, options.fences, tuple(members))
+    return Fencing(SqlPlane(plane), networks, options.fences, tuple(members))

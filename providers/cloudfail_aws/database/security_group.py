@@ -12,7 +12,7 @@ the exchange, beside the epoch, and put back from there.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloudfail.errors import CloudfailError, Permanent
@@ -29,20 +29,29 @@ TAG = "cloudfail:groups"
 class SecurityGroupFence:
     """Of one database: region -> the group that is put in place of the member's own.
 
-    sort: "instance" or "cluster", as RDS has two sets of operations. names: region -> identifier.
+    sort: "instance" or "cluster", as RDS has two sets of operations. names: region -> identifier. service: who has the
+    clusters, where it is not RDS ("docdb", "neptune"): these answer with no tags, which are asked for.
     """
 
     name = NAME
     cuts = False
 
     def __init__(
-        self, asking: Asking, sort: str, names: Mapping[str, str], closed: Mapping[str, str], *, seconds: float
+        self,
+        asking: Asking,
+        sort: str,
+        names: Mapping[str, str],
+        closed: Mapping[str, str],
+        *,
+        seconds: float,
+        service: str = "rds",
     ) -> None:
         self._asking = asking
         self._sort = sort
         self._names = names
         self._closed = closed
         self._seconds = seconds
+        self._service = service
 
     def has(self, region: str) -> bool:
         """Whether it is said which group lets nobody in."""
@@ -64,7 +73,7 @@ class SecurityGroupFence:
         """Note the groups, then exchange them."""
         timed = TimeLeft(call)
         member, closed = self._read(region), self._closed[region]
-        tags = member.get("TagList") or ()
+        tags = self._tags(region, member)
         refuse_older(epoch_in(tags), call, f"{self._names[region]} in {region}")
         groups = _groups(member)
         if groups == [closed]:
@@ -80,7 +89,7 @@ class SecurityGroupFence:
         member = self._read(region)
         if _groups(member) != [self._closed[region]]:
             return
-        tags = member.get("TagList") or ()
+        tags = self._tags(region, member)
         refuse_older(epoch_in(tags), call, f"{self._names[region]} in {region}")
         before = next((str(tag.get("Value", "")).split() for tag in tags if tag.get("Key") == TAG), [])
         if not before:
@@ -95,18 +104,26 @@ class SecurityGroupFence:
     def _tag(self, region: str, member: Mapping[str, Any], more: dict[str, str] | None, call: Call) -> None:
         arn = member.get("DBInstanceArn") or member.get("DBClusterArn")
         tags = [mark(call)] if more is None else [mark(call), more]
-        self._asking.change("rds", region, "add_tags_to_resource", call=call, ResourceName=arn, Tags=tags)
+        self._asking.change(self._service, region, "add_tags_to_resource", call=call, ResourceName=arn, Tags=tags)
+
+    def _tags(self, region: str, member: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        if "TagList" in member or self._service == "rds":
+            return member.get("TagList") or ()
+        reply = self._asking.read(
+            self._service, region, "list_tags_for_resource", within=self._seconds, ResourceName=member["DBClusterArn"]
+        )
+        return reply.get("TagList") or ()
 
     def _exchange(self, region: str, groups: list[str], call: Call) -> None:
         name = self._names[region]
         if self._sort == "instance":
             self._asking.change(
-                "rds", region, "modify_db_instance", call=call,
+                self._service, region, "modify_db_instance", call=call,
                 DBInstanceIdentifier=name, VpcSecurityGroupIds=groups, ApplyImmediately=True,
             )  # fmt: skip
         else:
             self._asking.change(
-                "rds", region, "modify_db_cluster", call=call,
+                self._service, region, "modify_db_cluster", call=call,
                 DBClusterIdentifier=name, VpcSecurityGroupIds=groups, ApplyImmediately=True,
             )  # fmt: skip
 
@@ -114,16 +131,16 @@ class SecurityGroupFence:
         name = self._names[region]
         if self._sort == "instance":
             reply = self._asking.read(
-                "rds", region, "describe_db_instances", within=self._seconds, DBInstanceIdentifier=name
+                self._service, region, "describe_db_instances", within=self._seconds, DBInstanceIdentifier=name
             )
             found = reply.get("DBInstances") or []
         else:
             reply = self._asking.read(
-                "rds", region, "describe_db_clusters", within=self._seconds, DBClusterIdentifier=name
+                self._service, region, "describe_db_clusters", within=self._seconds, DBClusterIdentifier=name
             )
             found = reply.get("DBClusters") or []
         if len(found) != 1:
-            raise Permanent(f"RDS in {region} lists {len(found)} of {name}.")
+            raise Permanent(f"{self._service} in {region} lists {len(found)} of {name}.")
         one: Mapping[str, Any] = found[0]
         return one
 

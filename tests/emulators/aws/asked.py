@@ -17,6 +17,7 @@ from tests.emulators.aws.wire import Request
 # these apart by the engine, and so must who answers.
 _BOTO = {
     "monitoring": "cloudwatch",
+    "neptune-db": "neptunedata",
     "servicequotas": "service-quotas",
     "states": "stepfunctions",
     "tagging": "resourcegroupstaggingapi",

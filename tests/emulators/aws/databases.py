@@ -37,7 +37,7 @@ class WorldClients(Clients):
     def get(self, service: str, region: str, role: str = "", session: str = "", endpoint: str = "") -> Any:
         if region in self.gone:
             return super().get(service, region, endpoint=self._nobody)
-        client = super().get(service, region, endpoint=endpoint)
+        client = super().get(service, region, role, session, endpoint)
         if id(client) not in self._told:
             self._told.add(id(client))
             client.meta.events.register("provide-client-params.*.*", self._asked(region))

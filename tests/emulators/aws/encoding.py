@@ -67,7 +67,7 @@ def _wire_name(shape: Any, member: str) -> str:
 
 
 def _from_json(shape: Any, value: Any) -> Any:
-    if shape is None or value is None:
+    if shape is None or value is None or _is_document(shape):
         return value
     match shape.type_name:
         case "structure" if isinstance(value, dict):
@@ -190,7 +190,14 @@ def _moment(value: Any) -> Any:
         return value
 
 
+def _is_document(shape: Any) -> bool:
+    """Whether any JSON may stand there."""
+    return bool(getattr(shape, "is_document_type", False))
+
+
 def _to_json(shape: Any, value: Any) -> Any:
+    if _is_document(shape):
+        return value
     match shape.type_name:
         case "structure":
             return {_wire_name(shape, name): _to_json(shape.members[name], one) for name, one in value.items()}

@@ -393,3 +393,32 @@ NEEDS: dict[str, Needs] = {
         for one in params["UpdateRoutingControlStateEntries"]
     ],
 }
+# DocumentDB and Neptune have an API each, and RDS's actions for it.
+_OF_RDS = {
+    **{name.removeprefix("rds."): needs for name, needs in NEEDS.items() if name.startswith("rds.")},
+    **{
+        one: on(f"rds:{one}", _RDS + "cluster:{DBClusterIdentifier}")
+        for one in ("DescribeDBClusters", "ModifyDBCluster")
+    },
+}
+NEEDS |= {f"{service}.{name}": needs for service in ("rds", "docdb", "neptune") for name, needs in _OF_RDS.items()}
+
+
+def _cypher(params: Mapping[str, Any], region: str) -> list[Asked]:
+    """What Neptune finds that a query may do, whether it does it or not (Neptune user guide, "Query actions")."""
+    query = params["openCypherQuery"]
+    does = ["Read", "Write", "Delete"] if query.startswith("MERGE") else ["Read"]
+    data = f"arn:aws:neptune-db:{region}:{ACCOUNT}:cluster-{region.replace('-', '').upper()}/database"
+    return [(f"neptune-db:{one}DataViaQuery", data, {}) for one in does]
+
+
+def _status(_params: Mapping[str, Any], region: str) -> list[Asked]:
+    data = f"arn:aws:neptune-db:{region}:{ACCOUNT}:cluster-{region.replace('-', '').upper()}/database"
+    return [("neptune-db:GetEngineStatus", data, {})]
+
+
+NEEDS |= {"neptunedata.GetEngineStatus": _status, "neptunedata.ExecuteOpenCypherQuery": _cypher}
+NEEDS |= {
+    f"iam.{one}": on(f"iam:{one}", "arn:aws:iam::{a}:role/{RoleName}")
+    for one in ("ListRolePolicies", "GetRolePolicy", "ListRoleTags", "PutRolePolicy", "DeleteRolePolicy", "TagRole")
+}

@@ -34,6 +34,8 @@ COMMON = {
     "InvalidAction": 400,
     "InvalidParameterCombination": 400,
     "InvalidParameterValue": 400,
+    # Neptune user guide, "Neptune engine error codes": of every query that would write on a reader.
+    "ReadOnlyViolationException": 400,
     "ServiceUnavailable": 503,
     "SubscriptionRequiredException": 400,  # Health's, by its user guide; its model has no such shape
     "Throttling": 400,
@@ -168,6 +170,8 @@ def offences(shape: Any, value: Any) -> list[str]:
 
 def _left_out(shape: Any, value: Any, where: str) -> Any:
     """What botocore's validator does not look at."""
+    if getattr(shape, "is_document_type", False):
+        return
     match shape.type_name:
         case "structure":
             for name, one in value.items():

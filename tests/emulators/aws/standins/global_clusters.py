@@ -30,6 +30,7 @@ class Member:
     status: str = "available"
     synchronised: bool = True
     writer: bool = False
+    groups: tuple[str, ...] = ("sg-0own",)
 
     @property
     def host(self) -> str:
@@ -131,11 +132,21 @@ class GlobalClusters:
                     "Endpoint": member.host,
                     "ReaderEndpoint": member.host,
                     "Port": member.port,
+                    "VpcSecurityGroups": [{"VpcSecurityGroupId": one, "Status": "active"} for one in member.groups],
                     **({"ReplicationSourceIdentifier": source.arn} if (source := _source(cluster, member)) else {}),
                 }
                 for cluster, member in here
             ]
         }
+
+    def modify_db_cluster(self, given: dict[str, Any], what: Asked) -> dict[str, Any]:
+        """Its security groups alone."""
+        for cluster in self._clusters.values():
+            member = cluster.members.get(what.region)
+            if member is not None and member.name == given["DBClusterIdentifier"]:
+                member.groups = tuple(given.get("VpcSecurityGroupIds", member.groups))
+                return {"DBCluster": {"DBClusterIdentifier": member.name, "DBClusterArn": member.arn}}
+        raise Refused("DBClusterNotFoundFault", f"There is no such cluster in {what.region}.")
 
     def switchover_global_cluster(self, given: dict[str, Any], what: Asked) -> dict[str, Any]:
         return self._change("SwitchoverGlobalCluster", given, lossy=False)
