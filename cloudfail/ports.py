@@ -209,7 +209,9 @@ class VerbFacts:
 
     plane: "data" or "control". home: the region whose control plane the call needs: a literal name, "member" (the
     region of the member it acts on), or None (needs no region that could be lost). loses_data: whether it can.
-    reversible: whether it can be undone. fencing: "condition", "mark" or "watching" (rule 10).
+    reversible: whether it can be undone. fencing: "condition", "mark" or "watching" (rule 10). divides: what shares a
+    `shift` can give: "percent" (any whole percent), "evenly" (all that serve alike, or as is written elsewhere), or
+    "not" (one region at a time).
     """
 
     plane: str = "data"
@@ -219,6 +221,7 @@ class VerbFacts:
     typical_seconds: float = 5.0
     longest_seconds: float = 60.0
     fencing: str = "watching"
+    divides: str = "not"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from cloudfail.actions.change import Freeze
 from cloudfail.actions.compute import Hold, Scale
 from cloudfail.actions.consumers import Enable
 from cloudfail.actions.database import Failover, Fence, Follow, Switchover, Unfence
+from cloudfail.actions.ramp import Ramp
 from cloudfail.actions.traffic import Drain, Switch
 from cloudfail.actions.verify import Users, Write
 
@@ -25,6 +26,7 @@ _ALL: tuple[Action, ...] = (
     Enable("consumers.enable", "consumers.disable", enabled=True),
     Enable("consumers.disable", "consumers.enable", enabled=False),
     Switch(),
+    Ramp(),
     Drain(),
     Write(),
     Users(),

@@ -165,10 +165,11 @@ def _advance(run: RunState, step: PlannedStep, track: Track, now: Now) -> list[C
             return [commands.ended(run, track, "owed", owed.detail)]
         case Todo() as todo:
             return _todo(run, step, track, todo, now)
-        case Moving(detail=detail):
-            return _over_limit(run, step, track, now, detail) or _look_again(step, track, observed, now)
-        case NotKnown(reason=reason) | Owed(detail=reason):
-            return _over_limit(run, step, track, now, reason) or _look_again(step, track, observed, now)
+        case Moving(detail=reason) | NotKnown(reason=reason) | Owed(detail=reason):
+            late = _over_limit(run, step, track, now, reason)
+            if record.holding and not late:
+                return [commands.holding(run, track, "", f"anew: {reason}")]
+            return late or _look_again(step, track, observed, now)
     raise AssertionError(observed.seen)
 
 
@@ -195,6 +196,10 @@ def _todo(run: RunState, step: PlannedStep, track: Track, todo: Todo, now: Now) 
         return [WaitUntil(now.quiet_until, "an earlier worker's call may still land", track=track)]
     if now.looks[track].t < now.quiet_until:
         return [LookAt(track)]
+    if todo.hold_seconds and track.way == "do":
+        held = _held(run, step, track, todo, now)
+        if held:
+            return held
     if step.point_of_no_return and track.way == "do":
         short = gates.short_of_capacity(run, step, todo, now)
         if short is not None:
@@ -207,6 +212,23 @@ def _todo(run: RunState, step: PlannedStep, track: Track, todo: Todo, now: Now) 
         if asks and now.t < run.own_until_t:
             return [WaitUntil(run.own_until_t, "what its own opener accepted counts then, and anybody may abort")]
     return [ActOn(track, todo, attempts + 1)]
+
+
+def _held(run: RunState, step: PlannedStep, track: Track, todo: Todo, now: Now) -> list[Command]:
+    """What to do until every look has said this same Todo for its time; [] from then on.
+
+    The journal says since when, in run seconds, so that the next turn goes on with it. Whoever takes over from a worker
+    that fell silent, or resumes, begins anew (`reset_t`): nobody looked meanwhile. A look that says anything else is
+    journaled before another can say this again, so that a break that a worker saw is never forgotten.
+    """
+    record = run.track(track)
+    if record.holding != todo.effect:
+        return [commands.holding(run, track, todo.effect, f"{todo.effect}: in {todo.hold_seconds:g} s, if it stays so")]
+    due = max(record.holding_t, run.reset_t) + todo.hold_seconds
+    if now.looks[track].t >= due:
+        return []
+    again = _look_again(step, track, now.looks[track], now)
+    return [LookAt(track)] if now.t >= due else [*again, WaitUntil(due, "it must stay so", track=track)]
 
 
 def _follows_by(run: RunState, step: PlannedStep, track: Track, todo: Todo) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 from cloudfail.config.loaded import Loaded
 from cloudfail.config.mistakes import Mistake
 from cloudfail.errors import ConfigError
-from cloudfail.lint import approvals, compensation, edges, identities, order, policies, regions, secrets
+from cloudfail.lint import approvals, compensation, edges, identities, order, policies, ramps, regions, secrets
 from cloudfail.lint.finding import Finding, Severity
 from cloudfail.lint.rto import bar, estimate_of
 from cloudfail.lint.view import View, traits_of
@@ -44,7 +44,13 @@ def lint(
         findings += cycles
         if cycles:
             continue
-        found = [*order.findings(view), *regions.findings(view), *edges.findings(view), *compensation.findings(view)]
+        found = [
+            *order.findings(view),
+            *regions.findings(view),
+            *edges.findings(view),
+            *compensation.findings(view),
+            *ramps.findings(view),
+        ]
         findings += [*order.set_aside(view, found), *policies.rto_findings(view)]
         findings += policies.name_outlasts_its_step(view)
     files = [loaded.topology_file.file, *(document.file for document in loaded.runbook_files.values())]

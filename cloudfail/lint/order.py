@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from cloudfail.lint.finding import Finding, Severity
-from cloudfail.lint.view import PROMOTES, View
+from cloudfail.lint.view import PROMOTES, SENDS, View
 from cloudfail.model.runbook import ORDER_RULES, Mode, Step
 from cloudfail.model.topology import PortName
 
@@ -108,7 +108,7 @@ def promote_before_traffic(view: View) -> Iterator[Finding]:
 
     Safety rule 3, invariant I5: no step moves traffic to a region that is not yet promoted.
     """
-    for step in view.steps("traffic.switch"):
+    for step in view.steps(*SENDS):
         yield from _after_every(view, "promote-before-traffic", step, view.steps(*PROMOTES), "sends users")
 
 
@@ -120,7 +120,7 @@ def capacity_before_traffic(view: View) -> Iterator[Finding]:
     """
     scales = [step for step in view.steps("compute.scale") if not view.is_source(str(step.arguments["where"]))]
     groups = [one.name for one in view.loaded.topology.resources.values() if one.port is PortName.COMPUTE]
-    for step in view.steps("traffic.switch"):
+    for step in view.steps(*SENDS):
         if scales:
             yield from _after_every(view, "capacity-before-traffic", step, scales, "sends users")
         elif groups:
@@ -156,7 +156,7 @@ def users_after_traffic(view: View) -> Iterator[Finding]:
 
     Safety rule 14: teams have declared victory on processes that were merely running.
     """
-    switches, users = view.steps("traffic.switch"), view.steps("verify.users")
+    switches, users = view.steps(*SENDS), view.steps("verify.users")
     for step in users:
         yield from _after_every(view, "users-after-traffic", step, switches, "looks for users")
     if switches and not users:

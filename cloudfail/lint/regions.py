@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cloudfail.lint.finding import Finding
-from cloudfail.lint.view import View
+from cloudfail.lint.view import SENDS, View
 from cloudfail.model.runbook import Mode, Step
 
 
@@ -112,9 +112,11 @@ def mode_of_verbs(view: View) -> Iterator[Finding]:
     refused = {
         Mode.SWITCHOVER: {"database.failover": "write database.switchover, or mode: failover"},
         Mode.RESTORE: dict.fromkeys(
-            ("database.failover", "database.switchover", "traffic.switch"), "write a runbook of mode switchover"
+            ("database.failover", "database.switchover", *SENDS), "write a runbook of mode switchover"
         ),
-        Mode.FAILOVER: {},
+        Mode.FAILOVER: {
+            "traffic.ramp": "write traffic.switch: whoever is left on the lost region is served by nobody meanwhile"
+        },
     }[view.runbook.mode]
     for step in view.runbook.steps.values():
         if step.action in refused:

@@ -1,4 +1,4 @@
-"""Three moves that between them use every verb: an evacuation, a switchover, and an evacuation that is taken back."""
+"""Five moves that between them use every verb: an evacuation, a switchover, a ramp, and two that are taken back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FULL = bool(os.environ.get("CLOUDFAIL_FULL"))
 
 
 def load() -> config.Loaded:
-    runbooks = [FILES / f"{name}.yaml" for name in ("evacuate-all", "move-all")]
+    runbooks = [FILES / f"{name}.yaml" for name in ("evacuate-all", "move-all", "ramp-all")]
     return config.load(FILES / "cloudfail.yaml", runbooks, {"local": FakeProvider("local")})
 
 
@@ -61,10 +61,25 @@ def take_back(stage: Stage) -> str:
     return run
 
 
+def ramp(stage: Stage) -> str:
+    return stage.open("ramp-all", "east", "west")
+
+
+def take_ramp_back(stage: Stage) -> str:
+    """A person aborts while a tenth of the users is held in the new region."""
+    run = ramp(stage)
+    stage.drive(seconds=12.0)
+    assert stage.cloud.weights["edge"] == {"east": 90, "west": 10}, stage.run(run).story
+    stage.command(run, "abort")
+    return run
+
+
 MOVES = {
     "evacuate": Move(evacuate, Phase.DONE),
     "move": Move(move, Phase.DONE),
     "take back": Move(take_back, Phase.UNDONE),
+    "ramp": Move(ramp, Phase.DONE),
+    "take ramp back": Move(take_ramp_back, Phase.UNDONE),
 }
 
 

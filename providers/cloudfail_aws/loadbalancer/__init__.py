@@ -30,7 +30,7 @@ def _alb(resource: Resource, topology: Topology) -> Any:
     return alb.build(resource, topology)
 
 
-_ALB = VerbFacts("control", "member", False, True, 5.0, 60.0, "watching")
+_ALB = VerbFacts("control", "member", False, True, 5.0, 60.0, "watching", divides="percent")
 
 
 def _alb_verbs(resource: Resource) -> dict[str, VerbFacts]:
@@ -76,7 +76,7 @@ KINDS: tuple[Kind, ...] = (
         options=AcceleratorOptions,
         settle_seconds=5.0,
         call_timeout_seconds=20.0,
-        verbs={"shift": VerbFacts("control", "us-west-2", False, True, 60.0, 600.0, "watching")},
+        verbs={"shift": VerbFacts("control", "us-west-2", False, True, 60.0, 600.0, "watching", "percent")},
     ),
     Kind(
         port=PortName.LOADBALANCER,
