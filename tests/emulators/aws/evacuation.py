@@ -34,9 +34,20 @@ from tests.emulators.aws.zone_server import ZoneServer
 from tests.local import servers
 
 EAST, WEST, WITNESS = "us-east-1", "us-west-2", "eu-central-1"
-BUCKET, KEY = "shop-switch-usw2", "us-east-1-out"
+# How the name is routed: by failover, with an object in the survivor; or by weight, with two in a third region.
+BUCKET = {"failover": ("shop-switch-usw2", WEST), "weighted": ("shop-switch-euc1", WITNESS)}
+OUT = {EAST: f"{EAST}-out", WEST: f"{WEST}-out"}
+SWITCH = {
+    "failover": """switch: {object: "s3://shop-switch-usw2/us-east-1-out"}""",
+    "weighted": """routing: weighted
+    switch:
+      objects:
+        us-east-1: "s3://shop-switch-euc1/us-east-1-out?region=eu-central-1"
+        us-west-2: "s3://shop-switch-euc1/us-west-2-out?region=eu-central-1\"""",
+}
 WORKERS = {EAST: 3, WEST: 1}
-COMMAND_SECONDS = 180.0
+TICKS_MAX = 12
+COMMAND_SECONDS = 300.0
 RUNBOOKS = ("evacuate", "restore", "failback")
 # One of the images that moto has in every region.
 IMAGE = "ami-12c6146b"
@@ -63,7 +74,7 @@ resources:
     zone: {zone}
     name: www.shop.example
     ttl: 60s
-    switch: {{object: "s3://shop-switch-usw2/us-east-1-out"}}
+    {switch}
     resolvers: ["{resolver}"]
     answer_within: 20s
     members: {{us-east-1: 192.0.2.1, us-west-2: 192.0.2.2}}
@@ -130,8 +141,9 @@ class Site:
         clusters: GlobalClusters,
         users: Users,
         automation: str,
+        routing: str,
     ) -> None:
-        self.root, self.front, self.pair, self.names = root, front, pair, names
+        self.root, self.front, self.pair, self.names, self.routing = root, front, pair, names, routing
         self.clusters, self.users = clusters, users
         self.servers = {EAST: pair.east, WEST: pair.west}
         self.started: list[subprocess.Popen[bytes]] = []
@@ -148,6 +160,7 @@ class Site:
                 zone=zone.id,
                 resolver=names.address,
                 automation=automation,
+                switch=SWITCH[routing],
             )
         )
 
@@ -231,6 +244,16 @@ class Site:
 
     # ---- what is so
 
+    def settled(self) -> str:
+        """What `status` says once ticks have done what was owed."""
+        for _ in range(TICKS_MAX):
+            said = self.cloudfail("tick", "--for", "15", by="schedule")
+            assert said.code == 0, said.text
+            standing = self.cloudfail("status").text
+            if "DEGRADED" not in standing.splitlines()[0]:
+                return standing
+        raise AssertionError(standing)
+
     def resolved(self) -> list[str]:
         """What a user's resolver gives."""
         host, _, port = self.names.address.partition(":")
@@ -283,16 +306,22 @@ def _workers(region: str) -> None:
     )
 
 
-def _zone(ministack: Emulator) -> ZoneFile:
-    """Routed by failover; east's health check is inverted, and looks at the object in west. Whoever answers for the
-    zone asks past the front: Route 53's servers go on when its control plane is gone. Health checkers sign nothing, so
-    that `ministack` must take what is unsigned for this account's."""
+def _zone(ministack: Emulator, routing: str) -> ZoneFile:
+    """Health checks are inverted, and look at an object that takes their region out. Whoever answers for the zone asks
+    past the front: Route 53's servers go on when its control plane is gone. Health checkers sign nothing, so that
+    `ministack` must take what is unsigned for this account's."""
     made = ZoneFile(_client("route53", EAST, ministack.url))
-    check = made.health_check(ministack.port, f"/{BUCKET}/{KEY}", Inverted=True)
-    made.put(
-        record(ADDRESS[EAST], SetIdentifier=EAST, Failover="PRIMARY", HealthCheckId=check),
-        record(ADDRESS[WEST], SetIdentifier=WEST, Failover="SECONDARY"),
-    )
+    bucket, _ = BUCKET[routing]
+    if routing == "failover":
+        check = made.health_check(ministack.port, f"/{bucket}/{OUT[EAST]}", Inverted=True)
+        made.put(
+            record(ADDRESS[EAST], SetIdentifier=EAST, Failover="PRIMARY", HealthCheckId=check),
+            record(ADDRESS[WEST], SetIdentifier=WEST, Failover="SECONDARY"),
+        )
+        return made
+    for region in (EAST, WEST):
+        check = made.health_check(ministack.port, f"/{bucket}/{OUT[region]}", Inverted=True)
+        made.put(record(ADDRESS[region], SetIdentifier=region, Weight=100, HealthCheckId=check))
     return made
 
 
@@ -316,18 +345,27 @@ def global_cluster(pair: servers.Pair) -> GlobalClusters:
 
 @contextlib.contextmanager
 def site(
-    root: Path, front: Front, ministack: Emulator, pair: servers.Pair, clusters: GlobalClusters, automation: str = "off"
+    root: Path,
+    front: Front,
+    ministack: Emulator,
+    pair: servers.Pair,
+    clusters: GlobalClusters,
+    automation: str = "off",
+    routing: str = "failover",
 ) -> Iterator[Site]:
     """The application as an operator set it up. `front` serves `clusters` as RDS already."""
     tables.create_table(_client, WITNESS)
-    _client("s3", WEST).create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": WEST})
+    bucket, home = BUCKET[routing]
+    _client("s3", home).create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": home})
+    if routing == "weighted":
+        _client("s3", home).put_object(Bucket=bucket, Key=OUT[WEST], Body=b"the standby")
     for region in (EAST, WEST):
         _workers(region)
-    zone = _zone(ministack)
+    zone = _zone(ministack, routing)
     users = Users()
     try:
         with serving(zone) as names:
-            made = Site(root, front, pair, names, zone, clusters, users, automation)
+            made = Site(root, front, pair, names, zone, clusters, users, automation, routing)
             try:
                 yield made
             finally:

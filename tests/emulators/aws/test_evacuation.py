@@ -7,19 +7,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.emulators.aws import emulator, evacuation
 from tests.emulators.aws import front as all_of_aws
 from tests.emulators.aws.dns_world import ADDRESS
 from tests.emulators.aws.emulator import Emulator
-from tests.emulators.aws.evacuation import BUCKET, EAST, KEY, WEST, WITNESS, WORKERS, Site
+from tests.emulators.aws.evacuation import BUCKET, EAST, WEST, WITNESS, WORKERS, Site
 from tests.emulators.aws.front import ACCOUNT, Front
 from tests.emulators.aws.standin import StandIn
+from tests.entrypoints.lambda_service import Service
 from tests.local import servers
 from tests.local.conftest import pair, postgres_root, template
 
 __all__ = ["pair", "postgres_root", "template"]
+HOLD_SECONDS = 60.0
+SCHEDULED = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {}}
+TICK_SECONDS, TICKS_MAX = 30.0, 20
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
 
@@ -55,8 +60,7 @@ def site(
     one = pair()
     clusters = evacuation.global_cluster(one)
     aws_front.serve("rds", stand_in("rds", clusters).answer)
-    automation = getattr(request, "param", "off")
-    with evacuation.site(tmp_path, aws_front, same_account, one, clusters, automation) as made:
+    with evacuation.site(tmp_path, aws_front, same_account, one, clusters, **getattr(request, "param", {})) as made:
         assert made.cloudfail("check").code == 0, "what runs is counted while all is well"
         made.order(EAST, "before")
         yield made
@@ -67,7 +71,7 @@ def assert_evacuated(site: Site) -> None:
     assert site.changes(region=EAST) == [], "nothing was to be changed in us-east-1, nor in Route 53's zone"
     assert site.front.count(region=EAST, met="fault") == site.front.count(region=EAST) > 0
     assert {one.partition(" in ")[2] for one in site.changes()} == {WEST, WITNESS}
-    assert "s3.PutObject in us-west-2" in site.changes(), f"the switch is s3://{BUCKET}/{KEY}"
+    assert f"s3.PutObject in {BUCKET[site.routing][1]}" in site.changes(), "the switch is an object"
     assert site.resolved() == [ADDRESS[WEST]]
     site.order(WEST, "during")
     assert site.notes(WEST) == {"before", "during"}
@@ -75,7 +79,12 @@ def assert_evacuated(site: Site) -> None:
     assert site.workers(WEST) == WORKERS[EAST]
 
 
-def test_the_command_line_leaves_a_region_none_of_whose_apis_answers_by_the_shipped_runbook(site: Site) -> None:
+def assert_owed(site: Site) -> None:
+    assert "DEGRADED" in site.cloudfail("status").text.splitlines()[0]
+
+
+def leave(site: Site) -> None:
+    """The evacuation by the command line, with the fence owed, and a person who accepts that."""
     assert site.resolved() == [ADDRESS[EAST]]
     site.lose_east()
     text, checksum = site.reviewed(EAST)
@@ -84,5 +93,114 @@ def test_the_command_line_leaves_a_region_none_of_whose_apis_answers_by_the_ship
     assert done.code == 3, done.text
     assert "fence  owed  us-east-1 does not answer" in done.text
     assert_evacuated(site)
+    assert_owed(site)
+
+
+def restore(site: Site) -> None:
+    """The region is back: what was owed is done first, then Aurora's reader there is seen, and its tail kept."""
+    site.return_east()
+    standing = site.settled()
+    assert "owe" not in standing, standing
+    with pytest.raises(psycopg.Error):
+        site.order(EAST, "after it was fenced")
+    site.rebuild_east()
+    _, checksum = site.reviewed(EAST, "--to", WEST, "--runbook", "restore")
+    done = site.move("restore", EAST, checksum)
+    assert done.code == 0, done.text
+    assert site.resolved() == [ADDRESS[WEST]], "a restore moves nobody"
+    assert len(site.clusters.snapshots[EAST]) == 2, "what only the old writer had is kept"
+
+
+def at_home(site: Site) -> None:
+    """East serves and writes, west follows; nothing is owed."""
+    assert site.resolved() == [ADDRESS[EAST]]
+    site.order(EAST, "home")
+    servers.until(lambda: site.notes(WEST) == site.notes(EAST), 30, "west follows")
+    with pytest.raises(psycopg.Error):
+        site.order(WEST, "no longer")
     standing = site.cloudfail("status").text
-    assert "DEGRADED" in standing.splitlines()[0]
+    assert "DEGRADED" not in standing, standing
+    assert "owe" not in standing, standing
+    assert site.clusters.accepted[-1] == ("SwitchoverGlobalCluster", "orders-e", False)
+
+
+@pytest.mark.parametrize("site", [{"routing": "weighted"}], indirect=True)
+def test_the_command_line_leaves_a_region_none_of_whose_apis_answers_and_comes_home_in_steps(site: Site) -> None:
+    """By the runbooks that ship. Its name has an object for each region, so that both can serve for a while."""
+    leave(site)
+    restore(site)
+    assert site.cloudfail("check").code == 0, "what runs in the survivor is counted"
+    writer = servers.Writer(site.servers[WEST], site.servers[EAST], pause=0.05)
+    try:
+        text, checksum = site.reviewed(WEST, "--to", EAST, "--runbook", "failback")
+        assert "us-east-1 50, us-west-2 50" in text
+        site.front.forget()
+        done = site.move("failback", WEST, checksum)
+    finally:
+        acknowledged = set(writer.stop())
+    assert done.code == 0, done.text
+    moved = site.front.seen(service="s3", mutating=True)
+    assert [one.operation for one in moved] == ["DeleteObject", "PutObject"]
+    assert moved[1].at - moved[0].at >= HOLD_SECONDS, "half of the users are held there for a minute"
+    assert "traffic  ordered  point www to us-east-1 50, us-west-2 50" in done.text
+    assert "traffic  waits  point www to us-east-1 100: in 60 s, if it stays so" in done.text
+    at_home(site)
+    assert {"west", "east"} <= set(writer.acknowledged_by)
+    there = {row[0] for row in site.servers[EAST].ask("SELECT id FROM orders")}
+    assert acknowledged <= there, "no write that was acknowledged is lost"
+    assert {"before", "during"} <= site.notes(EAST)
+
+
+@pytest.fixture
+def function(site: Site) -> Iterator[Service]:
+    """The function as it is deployed, on a schedule, under Amazon's own interface client."""
+    log = str(site.root / "function.log")
+    made = Service({**site.environment(), "CLOUDFAIL_AS": ""}, log=log)
+    made.start()
+    yield made
+    made.close()
+
+
+def ticks(function: Service, enough: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+    """What each tick answers, up to the one that is `enough`. One whose calls have not come back ends its process; the
+    service then begins another."""
+    said: list[dict[str, Any]] = []
+    for _ in range(TICKS_MAX):
+        function.send(SCHEDULED, limit_seconds=TICK_SECONDS)
+        answer = function.answer(TICK_SECONDS + 30.0)
+        if answer is None:
+            assert function.ended() == 70, "it was still at work long after its time limit"
+            function.start()
+            continue
+        assert answer.kind == "response", answer
+        assert answer.said["seconds"] < TICK_SECONDS
+        said.append(answer.said)
+        if enough(answer.said):
+            return said
+    raise AssertionError(said)
+
+
+@pytest.mark.parametrize("site", [{"automation": "stage-1"}], indirect=True)
+def test_the_function_leaves_it_over_several_ticks_and_a_person_accepts_the_owed_fence(
+    site: Site, function: Service
+) -> None:
+    (idle,) = ticks(function, lambda said: said["run"] is None)
+    assert (idle["primary"], idle["obligations"]) == (EAST, 0)
+    site.lose_east()
+    before = ticks(function, lambda said: said["phase"] == "gated")
+    assert site.front.seen(mutating=True, region=WEST) == [] == site.front.seen(mutating=True, region=EAST)
+    assert "--accept-owed-fence" in before[-1]["waits_for"]
+    accept = ("--accept-owed-fence", "--loss-seconds", "300", "--reason", "seen from outside")
+    approved = site.cloudfail("approve", *accept, by="bob")
+    assert approved.code == 0, approved.text
+    after = ticks(function, lambda said: said["run"] is None)
+    assert [said["phase"] for said in (*before, *after)].count("running") >= 2, "no tick ended in the middle of it"
+    assert (after[-1]["primary"], after[-1]["obligations"] > 0) == (WEST, True)
+    assert_evacuated(site)
+    assert_owed(site)
+    site.return_east()
+    settled = ticks(function, lambda said: said["obligations"] == 0)
+    assert (settled[-1]["primary"], settled[-1]["run"]) == (WEST, None)
+    with pytest.raises(psycopg.Error):
+        site.order(EAST, "after it was fenced")
+    assert site.resolved() == [ADDRESS[WEST]], "no tick moves anybody home"
