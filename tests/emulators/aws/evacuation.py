@@ -23,6 +23,8 @@ from typing import Any
 import botocore.session
 import dns.message
 import dns.query
+from botocore.config import Config
+from botocore.exceptions import ReadTimeoutError
 
 from cloudfail.shipped import runbook_file
 from tests.emulators.aws import databases, tables
@@ -81,7 +83,7 @@ resources:
 checks:
   checkout: {{http: "http://${{address}}/healthz", every: 2s, timeout: 2s, fall: 2, rise: 1, vantages: 2 of 3}}
 vantages: {{one: {{}}, two: {{}}, three: {{}}}}
-policy: {{scope: site, hold_down: 4s, lease: 60s, automation: {automation}}}
+policy: {{scope: site, hold_down: 4s, lease: {lease}, automation: {automation}}}
 """
 
 
@@ -142,6 +144,7 @@ class Site:
         users: Users,
         automation: str,
         routing: str,
+        lease: str,
     ) -> None:
         self.root, self.front, self.pair, self.names, self.routing = root, front, pair, names, routing
         self.clusters, self.users = clusters, users
@@ -160,19 +163,21 @@ class Site:
                 zone=zone.id,
                 resolver=names.address,
                 automation=automation,
+                lease=lease,
                 switch=SWITCH[routing],
             )
         )
 
     # ---- what happens to it
 
-    def lose_east(self) -> None:
-        """Every API of us-east-1 takes requests and never answers, Route 53's control plane among them; its servers
-        stand still, and its users hear nothing."""
+    def lose_east(self, *, databases_too: bool = True) -> None:
+        """Every API of us-east-1 takes requests and never answers, Route 53's control plane among them; its users hear
+        nothing, and its database's server stands still, or goes on."""
         self.front.forget()
         self._outage = self.front.outages.silence(region=EAST)
         self.users.lost.add(EAST)
-        self.servers[EAST].freeze()
+        if databases_too:
+            self.servers[EAST].freeze()
 
     def return_east(self) -> None:
         """All of it is there again, as it was left."""
@@ -271,6 +276,16 @@ class Site:
         """The requests that were to change something, and reached the front."""
         return [f"{one.service}.{one.operation} in {one.region}" for one in self.front.seen(mutating=True, **where)]
 
+    def is_silent(self) -> bool:
+        """Whether Route 53's control plane takes a request, and does not answer it."""
+        impatient = Config(connect_timeout=2, read_timeout=2, retries={"total_max_attempts": 1})
+        client = botocore.session.Session().create_client("route53", region_name=EAST, config=impatient)
+        try:
+            client.list_hosted_zones()
+        except ReadTimeoutError:
+            return True
+        return False
+
     def workers(self, region: str) -> int:
         client = _client("autoscaling", region)
         found = client.describe_auto_scaling_groups(AutoScalingGroupNames=[f"web-{region[3]}"])
@@ -352,6 +367,7 @@ def site(
     clusters: GlobalClusters,
     automation: str = "off",
     routing: str = "failover",
+    lease: str = "60s",
 ) -> Iterator[Site]:
     """The application as an operator set it up. `front` serves `clusters` as RDS already."""
     tables.create_table(_client, WITNESS)
@@ -365,7 +381,7 @@ def site(
     users = Users()
     try:
         with serving(zone) as names:
-            made = Site(root, front, pair, names, zone, clusters, users, automation, routing)
+            made = Site(root, front, pair, names, zone, clusters, users, automation, routing, lease)
             try:
                 yield made
             finally:
