@@ -81,8 +81,8 @@ def planned_reason(view: View, step: Step) -> str:
         said.append(f"waits for {view.source}{refused}")
     if step.action == "traffic.ramp":
         steps = shares.steps_for(view.loaded, str(step.arguments["name"]), step.arguments["steps"])
-        held = f", each held {written(step.arguments['hold'])} while every check passes in {view.target}"
-        said.append(f"gives it {shares.in_words(steps)}{held if len(steps) > 1 else ', at once'}")
+        paced = f", a step when every check has passed in {view.target} for {written(step.arguments['hold'])}"
+        said.append(f"gives it {shares.in_words(steps)}{paced if len(steps) > 1 else ', at once'}")
     return "; ".join(said)
 
 

@@ -13,8 +13,10 @@ from cloudfail.actions.catalog import ACTIONS
 from cloudfail.actions.ramp import spread
 from cloudfail.errors import LeaseLost, Refused
 from cloudfail.execution.lifecycle import Phase
+from cloudfail.lint import estimate
 from cloudfail.model.journal import Kind
 from cloudfail.model.states import Role
+from cloudfail.model.topology import PortName, Resource
 from cloudfail.plan import bind, warnings
 from cloudfail.ports import Kind as PortKind
 from cloudfail.ports import VerbFacts
@@ -409,6 +411,36 @@ def test_every_kind_that_moves_traffic_says_how_it_divides() -> None:
         "haproxy": "percent",
         "rfc2136": "evenly",
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "divides"),
+    [
+        ("route53", {}, "not"),
+        ("route53", {"routing": "weighted"}, "percent"),
+        ("route53", {"routing": "multivalue"}, "evenly"),
+        ("route53", {"routing": "latency"}, "not"),
+        ("route53", {"routing": "failover"}, "not"),
+        ("route53", {"switch": {"object": "s3://b/east-out"}}, "not"),
+        ("route53", {"routing": "weighted", "switch": {"objects": {}}}, "evenly"),
+        ("route53", {"routing": "latency", "switch": {"objects": {}}}, "not"),
+        ("s3-switch", {"routing": "weighted"}, "evenly"),
+        ("s3-switch", {"routing": "failover"}, "not"),
+    ],
+)
+def test_a_name_on_aws_divides_as_its_records_are_routed(kind: str, options: dict[str, Any], divides: str) -> None:
+    import cloudfail_aws
+
+    one = cloudfail_aws.provider.kinds()[PortName.DNS, kind]
+    assert one.facts("shift", Resource("www", PortName.DNS, kind, "aws", None, {}, options)).divides == divides
+
+
+def test_the_estimate_holds_all_of_its_holds(tmp_path: Path) -> None:
+    def expected(divides: str) -> float:
+        fewer = RUNBOOK.replace("hold: 10s", "hold: 1m, otherwise: fewer_steps")
+        return estimate(loaded(tmp_path, runbook=fewer, divides=divides), "home").path_expected
+
+    assert [expected(divides) for divides in ("percent", "evenly", "not")] == [123.0, 62.0, 1.0]
 
 
 def test_the_shipped_failback_ramps(tmp_path: Path) -> None:

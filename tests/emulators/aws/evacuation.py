@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import json
 import os
 import re
 import subprocess
@@ -48,6 +49,12 @@ SWITCH = {
         us-west-2: "s3://shop-switch-euc1/us-west-2-out?region=eu-central-1\"""",
 }
 WORKERS = {EAST: 3, WEST: 1}
+# The database: Aurora's, or PostgreSQL that the application keeps on machines of its own in both regions.
+ORDERS = {
+    "aurora-global": {"database": "aurora-global", "id": "orders-global"},
+    "postgresql": {"provider": "local", "database": "postgresql"},
+}
+CLUSTERS = {EAST: "orders-e", WEST: "orders-w"}
 TICKS_MAX = 12
 COMMAND_SECONDS = 300.0
 RUNBOOKS = ("evacuate", "restore", "failback")
@@ -64,12 +71,7 @@ regions:
 primary: us-east-1
 state: dynamodb://cloudfail?region=eu-central-1
 resources:
-  orders:
-    database: aurora-global
-    id: orders-global
-    members:
-      us-east-1: {{cluster: orders-e, dsn: "{dsn[us-east-1]}", writer: "{writer[us-east-1]}"}}
-      us-west-2: {{cluster: orders-w, dsn: "{dsn[us-west-2]}", writer: "{writer[us-west-2]}"}}
+  orders: {orders}
   web: {{compute: autoscaling, members: {{us-east-1: web-e, us-west-2: web-w}}}}
   www:
     dns: route53
@@ -145,6 +147,7 @@ class Site:
         automation: str,
         routing: str,
         lease: str,
+        database: str,
     ) -> None:
         self.root, self.front, self.pair, self.names, self.routing = root, front, pair, names, routing
         self.clusters, self.users = clusters, users
@@ -158,8 +161,7 @@ class Site:
             TOPOLOGY.format(
                 account=ACCOUNT,
                 addresses={region: users.address(region) for region in (EAST, WEST)},
-                dsn={region: server.dsn("cloudfail") for region, server in self.servers.items()},
-                writer={region: server.dsn("shop") for region, server in self.servers.items()},
+                orders=json.dumps(self._orders(database)),
                 zone=zone.id,
                 resolver=names.address,
                 automation=automation,
@@ -167,6 +169,14 @@ class Site:
                 switch=SWITCH[routing],
             )
         )
+
+    def _orders(self, database: str) -> dict[str, Any]:
+        members = {}
+        for region, server in self.servers.items():
+            reached = {"dsn": server.dsn("cloudfail"), "writer": server.dsn("shop")}
+            of = {"cluster": CLUSTERS[region]} if database == "aurora-global" else {"name": server.region}
+            members[region] = {**reached, **of}
+        return {**ORDERS[database], "members": members}
 
     # ---- what happens to it
 
@@ -368,6 +378,7 @@ def site(
     automation: str = "off",
     routing: str = "failover",
     lease: str = "60s",
+    database: str = "aurora-global",
 ) -> Iterator[Site]:
     """The application as an operator set it up. `front` serves `clusters` as RDS already."""
     tables.create_table(_client, WITNESS)
@@ -381,7 +392,7 @@ def site(
     users = Users()
     try:
         with serving(zone) as names:
-            made = Site(root, front, pair, names, zone, clusters, users, automation, routing, lease)
+            made = Site(root, front, pair, names, zone, clusters, users, automation, routing, lease, database)
             try:
                 yield made
             finally:

@@ -24,6 +24,7 @@ from tests.local.conftest import pair, postgres_root, template
 __all__ = ["pair", "postgres_root", "template"]
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "aws.md"
 HOLD_SECONDS = 60.0
+PROMOTED = [("FailoverGlobalCluster", "orders-w", True)]
 SCHEDULED = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {}}
 # The long one outlasts the lease of one that was killed, by which it may take over.
 TICK_SECONDS, LONG_TICK_SECONDS, TICKS_MAX = 30.0, 60.0, 20
@@ -59,10 +60,11 @@ def site(
     stand_in: Callable[[str, Any], StandIn],
     request: pytest.FixtureRequest,
 ) -> Iterator[Site]:
-    one = pair()
+    asked = dict(getattr(request, "param", {}))
+    one = pair(synchronous=asked.get("database") == "postgresql")
     clusters = evacuation.global_cluster(one)
     aws_front.serve("rds", stand_in("rds", clusters).answer)
-    with evacuation.site(tmp_path, aws_front, same_account, one, clusters, **getattr(request, "param", {})) as made:
+    with evacuation.site(tmp_path, aws_front, same_account, one, clusters, **asked) as made:
         assert made.cloudfail("check").code == 0, "what runs is counted while all is well"
         made.order(EAST, "before")
         yield made
@@ -78,7 +80,6 @@ def assert_evacuated(site: Site) -> None:
     assert site.resolved() == [ADDRESS[WEST]]
     site.order(WEST, "during")
     assert {"before", "during"} <= site.notes(WEST)
-    assert site.clusters.accepted == [("FailoverGlobalCluster", "orders-w", True)]
     assert site.workers(WEST) == WORKERS[EAST]
 
 
@@ -96,6 +97,7 @@ def leave(site: Site) -> None:
     assert done.code == 3, done.text
     assert "fence  owed  us-east-1 does not answer" in done.text
     assert_evacuated(site)
+    assert site.clusters.accepted == PROMOTED
     assert_owed(site)
 
 
@@ -170,6 +172,7 @@ def test_where_the_old_database_still_answers_its_fence_is_proven_and_nothing_is
     assert "fence  ordered  fence orders in us-east-1 by logins" in done.text
     assert "fence  done  proven: " in done.text
     assert_evacuated(site)
+    assert site.clusters.accepted == PROMOTED
     assert "last" in site.notes(WEST)
     with connected, pytest.raises(psycopg.Error):
         connected.execute("INSERT INTO orders (note) VALUES ('over a connection that was opened before')")
@@ -232,6 +235,7 @@ def test_the_function_leaves_it_over_several_ticks_one_of_which_is_killed_at_its
     after = ticks(function, lambda said: said["run"] is None, LONG_TICK_SECONDS)
     assert (after[-1]["primary"], after[-1]["obligations"] > 0) == (WEST, True)
     assert_evacuated(site)
+    assert site.clusters.accepted == PROMOTED
     assert_owed(site)
 
     site.return_east()
@@ -240,3 +244,24 @@ def test_the_function_leaves_it_over_several_ticks_one_of_which_is_killed_at_its
     with pytest.raises(psycopg.Error):
         site.order(EAST, "after it was fenced")
     assert site.resolved() == [ADDRESS[WEST]], "no tick moves anybody home"
+
+
+@pytest.mark.parametrize("site", [{"automation": "automatic", "lease": "20s", "database": "postgresql"}], indirect=True)
+def test_the_function_leaves_it_by_itself_where_the_lost_side_is_prevented_from_acknowledging(
+    site: Site, function: Service
+) -> None:
+    """PostgreSQL on machines of the application's own, which waits for its standby in us-west-2; nobody is asked but
+    the person who signed the plan while all was well."""
+    signed = site.cloudfail("plan", EAST, "--sign-for", "1h")
+    assert signed.code == 0, signed.text
+    ticks(function, lambda said: said["run"] is None)
+    site.lose_east()
+    after = ticks(function, lambda said: said["primary"] == WEST and said["run"] is None)
+    assert after[-1]["obligations"] == 0
+    assert_evacuated(site)
+    assert site.clusters.accepted == [], "no Aurora is part of this"
+    said = (site.root / "function.log").read_text()
+    assert "fence  done  prevented: the heartbeat of " in said
+    assert "us-east-1 cannot acknowledge without west" in said
+    assert "approve  gate passed" in said
+    assert "DEGRADED" not in site.cloudfail("status").text.splitlines()[0]
