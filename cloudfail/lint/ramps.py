@@ -42,9 +42,14 @@ def paced(view: View, step: Step) -> Iterator[Finding]:
 
 
 def time_for_all(view: View, step: Step) -> Iterator[Finding]:
-    """Its limit holds every hold, and for each step what a name's resolvers need: else each run halts half-way."""
+    """Its limit holds every hold, and for each step what a name's resolvers need: else each run halts half-way. A hold
+    that is over before users have followed has shown nothing of the step."""
     steps = shares.steps_for(view.loaded, str(step.arguments["name"]), step.arguments["steps"])
     least = (len(steps) - 1) * float(step.arguments["hold"]) + len(steps) * ttl_of(view, step)
+    if len(steps) > 1 and float(step.arguments["hold"]) < ttl_of(view, step):
+        held, ttl = written(step.arguments["hold"]), written(ttl_of(view, step))
+        message = f"{step.name} holds each step for {held}, and resolvers keep the old answer for {ttl}"
+        yield view.warning("ttl", step, message, f"write hold: {ttl}, or a shorter ttl in cloudfail.yaml", "with")
     if step.limit_seconds <= least:
         message = f"{step.name} is given {written(step.limit_seconds)}, and its holds and the TTL take {written(least)}"
         place = view.place("steps", step.name)

@@ -200,6 +200,18 @@ def test_a_limit_below_all_holds_and_the_ttl_of_each_step_is_told(tmp_path: Path
     assert "www is given 5m, and its holds and the TTL take 5m" in found[1].message
 
 
+def test_a_hold_that_is_over_before_resolvers_follow_is_told(tmp_path: Path) -> None:
+    kinds = dict(PROVIDERS["aws"].kinds())
+    shift = {"shift": VerbFacts(home=None, divides="percent")}
+    kinds[PortName.DNS, "route53"] = replace(kinds[PortName.DNS, "route53"], verbs=shift)
+    (tmp_path / "c.yaml").write_text(OFF)
+    (tmp_path / "r.yaml").write_text(changed((RUNBOOKS / "failback.yaml").read_text(), ("hold: 1m", "hold: 30s")))
+    found = lint(config.load(tmp_path / "c.yaml", [tmp_path / "r.yaml"], {"aws": PaperProvider("aws", kinds)}))
+    assert [one.message for one in found if one.rule == "ttl"] == [
+        "traffic holds each step for 30s, and resolvers keep the old answer for 1m"
+    ]
+
+
 def test_a_ramp_without_a_check_has_nothing_to_be_paced_by(tmp_path: Path) -> None:
     unchecked = "\n".join(line for line in SITE.split("\n") if not line.startswith(("checks:", "  shop:")))
     runbook = "name: shift\nmode: switchover\nsteps:\n  edge: {action: traffic.ramp, with: {name: edge}, limit: 10m}\n"
