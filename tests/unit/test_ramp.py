@@ -13,6 +13,7 @@ from cloudfail.actions.catalog import ACTIONS
 from cloudfail.actions.ramp import spread
 from cloudfail.errors import LeaseLost, Refused
 from cloudfail.execution.lifecycle import Phase
+from cloudfail.execution.state import Track
 from cloudfail.lint import estimate
 from cloudfail.model.journal import Kind
 from cloudfail.model.states import Role
@@ -20,6 +21,7 @@ from cloudfail.model.topology import PortName, Resource
 from cloudfail.plan import bind, warnings
 from cloudfail.ports import Kind as PortKind
 from cloudfail.ports import VerbFacts
+from cloudfail.report.situation import state_of
 from cloudfail.testing.clock import VirtualClock
 from cloudfail.testing.provider import FakeProvider
 from tests.crash.moves import entries
@@ -136,6 +138,14 @@ def test_a_change_that_is_still_being_deployed_is_not_held_yet(stage: Stage) -> 
     stage.drive()
     assert path(stage) == [10, 50, 100]
     assert times(stage)[1] >= 40.0 + HOLD
+
+
+def test_status_says_since_when_a_step_is_held(stage: Stage) -> None:
+    run = stage.open("home", "east", "west")
+    stage.drive(seconds=15.0)
+    word, detail = state_of(stage.run(run), Track("edge", "do"))
+    assert word == "holds"
+    assert detail.endswith(", and if it stays so: point edge to west 100")
 
 
 # ---- back-off

@@ -56,7 +56,7 @@ ORDERS = {
 }
 CLUSTERS = {EAST: "orders-e", WEST: "orders-w"}
 TICKS_MAX = 12
-COMMAND_SECONDS = 300.0
+COMMAND_SECONDS = 600.0
 RUNBOOKS = ("evacuate", "restore", "failback")
 # One of the images that moto has in every region.
 IMAGE = "ami-12c6146b"

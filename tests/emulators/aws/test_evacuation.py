@@ -27,8 +27,8 @@ HOLD_SECONDS = 60.0
 PROMOTED = [("FailoverGlobalCluster", "orders-w", True)]
 SCHEDULED = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {}}
 # The long one outlasts the lease of one that was killed, by which it may take over.
-TICK_SECONDS, LONG_TICK_SECONDS, TICKS_MAX = 30.0, 60.0, 20
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+TICK_SECONDS, LONG_TICK_SECONDS, TICKS_MAX = 40.0, 60.0, 20
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
