@@ -24,7 +24,7 @@ from cloudfail_aws.database.marks import refuse_older
 from cloudfail_aws.database.members import fencing_of, plane_of
 from cloudfail_aws.database.options import AuroraGlobalOptions, ClusterMember
 from cloudfail_aws.time_left import TimeLeft
-from cloudfail_postgres.plane import Seen, shut_out
+from cloudfail_postgres.plane import GIVE_BACK, Seen, shut_out
 from cloudfail_postgres.session import SessionError
 
 
@@ -107,6 +107,7 @@ class AuroraGlobal:
             moving=_moving(seen, member, known),
             version=_version(region, seen, known),
             epoch=sight.epoch,
+            next=GIVE_BACK if shut_out(seen, region) else "",
         )
 
     def beat(self, region: str) -> Known[float] | Unknown:

@@ -171,6 +171,8 @@ def test_where_the_old_database_still_answers_its_fence_is_proven_and_nothing_is
     assert done.code == 0, done.text
     assert "fence  ordered  fence orders in us-east-1 by logins" in done.text
     assert "fence  done  proven: " in done.text
+    assert "promote  ordered  promote orders in us-west-2: give back the logins that the fence took" in done.text
+    assert "(attempt 2)" not in done.text, "nothing waits for what does not come by itself"
     assert_evacuated(site)
     assert site.clusters.accepted == PROMOTED
     assert "last" in site.notes(WEST)
