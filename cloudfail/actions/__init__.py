@@ -24,7 +24,8 @@ class Todo:
     is handed back to the port. `fence` and `loss` are set where the effect may lose data: what fence stands at this
     very look, and the seconds that it would lose (None: unknown). `facts`: figures that were seen, as those of Done.
     hold_seconds: the effect is made only after each look has said this same Todo for so long; any other look in between
-    begins it anew. Since when is journaled, so that it outlives a worker's turn; a take-over begins it anew."""
+    begins it anew. Since when is journaled, so that it outlives a worker's turn; a take-over begins it anew.
+    takes_back: it goes back to what was before, which no pre-condition holds up."""
 
     effect: str
     before: str = ""
@@ -38,6 +39,7 @@ class Todo:
     loss_parts: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     hold_seconds: float = 0.0
+    takes_back: bool = False
 
 
 @dataclass(frozen=True)

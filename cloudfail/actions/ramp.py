@@ -120,7 +120,8 @@ def _back(
     if why_not:
         return Moving(f"{failing.detail}; {to} keeps what it has, since {why_not}")
     effect = f"take {name} back to {say(wanted)}, since checks do not pass in {to}"
-    back = replace(_todo(effect, state, wanted), before=f"{say(state.weights)}; {failing.detail}")
+    before = f"{say(state.weights)}; {failing.detail}"
+    back = replace(_todo(effect, state, wanted), before=before, takes_back=True)
     latest = _weights(context.latest)
     came_back = bool(latest) and at < share(latest, to) - HALF
     return replace(back, hold_seconds=float(context.step.arguments["hold"])) if came_back else back

@@ -166,6 +166,16 @@ def test_a_check_that_fails_takes_the_last_step_back_at_once_and_the_ramp_goes_o
     assert stage.run(run).phase is Phase.DONE
 
 
+def test_a_condition_that_stands_before_the_step_does_not_hold_up_the_way_back(tmp_path: Path) -> None:
+    runbook = RUNBOOK.replace("limit: 10m", 'limit: 10m, pre: [{healthy: shop, in: "${to}"}]')
+    stage = Stage(loaded(tmp_path, runbook=runbook))
+    stage.open("home", "east", "west")
+    at(stage, 15.0, lambda: stage.cloud.unhealthy.add("west"))
+    at(stage, 18.0, lambda: stage.cloud.unhealthy.discard("west"))
+    stage.drive()
+    assert path(stage) == [10, 50, 10, 50, 100]
+
+
 def test_a_target_that_stays_sick_is_left_step_by_step_down_to_what_it_had_and_then_the_run_waits(stage: Stage) -> None:
     run = stage.open("home", "east", "west")
     at(stage, 15.0, lambda: stage.cloud.unhealthy.add("west"))

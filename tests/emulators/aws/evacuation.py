@@ -8,13 +8,11 @@ follow what the API was told, late.
 from __future__ import annotations
 
 import contextlib
-import http.server
 import json
 import os
 import re
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +31,7 @@ from tests.emulators.aws.dns_world import ADDRESS, NAME, ZoneFile, record, servi
 from tests.emulators.aws.emulator import Emulator
 from tests.emulators.aws.front import ACCOUNT, Fault, Front
 from tests.emulators.aws.standins.global_clusters import GlobalClusters, Member
+from tests.emulators.aws.users import Users
 from tests.emulators.aws.zone_server import ZoneServer
 from tests.local import servers
 
@@ -95,41 +94,6 @@ class Said:
 
     code: int
     text: str
-
-
-class Users:
-    """What answers users in each region. One that is lost takes a request and hangs up."""
-
-    def __init__(self) -> None:
-        self.lost: set[str] = set()
-        self._servers = {region: self._serve(region) for region in (EAST, WEST)}
-
-    def address(self, region: str) -> str:
-        return f"127.0.0.1:{self._servers[region].server_address[1]}"
-
-    def close(self) -> None:
-        for server in self._servers.values():
-            server.shutdown()
-            server.server_close()
-
-    def _serve(self, region: str) -> http.server.ThreadingHTTPServer:
-        lost = self.lost
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                if region in lost:
-                    self.close_connection = True
-                    return
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return server
 
 
 class Site:
@@ -389,7 +353,7 @@ def site(
     for region in (EAST, WEST):
         _workers(region)
     zone = _zone(ministack, routing)
-    users = Users()
+    users = Users(EAST, WEST)
     try:
         with serving(zone) as names:
             made = Site(root, front, pair, names, zone, clusters, users, automation, routing, lease, database)
