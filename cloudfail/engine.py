@@ -403,8 +403,17 @@ class Engine:
         if undoing and step.undo is not None:
             step = replace(step, action=step.undo[0], arguments=step.undo[1])
         action = self.actions[step.action or ""]
-        memory = run.did(track.step).memory or run.track(Track(track.step, "owed")).memory
-        return action, StepContext(step, run.id, run.plan.source, run.plan.target, memory, undoing)
+        done, owed = run.did(track.step), run.track(Track(track.step, "owed"))
+        return action, StepContext(
+            step,
+            run.id,
+            run.plan.source,
+            run.plan.target,
+            memory=done.memory or owed.memory,
+            undoing=undoing,
+            latest=done.latest or owed.latest,
+            watching=track.way == "watch",
+        )
 
     def _look(self, run: RunState, track: Track) -> None:
         action, context = self._context(run, track)

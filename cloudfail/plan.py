@@ -11,6 +11,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from cloudfail import shares
 from cloudfail.actions import Action
 from cloudfail.config.loaded import Loaded
 from cloudfail.config.substitution import substitute
@@ -25,7 +26,7 @@ from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Kind
 
 PROMOTES = frozenset({"database.failover", "database.switchover"})
-MOVES_TRAFFIC = frozenset({"traffic.switch", "traffic.drain", "network.route", "network.move_address"})
+MOVES_TRAFFIC = frozenset({"traffic.switch", "traffic.ramp", "traffic.drain", "network.route", "network.move_address"})
 PLAN_STEPS_MAX = 500
 
 
@@ -107,6 +108,8 @@ def _step(
     action = actions[step.action] if step.action else None
     if step.action == "compute.scale":
         arguments = _counted(step, arguments, recorded)
+    if step.action == "traffic.ramp":
+        arguments = _divided(loaded, step, arguments)
     resources = _resources(loaded.topology, action, arguments)
     undo: tuple[str, Mapping[str, Any]] | None = None
     if step.undo is not None:
@@ -174,6 +177,19 @@ def _counted(step: Step, arguments: Mapping[str, Any], recorded: Mapping[str, Ma
         )
     counted["count"] = count
     return counted
+
+
+def _divided(loaded: Loaded, step: Step, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The steps of a ramp that its name can carry. Raises Refused where those are not the runbook's, and must be."""
+    name, written = str(arguments["name"]), list(arguments["steps"])
+    steps = shares.steps_for(loaded, name, written)
+    if steps != written and arguments["otherwise"] == "refuse":
+        raise Refused(
+            f"{step.name}: {name} {shares.how(steps)}, and cannot be given {shares.in_words(written)} of the traffic.",
+            "Nothing was changed.",
+            f"Write steps: {steps}, or otherwise: fewer_steps; or use a name or a balancer with weights.",
+        )
+    return {**{key: value for key, value in arguments.items() if key != "otherwise"}, "steps": steps}
 
 
 def _resources(topology: Topology, action: Action | None, arguments: Mapping[str, Any]) -> list[str]:
@@ -309,6 +325,8 @@ def warnings(plan: Plan, previews: Mapping[str, Preview], rooms: Rooms = Mapping
         if isinstance(room, Unknown)
     ]
     for step in plan.steps:
+        if step.action == "traffic.ramp" and step.arguments["steps"] == shares.WHOLE:
+            found.append(f"{step.name}: {step.resource} {shares.how(shares.WHOLE)}, so this is no ramp.")
         if step.action == "change.freeze" and not step.identifiers:
             found.append(f"{step.name}: nothing is declared that holds deploys in {step.arguments['where']}.")
         preview = previews.get(step.name)

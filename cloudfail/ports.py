@@ -276,8 +276,10 @@ class VerbFacts:
 
     plane: "data" or "control". home: the region whose control plane the call needs: a literal name, "member" (the
     region of the member it acts on), or None (needs no region that could be lost). loses_data: whether it can.
-    reversible: whether it can be undone. fencing: "condition", "mark" or "watching" (rule 10).
-    observed: whether a read can tell that it was done; if not, the runbook names a check that does.
+    reversible: whether it can be undone. fencing: "condition", "mark" or "watching" (rule 10). observed: whether a read
+    can tell that it was done; if not, the runbook names a check that does. divides: what shares a `shift` can give:
+    "percent" (any whole percent), "evenly" (all that serve alike, or as is written elsewhere), or "not" (one region at
+    a time).
     """
 
     plane: str = "data"
@@ -288,6 +290,7 @@ class VerbFacts:
     longest_seconds: float = 60.0
     fencing: str = "watching"
     observed: bool = True
+    divides: str = "not"
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def aws_verbs() -> str:
     from cloudfail_aws import provider
 
     def home(kind: Kind, facts: VerbFacts) -> str:
-        if kind.verbs_of is not None:
+        if kind.verbs_of is not None and facts.home is not None:
             return "the resource's own region"
         return {None: "no region", "member": "the member's region"}.get(facts.home) or str(facts.home)
 
@@ -93,6 +93,32 @@ def aws_verbs() -> str:
 
     titles = ("kind", "verb", "plane, and what it needs", "a late call is", "data loss", "can be undone")
     return table((*titles, "typical / longest"), rows())
+
+
+def divided() -> str:
+    """What steps a ramp may take on each kind of name and balancer."""
+    import cloudfail_aws
+    import cloudfail_local
+    from cloudfail.model.topology import PortName, Resource
+
+    words = {"percent": "any, in whole percent", "evenly": "50 and 100, between two regions", "not": "100, at once"}
+
+    def rows() -> Iterable[tuple[str, ...]]:
+        for provider in (cloudfail_local.provider, cloudfail_aws.provider):
+            for (port, name), kind in provider.kinds().items():
+                if "shift" not in kind.verbs:
+                    continue
+                if port is not PortName.DNS or kind.verbs_of is None:
+                    yield f"`{port}: {name}`", words[kind.verbs["shift"].divides]
+                    continue
+                for routing in ("weighted", "multivalue", "failover", "latency"):
+                    for switch in (None, {}) if name == "route53" else (None,):
+                        options = {"routing": routing, "switch": switch}
+                        facts = kind.facts("shift", Resource(name, port, name, provider.name, None, {}, options))
+                        with_switch = ", `switch:`" if switch is not None else ""
+                        yield f"`{port}: {name}`, `routing: {routing}`{with_switch}", words[facts.divides]
+
+    return table(("kind", "the steps of a ramp"), rows())
 
 
 def actions() -> str:
@@ -124,6 +150,7 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     "rules": rules,
     "local-verbs": local_verbs,
     "aws-verbs": aws_verbs,
+    "divided": divided,
     "actions": actions,
     "faults": faults,
 }

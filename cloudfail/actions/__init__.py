@@ -22,7 +22,10 @@ class Todo:
     """The world is not as the step wants it. `effect` is the one effect to make, in an operator's words; `before` and
     `after` what it changes. `memory` is what the compensation will need (journaled with the first intent). `expect`
     is handed back to the port. `fence` and `loss` are set where the effect may lose data: what fence stands at this
-    very look, and the seconds that it would lose (None: unknown). `facts`: figures that were seen, as those of Done."""
+    very look, and the seconds that it would lose (None: unknown). `facts`: figures that were seen, as those of Done.
+    hold_seconds: the effect is made only after each look has said this same Todo for so long; any other look in between
+    begins it anew. Since when is journaled, so that it outlives a worker's turn; a take-over begins it anew.
+    takes_back: it goes back to what was before, which no pre-condition holds up."""
 
     effect: str
     before: str = ""
@@ -35,6 +38,8 @@ class Todo:
     loss_if_alive_seconds: float | None = None
     loss_parts: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    hold_seconds: float = 0.0
+    takes_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,9 @@ class World(Protocol):
 @dataclass(frozen=True)
 class StepContext:
     """What an action may know: the planned step, the run, and where it goes from and to. `memory` is what the first
-    intent of this step saw before it changed anything. `undoing`: this is the compensation of that step."""
+    intent of this step saw before it changed anything, `latest` what the newest one saw before its own change.
+    `undoing`: this is the compensation of that step. `watching`: the step was done, and is looked at to see that it
+    stays so."""
 
     step: PlannedStep
     run: str
@@ -105,6 +112,8 @@ class StepContext:
     target: str
     memory: Mapping[str, Any] = field(default_factory=dict)
     undoing: bool = False
+    latest: Mapping[str, Any] = field(default_factory=dict)
+    watching: bool = False
 
 
 class Action(Protocol):

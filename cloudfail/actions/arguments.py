@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from cloudfail.config.fields import Refers, Shape, mistake
+from cloudfail.config.fields import PositiveDuration, Refers, Shape, mistake
 
 Database = Annotated[str, Refers("database")]
 Group = Annotated[str, Refers("compute")]
@@ -153,6 +153,32 @@ class TrafficSwitch(Arguments):
     rest: Literal["shed"] | None = None
 
 
+class TrafficRamp(Arguments):
+    """Send users to one region step by step, each step only after every check has passed there for `hold`; while one
+    does not, back to the step before. For where the source still serves: not in a failover."""
+
+    action: ClassVar[str] = "traffic.ramp"
+    verb: ClassVar[str] = "shift"
+    undo: ClassVar[str | None] = "traffic.ramp"
+    name: TrafficName
+    to: ShiftedRegion = "${to}"
+    steps: Annotated[
+        list[Annotated[int, Field(ge=1, le=100)]],
+        Field(min_length=1, max_length=100, description="Percent of all traffic, growing; the last one is 100."),
+    ] = Field(default_factory=lambda: [1, 10, 50, 100])
+    hold: PositiveDuration = 60.0
+    otherwise: Annotated[
+        Literal["refuse", "fewer_steps"],
+        Field(description="Where its name cannot give these shares: refuse the plan, or take the steps that it can."),
+    ] = "refuse"
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        if self.steps[-1] != 100 or any(later <= step for step, later in zip(self.steps, self.steps[1:], strict=False)):
+            raise mistake("the steps of a ramp grow, and end with 100", "write steps: [1, 10, 50, 100]")
+        return self
+
+
 class TrafficDrain(Arguments):
     """Take one region out of the answers."""
 
@@ -251,6 +277,7 @@ ARGUMENTS: Mapping[str, type[Arguments]] = MappingProxyType(
             ComputeScale,
             ComputeHold,
             TrafficSwitch,
+            TrafficRamp,
             TrafficDrain,
             ConsumersEnable,
             ConsumersDisable,

@@ -11,6 +11,7 @@ from cloudfail.actions.consumers import Enable
 from cloudfail.actions.custom import Run
 from cloudfail.actions.database import Failover, Fence, Follow, Switchover, Unfence
 from cloudfail.actions.network import Lead
+from cloudfail.actions.ramp import Ramp
 from cloudfail.actions.traffic import Drain, Switch
 from cloudfail.actions.verify import Users, Write
 
@@ -29,6 +30,7 @@ _ALL: tuple[Action, ...] = (
     Lead("network.route", "route"),
     Lead("network.move_address", "move_address"),
     Switch(),
+    Ramp(),
     Drain(),
     Run(),
     Write(),

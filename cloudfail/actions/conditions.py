@@ -12,8 +12,9 @@ from cloudfail.ports import Database
 
 
 def unmet(world: World, context: StepContext, seen: Look) -> Look:
-    """`seen`, unless a condition does not hold: a `todo` waits for its pre-conditions, a `done` for its post-ones."""
-    if isinstance(seen, Todo):
+    """`seen`, unless a condition does not hold: a `todo` waits for its pre-conditions (unless it takes back), a `done`
+    for its post-ones."""
+    if isinstance(seen, Todo) and not seen.takes_back:
         conditions, when = context.step.pre, "before"
     elif isinstance(seen, Done):
         conditions, when = context.step.post, "after"

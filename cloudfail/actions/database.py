@@ -101,7 +101,8 @@ class Failover:
             if isinstance(again, Unknown):
                 return NotKnown(f"{name} in {context.target}: {again.reason}")
         return Todo(
-            f"promote {name} in {context.target}",
+            # Another effect has other words, or it would wait for what the one before may still bring by itself.
+            f"promote {name} in {context.target}{': ' if state.next else ''}{state.next}",
             before=f"{state.role}, position {state.position}",
             after="writer",
             expect=state,

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from cloudfail.actions import Done, Look, Moving, NotKnown, StepContext, Todo, World
-from cloudfail.actions.traffic import not_serving
+from cloudfail.actions.traffic import failing_checks
 from cloudfail.model.observation import Unknown
 from cloudfail.model.states import NetworkState
 from cloudfail.ports import Call
@@ -48,7 +48,7 @@ class Lead:
         if state.moving:
             return Moving(f"{name}: {state.moving}")
         if any(state.points.get(part) != regions for part, regions in wanted.items()):
-            unserved = None if context.undoing else not_serving(world, str(context.step.arguments["to"]))
+            unserved = None if context.undoing else failing_checks(world, str(context.step.arguments["to"]))
             return unserved or self._todo(name, wanted, state)
         if context.undoing:
             return Done(f"{name} leads to {say(state.points)} again")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cloudfail.actions import Done, Look, Moving, NotKnown, StepContext, Todo, World
-from cloudfail.model.observation import Unknown
+from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import DnsState, LoadBalancerState
 from cloudfail.model.topology import PortName
 from cloudfail.ports import Call
@@ -27,7 +27,7 @@ class Switch:
         return unhealthy if unhealthy is not None and isinstance(seen, Todo) else seen
 
     def act(self, world: World, context: StepContext, seen: Todo, call: Call) -> None:
-        _shift(world, context, _wanted(world, context), seen, call)
+        shift(world, context, _wanted(world, context), seen, call)
 
 
 class Drain:
@@ -48,7 +48,7 @@ class Drain:
             weights = dict(context.memory["weights"])
         else:
             weights[context.step.arguments["region"]] = 0
-        _shift(world, context, weights, seen, call)
+        shift(world, context, weights, seen, call)
 
 
 def _wanted(world: World, context: StepContext) -> Mapping[str, int]:
@@ -64,9 +64,9 @@ def _unhealthy(world: World, context: StepContext) -> Look | None:
     if context.undoing:
         return None
     region = context.step.arguments["to"]
-    unserved = not_serving(world, region)
-    if unserved is not None:
-        return unserved
+    failing = failing_checks(world, region)
+    if failing is not None:
+        return failing
     name = context.step.arguments["name"]
     if context.step.arguments.get("at_most") != "healthy" or world.topology.resources[name].port is PortName.DNS:
         return None
@@ -80,8 +80,8 @@ def _unhealthy(world: World, context: StepContext) -> Look | None:
     return None
 
 
-def not_serving(world: World, region: str) -> Look | None:
-    """Why nothing may be sent to that region now, by its checks; None where all of them pass, looked at afresh."""
+def failing_checks(world: World, region: str) -> Moving | NotKnown | None:
+    """The first check that does not pass there, looked at afresh, or of which that is unknown; None if all pass."""
     for check in world.topology.checks:
         healthy = world.healthy(check, region)
         if isinstance(healthy, Unknown):
@@ -91,10 +91,15 @@ def not_serving(world: World, region: str) -> Look | None:
     return None
 
 
+def read_weights(world: World, name: str) -> Known[DnsState] | Known[LoadBalancerState] | Unknown:
+    """Where a name, or a balancer, sends users now."""
+    is_dns = world.topology.resources[name].port is PortName.DNS
+    return world.dns(name).read() if is_dns else world.loadbalancer(name).read()
+
+
 def _look(world: World, context: StepContext, wanted: Mapping[str, int] | None) -> Look:
     name = context.step.arguments["name"]
-    is_dns = world.topology.resources[name].port is PortName.DNS
-    read = world.dns(name).read() if is_dns else world.loadbalancer(name).read()
+    read = read_weights(world, name)
     if isinstance(read, Unknown):
         return NotKnown(f"{name}: {read.reason}")
     state = read.value
@@ -107,12 +112,17 @@ def _look(world: World, context: StepContext, wanted: Mapping[str, int] | None) 
         # Where it takes several effects, each is another one: the machine counts attempts by these words.
         come = f" (now {state.detail})" if isinstance(state, DnsState) and state.detail else ""
         return Todo(
-            f"point {name} to {_say(wanted)}{come}",
-            _say(state.weights),
-            _say(wanted),
+            f"point {name} to {say(wanted)}{come}",
+            say(state.weights),
+            say(wanted),
             expect=state,
             memory={"weights": dict(state.weights)},
         )
+    return follows(world, name, wanted, state)
+
+
+def follows(world: World, name: str, wanted: Mapping[str, int], state: DnsState | LoadBalancerState) -> Look:
+    """Whether users are sent as `state` says, which is as `wanted`: by what resolvers answer, or by the balancer."""
     if not isinstance(state, DnsState):
         return Moving(f"{name}: {state.moving}") if state.moving else Done(_sends(name, wanted, state))
     dns = world.dns(name)
@@ -127,10 +137,11 @@ def _look(world: World, context: StepContext, wanted: Mapping[str, int] | None) 
     ]
     if late:
         return Moving(f"{name}: {', '.join(sorted(late))} still gives the old answer (TTL)")
-    return Done(f"{name} resolves to {_say(wanted)} at {', '.join(sorted(resolved.value)) or 'its authority'}")
+    return Done(f"{name} resolves to {say(wanted)} at {', '.join(sorted(resolved.value)) or 'its authority'}")
 
 
-def _shift(world: World, context: StepContext, weights: Mapping[str, int], seen: Todo, call: Call) -> None:
+def shift(world: World, context: StepContext, weights: Mapping[str, int], seen: Todo, call: Call) -> None:
+    """The one effect: these weights, if it still is as `seen`."""
     name = context.step.arguments["name"]
     if world.topology.resources[name].port is PortName.DNS:
         world.dns(name).shift(weights, expect=seen.expect, call=call)
@@ -139,11 +150,12 @@ def _shift(world: World, context: StepContext, weights: Mapping[str, int], seen:
 
 
 def _sends(name: str, weights: Mapping[str, int], state: LoadBalancerState) -> str:
-    said = f"{name} sends new requests to {_say(weights)}"
+    said = f"{name} sends new requests to {say(weights)}"
     if state.lingering_seconds:
         said += f"; clients that it keeps where they were stay for up to {state.lingering_seconds:.0f} s"
     return said
 
 
-def _say(weights: Mapping[str, int]) -> str:
+def say(weights: Mapping[str, int]) -> str:
+    """Regions and their weights, in words; those without any are left out."""
     return ", ".join(f"{region} {weight}" for region, weight in sorted(weights.items()) if weight) or "nobody"

@@ -83,6 +83,12 @@ def ended(
     )
 
 
+def holding(run: RunState, track: Track, effect: str, detail: str) -> AppendEntry:
+    """From now on `effect` is wanted without a break; "": it is not any longer. No track ends by this."""
+    data = {"run": run.id, "step": track.step, "way": track.way, "ended": "", "detail": detail, "holding": effect}
+    return AppendEntry(Kind.SEEN, data)
+
+
 def gate_entry(run: RunState, step: PlannedStep, event: Event, detail: str) -> AppendEntry:
     """What came of a gate."""
     return AppendEntry(Kind.GATE, {"run": run.id, "step": step.name, "event": str(event), "detail": detail})

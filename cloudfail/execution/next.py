@@ -151,7 +151,7 @@ def _advance(run: RunState, step: PlannedStep, track: Track, now: Now) -> list[C
     if track.way == "watch" and record.ended:
         return []
     if track in now.busy:
-        return _over_limit(run, step, track, now, f"its call has not come back{_held(record)}")
+        return _over_limit(run, step, track, now, f"its call has not come back{_held_back(record)}")
     observed = now.looks.get(track)
     if observed is None:
         due = _look_due(run, step, track, record, now)
@@ -165,16 +165,17 @@ def _advance(run: RunState, step: PlannedStep, track: Track, now: Now) -> list[C
             return [commands.ended(run, track, "owed", owed.detail)]
         case Todo() as todo:
             return _todo(run, step, track, todo, now)
-        case Moving(detail=detail):
-            return _over_limit(run, step, track, now, detail) or _look_again(step, track, observed, now)
-        case NotKnown(reason=reason) | Owed(detail=reason):
-            return _over_limit(run, step, track, now, reason) or _look_again(step, track, observed, now)
+        case Moving(detail=reason) | NotKnown(reason=reason) | Owed(detail=reason):
+            late = _over_limit(run, step, track, now, reason)
+            if record.holding and not late:
+                return [commands.holding(run, track, "", f"anew: {reason}")]
+            return late or _look_again(step, track, observed, now)
     raise AssertionError(observed.seen)
 
 
 def _todo(run: RunState, step: PlannedStep, track: Track, todo: Todo, now: Now) -> list[Command]:
     record = run.track(track)
-    late = _over_limit(run, step, track, now, f"still to do: {todo.effect}{_held(record)}")
+    late = _over_limit(run, step, track, now, f"still to do: {todo.effect}{_held_back(record)}")
     if late:
         return late
     if track.way != "owed" and record.result is not None and record.result.outcome == "permanent":
@@ -195,6 +196,10 @@ def _todo(run: RunState, step: PlannedStep, track: Track, todo: Todo, now: Now) 
         return [WaitUntil(now.quiet_until, "an earlier worker's call may still land", track=track)]
     if now.looks[track].t < now.quiet_until:
         return [LookAt(track)]
+    if todo.hold_seconds and track.way == "do":
+        held = _held(run, step, track, todo, now)
+        if held:
+            return held
     if step.point_of_no_return and track.way == "do":
         short = gates.short_of_capacity(run, step, todo, now)
         if short is not None:
@@ -209,8 +214,25 @@ def _todo(run: RunState, step: PlannedStep, track: Track, todo: Todo, now: Now) 
     return [ActOn(track, todo, attempts + 1)]
 
 
-def _held(record: StepRecord) -> str:
+def _held_back(record: StepRecord) -> str:
     return f"; it {record.held}" if record.held else ""
+
+
+def _held(run: RunState, step: PlannedStep, track: Track, todo: Todo, now: Now) -> list[Command]:
+    """What to do until every look has said this same Todo for its time; [] from then on.
+
+    The journal says since when, in run seconds, so that the next turn goes on with it. Whoever takes over from a worker
+    that fell silent, or resumes, begins anew (`reset_t`): nobody looked meanwhile. A look that says anything else is
+    journaled before another can say this again, so that a break that a worker saw is never forgotten.
+    """
+    record = run.track(track)
+    if record.holding != todo.effect:
+        return [commands.holding(run, track, todo.effect, f"{todo.effect}: in {todo.hold_seconds:g} s, if it stays so")]
+    due = max(record.holding_t, run.reset_t) + todo.hold_seconds
+    if now.looks[track].t >= due:
+        return []
+    again = _look_again(step, track, now.looks[track], now)
+    return [LookAt(track)] if now.t >= due else [*again, WaitUntil(due, "it must stay so", track=track)]
 
 
 def _follows_by(run: RunState, step: PlannedStep, track: Track, todo: Todo) -> float:

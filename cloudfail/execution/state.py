@@ -61,8 +61,9 @@ class Result:
 @dataclass(frozen=True)
 class StepRecord:
     """What the journal remembers of one track. `ended` is "", done, owed, failed or skipped. `memory` is what the first
-    intent saw before it changed anything: the compensation needs it. held: by whom its last call was held back, as its
-    result says it."""
+    intent saw before it changed anything: the compensation needs it; `latest` is what the newest one saw. held: by whom
+    its last call was held back, as its result says it. `holding` is the effect that waits until it has been wanted
+    unbroken for its time, since `holding_t`; "" if none does."""
 
     attempts: int = 0
     intent: Intent | None = None
@@ -77,6 +78,9 @@ class StepRecord:
     memory: Mapping[str, Any] = field(default_factory=dict)
     gate_opened_t: float | None = None
     held: str = ""
+    latest: Mapping[str, Any] = field(default_factory=dict)
+    holding: str = ""
+    holding_t: float = 0.0
 
 
 NOTHING = StepRecord()
@@ -456,6 +460,8 @@ def _step_entry(run: RunState, entry: Entry) -> RunState:
             effect=entry.data["effect"],
             result=None,
             memory=record.memory or entry.data.get("memory", {}),
+            latest=entry.data.get("memory", {}),
+            holding="",
         )
     elif entry.kind is Kind.RESULT:
         result = Result(entry.data["outcome"], t, entry.data["message"], entry.data.get("retry_after_seconds", 0.0))
@@ -463,6 +469,8 @@ def _step_entry(run: RunState, entry: Entry) -> RunState:
         attempts = record.attempts - 1 if result.outcome in {"stopped", "held"} else record.attempts
         held = result.message if result.outcome == "held" else ""
         record = replace(record, result=result, intent=None, attempts=attempts, held=held)
+    elif "holding" in entry.data:
+        record = replace(record, intent=None, holding=entry.data["holding"], holding_t=t)
     else:
         record = replace(
             record,
@@ -472,6 +480,7 @@ def _step_entry(run: RunState, entry: Entry) -> RunState:
             outcome=entry.data.get("outcome", ""),
             detail=entry.data["detail"],
             facts=entry.data.get("facts", {}),
+            holding="",
         )
     after = replace(run, t=max(run.t, t), tracks={**run.tracks, track: record})
     if entry.kind is not Kind.SEEN:

@@ -23,6 +23,7 @@ from cloudfail.lint import (
     networks,
     order,
     policies,
+    ramps,
     regions,
     secrets,
 )
@@ -57,8 +58,15 @@ def lint(
         findings += cycles
         if cycles:
             continue
-        found = [*order.findings(view), *regions.findings(view), *edges.findings(view), *compensation.findings(view)]
-        found += [*networks.findings(view), *custom.findings(view)]
+        found = [
+            *order.findings(view),
+            *regions.findings(view),
+            *edges.findings(view),
+            *compensation.findings(view),
+            *networks.findings(view),
+            *custom.findings(view),
+            *ramps.findings(view),
+        ]
         findings += [*order.set_aside(view, found), *policies.rto_findings(view)]
         findings += policies.name_outlasts_its_step(view)
         findings += many_writers.findings(view)

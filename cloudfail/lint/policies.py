@@ -10,7 +10,7 @@ from cloudfail.config.loaded import Loaded
 from cloudfail.errors import Refused
 from cloudfail.lint.finding import Finding, Severity, at
 from cloudfail.lint.rto import bar, estimate_of, ttl_of
-from cloudfail.lint.view import View
+from cloudfail.lint.view import MOVES_TRAFFIC, View
 from cloudfail.model.policy import Automation, Scope
 from cloudfail.model.runbook import Mode
 from cloudfail.stores import store_kind
@@ -161,8 +161,10 @@ def rto_findings(view: View) -> Iterator[Finding]:
 def name_outlasts_its_step(view: View) -> Iterator[Finding]:
     """A name is switched when resolvers say so, and they may keep the old answer for its whole TTL: a step that ends
     sooner halts the run in the middle of the move. (Simulation: the limit of 10 s under a TTL of 60 s, 8 runs of 9.)"""
-    for step in view.steps("traffic.switch", "traffic.drain"):
+    for step in view.steps(*MOVES_TRAFFIC):
         ttl = ttl_of(view, step)
+        if step.action == "traffic.ramp":
+            continue  # ramps.py counts each of its steps
         if step.limit_seconds <= ttl:
             ends = written(step.limit_seconds)
             message = f"{step.name} ends after {ends}, and resolvers keep the old answer for {written(ttl)}"

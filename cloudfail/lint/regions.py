@@ -114,7 +114,9 @@ def mode_of_verbs(view: View) -> Iterator[Finding]:
         Mode.RESTORE: dict.fromkeys(
             ("database.failover", "database.switchover", *SENDS), "write a runbook of mode switchover"
         ),
-        Mode.FAILOVER: {},
+        Mode.FAILOVER: {
+            "traffic.ramp": "write traffic.switch: whoever is left on the lost region is served by nobody meanwhile"
+        },
     }[view.runbook.mode]
     for step in view.runbook.steps.values():
         if step.action in refused:

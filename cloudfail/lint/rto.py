@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cloudfail.config import durations
 from cloudfail.lint import graph
-from cloudfail.lint.view import View
+from cloudfail.lint.view import MOVES_TRAFFIC, View
 from cloudfail.model.plan import Estimate
 from cloudfail.model.runbook import Step
 from cloudfail.model.topology import Topology
@@ -24,7 +24,7 @@ def detection_seconds(topology: Topology) -> float:
 
 def ttl_seconds(view: View) -> float:
     """The longest that a resolver may still give the old answer for a name that this runbook switches."""
-    return max((ttl_of(view, step) for step in view.steps("traffic.switch", "traffic.drain")), default=0.0)
+    return max((ttl_of(view, step) for step in view.steps(*MOVES_TRAFFIC)), default=0.0)
 
 
 def ttl_of(view: View, step: Step) -> float:

@@ -16,10 +16,12 @@ from cloudfail.lint.finding import Finding, Severity, at
 from cloudfail.model.runbook import Runbook, Step
 from cloudfail.model.topology import PortName
 from cloudfail.ports import Kind, VerbFacts
+from cloudfail.shares import steps_for
 
 PROMOTES = ("database.failover", "database.switchover")
-SENDS = ("traffic.switch", "network.route", "network.move_address")
+SENDS = ("traffic.switch", "traffic.ramp", "network.route", "network.move_address")
 """What makes users, or what works for them, arrive in another region."""
+MOVES_TRAFFIC = (*SENDS, "traffic.drain")
 LOOKS = frozenset(name for name, model in ARGUMENTS.items() if not model.changes)
 QUICK = VerbFacts(home=None, typical_seconds=1.0)
 """For a step whose region holds nothing of its sort: it looks once and is done."""
@@ -114,8 +116,11 @@ class View:
             check = self.loaded.topology.checks[str(step.arguments["check"])]
             return min(check.every_seconds * check.rise, step.limit_seconds)
         settle = max((kind.settle_seconds for kind in self.kinds(step)), default=0.0)
-        typical = max((facts.typical_seconds for facts in self.facts(step)), default=QUICK.typical_seconds)
-        return min(typical + settle, step.limit_seconds)
+        typical = max((facts.typical_seconds for facts in self.facts(step)), default=QUICK.typical_seconds) + settle
+        if step.action == "traffic.ramp":
+            shifts = len(steps_for(self.loaded, str(step.arguments["name"]), step.arguments["steps"]))
+            typical = shifts * typical + (shifts - 1) * float(step.arguments["hold"])
+        return min(typical, step.limit_seconds)
 
     def place(self, *path: str | int, key: bool = False) -> Place:
         return self.loaded.place(*path, runbook=self.runbook.name, key=key)

@@ -36,7 +36,8 @@ class DatabaseState:
     promotion. lag_seconds is None where unknown; of one of many writers it is what it lacks of the others. `upstream`
     names the region that a replica streams from, None if it streams from nobody. `in_sync`: this is a primary, it waits
     for a replica before it acknowledges, and that replica has caught up. `moving`: what is under way by itself (a
-    promotion that was ordered), "" if nothing is."""
+    promotion that was ordered), "" if nothing is. `next`: what an order to promote it would do now, in words, where
+    that is not the promotion itself but what comes after it (to let clients in); else ""."""
 
     role: Role
     writable: bool
@@ -48,6 +49,7 @@ class DatabaseState:
     moving: str = ""
     version: str = ""
     epoch: int | None = None
+    next: str = ""
 
 
 @dataclass(frozen=True)

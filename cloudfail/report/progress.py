@@ -75,7 +75,7 @@ def _said(entry: Entry, state: LogState) -> str | None:
         case Kind.RESULT if data.get("outcome") != "ok":
             return f"{_track(data)}  {plain(data['outcome'])}  {plain(data.get('message', ''))}".rstrip()
         case Kind.SEEN if data.get("ended") != "skipped":
-            return f"{_track(data)}  {plain(data['ended'])}  {plain(data.get('detail', ''))}".rstrip()
+            return f"{_track(data)}  {plain(data['ended'] or 'waits')}  {plain(data.get('detail', ''))}".rstrip()
         case Kind.GATE:
             event = plain(data["event"]).removeprefix("gate ")
             detail = plain(data.get("detail", "")).removeprefix(f"{plain(data['step'])}: ")

@@ -123,6 +123,8 @@ def state_of(run: RunState, track: Track) -> StepState:
         return StepState("waits", f"for a person since {offset(record.gate_opened_t)}; {stands}")
     if record.intent is not None:
         return StepState("ordered", f"{plain(record.effect)}: its call has not come back")
+    if record.holding:
+        return StepState("holds", f"since {offset(record.holding_t)}, and if it stays so: {plain(record.holding)}")
     if record.result is not None:
         return _after_a_call(record)
     if track.way != "do":

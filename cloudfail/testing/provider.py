@@ -60,8 +60,8 @@ _VERBS: Mapping[PortName, Mapping[str, VerbFacts]] = {
         "scale": VerbFacts(home="member", typical_seconds=60, longest_seconds=240),
         "hold": VerbFacts(home="member", typical_seconds=2),
     },
-    PortName.DNS: {"shift": VerbFacts(home=None, typical_seconds=30, fencing="condition")},
-    PortName.LOADBALANCER: {"shift": VerbFacts(home=None, typical_seconds=2)},
+    PortName.DNS: {"shift": VerbFacts(home=None, typical_seconds=30, fencing="condition", divides="percent")},
+    PortName.LOADBALANCER: {"shift": VerbFacts(home=None, typical_seconds=2, divides="percent")},
     PortName.CONSUMERS: {"enable": VerbFacts(home="member", typical_seconds=5)},
     PortName.NETWORK: {
         "route": VerbFacts(plane="control", home=None, typical_seconds=5),

@@ -117,7 +117,7 @@ _KINDS = (
         build=_haproxy,
         options=HaproxyOptions,
         call_timeout_seconds=3.0,
-        verbs={"shift": VerbFacts("data", None, False, True, 0.02, 3.0, "watching")},
+        verbs={"shift": VerbFacts("data", None, False, True, 0.02, 3.0, "watching", divides="percent")},
     ),
     Kind(
         port=PortName.DNS,
@@ -125,7 +125,7 @@ _KINDS = (
         build=_rfc2136,
         options=Rfc2136Options,
         call_timeout_seconds=5.0,
-        verbs={"shift": VerbFacts("data", None, False, True, 0.05, 5.0, "condition")},
+        verbs={"shift": VerbFacts("data", None, False, True, 0.05, 5.0, "condition", divides="evenly")},
     ),
     Kind(
         port=PortName.COMPUTE,

@@ -151,6 +151,9 @@ class Plane:
                 call.log(f"{region}: logins given back that the fence on {fence.region} took: {', '.join(fence.roles)}")
 
 
+GIVE_BACK = "give back the logins that the fence took"
+
+
 def shut_out(seen: Seen, region: str) -> bool:
     """Whether this is a writer in which the fence of another member still shuts clients out."""
     return not seen.sight.recovery and any(one.standing and one.region != region for one in seen.sight.fences)

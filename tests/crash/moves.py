@@ -1,5 +1,5 @@
-"""Moves that between them use every verb: an evacuation, a switchover, a move of paths and addresses, and an evacuation
-and a move of paths that are taken back."""
+"""Moves that between them use every verb: an evacuation, a switchover, a move of paths and addresses, a ramp, and three
+that are taken back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FULL = bool(os.environ.get("CLOUDFAIL_FULL"))
 
 
 def load() -> config.Loaded:
-    runbooks = [FILES / f"{name}.yaml" for name in ("evacuate-all", "move-all", "reroute")]
+    runbooks = [FILES / f"{name}.yaml" for name in ("evacuate-all", "move-all", "reroute", "ramp-all")]
     return config.load(FILES / "networked.yaml", runbooks, {"local": FakeProvider("local")})
 
 
@@ -72,12 +72,27 @@ def take_paths_back(stage: Stage) -> str:
     return run
 
 
+def ramp(stage: Stage) -> str:
+    return stage.open("ramp-all", "east", "west")
+
+
+def take_ramp_back(stage: Stage) -> str:
+    """A person aborts while a tenth of the users is held in the new region."""
+    run = ramp(stage)
+    stage.drive(seconds=12.0)
+    assert stage.cloud.weights["edge"] == {"east": 90, "west": 10}, stage.run(run).story
+    stage.command(run, "abort")
+    return run
+
+
 MOVES = {
     "evacuate": Move(evacuate, Phase.DONE),
     "move": Move(move, Phase.DONE),
     "reroute": Move(reroute, Phase.DONE),
     "take back": Move(take_back, Phase.UNDONE),
     "take paths back": Move(take_paths_back, Phase.UNDONE),
+    "ramp": Move(ramp, Phase.DONE),
+    "take ramp back": Move(take_ramp_back, Phase.UNDONE),
 }
 
 

@@ -32,6 +32,7 @@ LAYERS: dict[str, int] = {
     "cloudfail.detect": 5,
     "cloudfail.decide": 5,
     "cloudfail.execution": 5,
+    "cloudfail.shares": 5,
     "cloudfail.plan": 6,
     "cloudfail.lint": 6,
     "cloudfail.schemas": 6,
@@ -88,6 +89,7 @@ PURE = (
     "cloudfail.audit",
     "cloudfail.approval",
     "cloudfail.discovering.pairing",
+    "cloudfail.shares",
 )
 IMPURE = {
     "time", "random", "secrets", "uuid", "socket", "threading", "multiprocessing", "asyncio", "concurrent", "queue",
@@ -105,6 +107,7 @@ PURE_MAY_KNOW = (
     "cloudfail.decide",
     "cloudfail.plan",
     "cloudfail.execution",
+    "cloudfail.shares",
     "cloudfail.approval",
     "cloudfail.signing",  # whether a signature holds is a function of its bytes
     "cloudfail.proof",

@@ -283,6 +283,7 @@ def test_an_intent_is_remembered_until_its_result() -> None:
         ordered=True,
         effect="freeze deploys",
         memory={"was": False},
+        latest={"was": False},
     )
     after = run_after(intent("freeze", 3.0), result("freeze", "ok", 4.0, message="fine")).did("freeze")
     assert after == StepRecord(attempts=1, ordered=True, effect="do it", result=Result("ok", 4.0, "fine"))

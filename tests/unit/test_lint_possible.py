@@ -27,6 +27,37 @@ def why(tmp_path: Path, topology: str = TOPOLOGY, runbook: str = EVACUATE, sourc
     return {**said, "the log": lines[1].split(": ", 1)[1]}
 
 
+def way_back(tmp_path: Path, topology: str = TOPOLOGY) -> dict[str, dict[str, str]]:
+    """The words by runbook and step, of those that ship for the way back."""
+    texts = [(ROOT / "runbooks" / f"{name}.yaml").read_text(encoding="utf-8") for name in ("restore", "failback")]
+    lines = explained(load(tmp_path, topology, EVACUATE, *texts), EAST, WEST)
+    said: dict[str, dict[str, str]] = {}
+    for line in lines:
+        if line.startswith("  ") and line.endswith(":"):
+            of = said.setdefault(line.strip(" :"), {})
+        elif line.startswith("    "):
+            step, why = line.split(None, 1)
+            of[step] = why
+    return said
+
+
+def test_the_way_back_says_what_each_of_its_steps_needs(tmp_path: Path) -> None:
+    said = way_back(tmp_path)
+    assert list(said) == ["evacuate", "restore", "failback"]
+    assert said["restore"]["follow"] == "data plane of us-east-1"
+    assert said["restore"]["unfence"] == "data plane of us-east-1; waits for us-east-1"
+    refused = "waits for us-west-2, and the plan is refused while that does not answer"
+    home = said["failback"]
+    assert home["fence"] == f"data plane of us-west-2; {refused}"
+    assert home["promote"] == f"data plane of us-west-2 and us-east-1; {refused}"
+    assert home["approve"] == "waits for a person, and asks no cloud"
+    assert home["scale"] == "control plane of us-east-1"
+    assert home["users"] == "the vantages look at us-east-1"
+    assert home["follow"] == "data plane of us-west-2"
+    assert home["traffic"] == "data plane, which stands in no one region; gives it 100 %, at once"
+    assert not [why for steps in said.values() for why in steps.values() if "NOT" in why]
+
+
 def test_each_step_of_the_shipped_runbook_says_why_it_can_be_done(tmp_path: Path) -> None:
     said = why(tmp_path)
     assert said["the log"] == "dynamodb in eu-central-1, not in us-east-1"

@@ -60,6 +60,8 @@ RUNBOOK_RULES = [
      "the run's limit is 5m, and its longest path may take 11m 10s by its limits", "limit: 670s"),
     ("left-frozen", "warning", "\n".join(line for line in EVACUATE.split("\n") if "change.unfreeze" not in line), 5,
      "freeze freezes changes in ${to}, and nothing lets them go", "change.unfreeze"),
+    ("mode", "error", changed(EVACUATE, ("traffic.switch,    with: {name: www, at_most: healthy, rest: shed}", "traffic.ramp, with: {name: www}")), 12,
+     "traffic: traffic.ramp does not belong into a failover", "write traffic.switch"),
     ("plain-secret", "error", changed(EVACUATE, ("mode: failover", "mode: failover\ndescription: 'password=hunter2'")), 4,
      "a connection string with its password stands here in plain text", "env:NAME"),
 ]  # fmt: skip
@@ -153,6 +155,70 @@ def test_switchover_failover_and_restore_are_different_things(
     found = [one for one in findings(tmp_path, runbook, SITE) if one.rule == rule]
     assert [one.severity for one in found] == ["error"]
     assert found[0].message == message
+
+
+RAMP = "traffic.ramp, with: {name: edge, hold: 20s}"
+RAMPED = changed(
+    FAILBACK,
+    (
+        "traffic.switch,      with: {name: edge},                            needs: [write],   limit: 10s",
+        f"{RAMP}, needs: [write], limit: 10m",
+    ),
+)
+
+
+def with_name(steps: str, limit: str = "20m") -> str:
+    return changed(
+        FAILBACK,
+        (
+            "traffic.switch,      with: {name: www},                             needs: [write],   limit: 10s",
+            f"traffic.ramp, with: {{name: www, {steps}}}, needs: [write], limit: {limit}",
+        ),
+    )
+
+
+def test_a_ramp_whose_name_cannot_carry_its_shares_is_told_unless_the_file_lets_it_take_fewer(tmp_path: Path) -> None:
+    found = [one for one in findings(tmp_path, with_name("hold: 1m"), SITE) if one.rule == "ramp"]
+    assert [one.severity for one in found] == ["error"]
+    assert "www: www answers with one region, or with both alike" in found[0].message
+    assert "steps: [50, 100], or otherwise: fewer_steps" in found[0].instead
+    assert "ramp" not in {one.rule for one in findings(tmp_path, with_name("otherwise: fewer_steps"), SITE)}
+
+
+def test_a_ramp_is_linted_as_what_sends_users(tmp_path: Path) -> None:
+    assert [one.rule for one in findings(tmp_path, RAMPED, SITE)] == ["standing-runbook"]
+    early = changed(RAMPED, ("needs: [write], limit: 10m", "needs: [freeze], limit: 10m"))
+    rules = {one.rule for one in findings(tmp_path, early, SITE) if one.severity == "error"}
+    assert {"promote-before-traffic", "capacity-before-traffic"} <= rules
+    unseen = changed(RAMPED, ("needs: [edge, www]", "needs: [www]"))
+    assert "users-after-traffic" in {one.rule for one in findings(tmp_path, unseen, SITE)}
+
+
+def test_a_limit_below_all_holds_and_the_ttl_of_each_step_is_told(tmp_path: Path) -> None:
+    found = findings(tmp_path, with_name("steps: [50, 100], hold: 5m", "5m"), SITE)
+    assert [one.rule for one in found] == ["standing-runbook", "limit-too-short"]
+    assert "www is given 5m, and its holds and the TTL take 5m" in found[1].message
+
+
+def test_a_hold_that_is_over_before_resolvers_follow_is_told(tmp_path: Path) -> None:
+    kinds = dict(PROVIDERS["aws"].kinds())
+    shift = {"shift": VerbFacts(home=None, divides="percent")}
+    kinds[PortName.DNS, "route53"] = replace(kinds[PortName.DNS, "route53"], verbs=shift)
+    (tmp_path / "c.yaml").write_text(OFF)
+    (tmp_path / "r.yaml").write_text(changed((RUNBOOKS / "failback.yaml").read_text(), ("hold: 1m", "hold: 30s")))
+    found = lint(config.load(tmp_path / "c.yaml", [tmp_path / "r.yaml"], {"aws": PaperProvider("aws", kinds)}))
+    assert [one.message for one in found if one.rule == "ttl"] == [
+        "traffic holds each step for 30s, and resolvers keep the old answer for 1m"
+    ]
+
+
+def test_a_ramp_without_a_check_has_nothing_to_be_paced_by(tmp_path: Path) -> None:
+    unchecked = "\n".join(line for line in SITE.split("\n") if not line.startswith(("checks:", "  shop:")))
+    runbook = "name: shift\nmode: switchover\nsteps:\n  edge: {action: traffic.ramp, with: {name: edge}, limit: 10m}\n"
+    found = [one for one in findings(tmp_path, runbook, unchecked) if one.rule == "ramp"]
+    assert [one.message for one in found] == [
+        "edge goes on while every check passes in the target, and there is no check"
+    ]
 
 
 def test_one_site_may_hold_down_as_shortly_as_it_likes(tmp_path: Path) -> None:

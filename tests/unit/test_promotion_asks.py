@@ -35,6 +35,21 @@ def test_a_target_that_falls_silent_between_two_looks_asks_nobody_to_accept_a_lo
     assert isinstance(look(Known(REPLICA, now), Known(REPLICA, now)), Todo)
 
 
+def test_what_comes_after_the_promotion_is_another_effect_which_does_not_wait_for_it() -> None:
+    """Of one effect the world is given its usual time to follow, minutes for a managed database, before it is ordered
+    again; what comes next by another order need not wait for that."""
+    now = time.time()
+    first = look(Known(REPLICA, now), Known(REPLICA, now))
+    shut = Known(DatabaseState(Role.PRIMARY, False, 9, next="give back the logins that the fence took"), now)
+    second = look(shut, shut)
+    assert isinstance(first, Todo)
+    assert isinstance(second, Todo)
+    assert (first.effect, second.effect) == (
+        "promote orders in west",
+        "promote orders in west: give back the logins that the fence took",
+    )
+
+
 def test_a_gate_that_automation_passes_names_the_person_who_signed_the_plan() -> None:
     stage = Stage(load_local())
     stage.cloud.kill("east")

@@ -19,7 +19,10 @@ def lint(
     source: Annotated[str | None, typer.Option("--from", help="As if this region were lost.")] = None,
     target: Annotated[str | None, typer.Option("--to", help="As if that one took over.")] = None,
     why: Annotated[
-        bool, typer.Option("--why", help="Say for each step of a failover why it can be done while --from is lost.")
+        bool,
+        typer.Option(
+            "--why", help="Say for each step why it can be done while --from is lost, and what the way back needs."
+        ),
     ] = False,
     beside: Annotated[
         list[Path] | None,

@@ -22,6 +22,8 @@ from cloudfail_aws.database.global_moves import Moves
 from cloudfail_aws.database.marks import refuse_older
 from cloudfail_aws.time_left import TimeLeft
 
+GIVE_BACK = "give back the logins that the fence took"
+
 
 def identifier(resource: Resource) -> str:
     """The global cluster's. Raises Permanent where cloudfail.yaml has none."""
@@ -110,6 +112,7 @@ class GlobalDatabase:
             moving=_moving(seen, self.plane.reader, member, known),
             version=_version(region, seen, known),
             epoch=seen.epoch,
+            next=GIVE_BACK if seen.shut_out(region) else "",
         )
 
     def beat(self, region: str) -> Known[float] | Unknown:

@@ -28,7 +28,7 @@ from cloudfail_aws.database.replica_follow import Following
 from cloudfail_aws.database.replica_switchover import Switchover
 from cloudfail_aws.database.reported_lag import REPLICA, ReportedLag, lag_of
 from cloudfail_aws.time_left import TimeLeft
-from cloudfail_postgres.plane import Seen, shut_out
+from cloudfail_postgres.plane import GIVE_BACK, Seen, shut_out
 from cloudfail_postgres.session import SessionError
 
 READY = "available"
@@ -96,6 +96,7 @@ class RdsReplica:
             moving=_moving(seen, instance),
             version=_version(region, seen, instance),
             epoch=sight.epoch,
+            next=GIVE_BACK if shut_out(seen, region) else "",
         )
 
     def upstream_of(self, region: str, instance: Instance) -> str | None:

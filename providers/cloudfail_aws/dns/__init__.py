@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from cloudfail.model.topology import PortName, Resource, Topology
@@ -21,6 +22,8 @@ from cloudfail_aws.dns.options import (
 _CONTROL = VerbFacts("control", "us-east-1", False, True, 60.0, 120.0, "condition")
 # An inverted health check: thirty seconds apart and three failures, as Route 53 has them unless it is told otherwise.
 _OBJECT = VerbFacts("data", None, False, True, 60.0, 120.0, "watching")
+# How a zone answers with several regions alike. By latency each user gets the nearest: nobody knows how many that are.
+_SEVERAL = frozenset({"weighted", "multivalue"})
 
 
 def _route53(resource: Resource, topology: Topology) -> Any:
@@ -48,8 +51,18 @@ def _routing_control(resource: Resource, topology: Topology) -> Any:
 
 
 def _route53_verbs(resource: Resource) -> Mapping[str, VerbFacts]:
-    """A name with a switch is moved by the switch alone."""
-    return {"shift": _CONTROL if resource.options.get("switch") is None else _OBJECT}
+    """A name with a switch is moved by the switch alone. Objects let regions in and take them out, and the shares are
+    those that stand in the zone; without a switch, weights are what a shift writes."""
+    routing = resource.options.get("routing")
+    if resource.options.get("switch") is not None:
+        return {"shift": replace(_OBJECT, divides="evenly" if routing in _SEVERAL else "not")}
+    return {
+        "shift": replace(_CONTROL, divides={"weighted": "percent", "multivalue": "evenly"}.get(str(routing), "not"))
+    }
+
+
+def _switch_verbs(resource: Resource) -> Mapping[str, VerbFacts]:
+    return {"shift": replace(_OBJECT, divides="evenly" if resource.options.get("routing") in _SEVERAL else "not")}
 
 
 KINDS: tuple[Kind, ...] = (
@@ -86,6 +99,7 @@ KINDS: tuple[Kind, ...] = (
         settle_seconds=0.0,
         call_timeout_seconds=15.0,
         verbs={"shift": _OBJECT},
+        verbs_of=_switch_verbs,
     ),
     Kind(
         port=PortName.DNS,

@@ -29,7 +29,7 @@ def _alb(resource: Resource, topology: Topology) -> Any:
     return alb.build(resource, topology)
 
 
-_ALB = VerbFacts("control", "member", False, True, 5.0, 60.0, "watching")
+_ALB = VerbFacts("control", "member", False, True, 5.0, 60.0, "watching", divides="percent")
 
 
 def _alb_verbs(resource: Resource) -> dict[str, VerbFacts]:
@@ -73,7 +73,7 @@ def _zonal_shift(resource: Resource, topology: Topology) -> Any:
 
 
 # ARC begins a shift at once; connections in the zone may take minutes to end (API reference, StartZonalShift).
-_ZONAL = VerbFacts("control", "member", False, True, 30.0, 300.0, "watching")
+_ZONAL = VerbFacts("control", "member", False, True, 30.0, 300.0, "watching", divides="evenly")
 
 
 def _zonal_verbs(resource: Resource) -> dict[str, VerbFacts]:
@@ -102,7 +102,7 @@ KINDS: tuple[Kind, ...] = (
         options=AcceleratorOptions,
         settle_seconds=5.0,
         call_timeout_seconds=20.0,
-        verbs={"shift": VerbFacts("control", "us-west-2", False, True, 60.0, 600.0, "watching")},
+        verbs={"shift": VerbFacts("control", "us-west-2", False, True, 60.0, 600.0, "watching", divides="percent")},
         shared={"shift": _accelerator_shared},
     ),
     Kind(

@@ -8,10 +8,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from cloudfail.actions import Look, StepContext, Todo
+from cloudfail.actions import Done, Look, StepContext, Todo
+from cloudfail.actions.ramp import Ramp
 from cloudfail.actions.traffic import Switch
 from cloudfail.clock import SystemClock
 from cloudfail.model.plan import PlannedStep
@@ -135,6 +136,27 @@ def act(site: World, todo: Todo) -> None:
     """What the step does about it."""
     seen: Any = _seen(site)
     Switch().act(seen, seen.context, todo, call())
+
+
+def ramped(site: World, steps: tuple[int, ...] = (1, 10, 50, 100), looks_max: int = 60) -> list[Mapping[str, int]]:
+    """The weights that a ramp gives, in turn, until it is done. Its holds are the core's, and take no time here."""
+    seen: Any = _seen(site)
+    arguments = {"name": "edge", "to": WEST, "steps": list(steps), "hold": 0.0}
+    step, memory, given = replace(seen.step, action="traffic.ramp", arguments=arguments), {}, []
+    for _ in range(looks_max):
+        context = StepContext(step, "r1", EAST, WEST, memory.get("first", {}), latest=memory.get("latest", {}))
+        saw = Ramp().observe(seen, context)
+        if isinstance(saw, Done):
+            return given
+        if isinstance(saw, Todo):
+            memory = {"first": memory.get("first") or saw.memory, "latest": saw.memory}
+            given.append(saw.memory["wanted"])
+            Ramp().act(seen, context, saw, call())
+        site.wait(0.1)
+    raise AssertionError(f"{saw} after {given}")
+
+
+RAMP = [{EAST: 99, WEST: 1}, {EAST: 90, WEST: 10}, {EAST: 50, WEST: 50}, {EAST: 0, WEST: 100}]
 
 
 def success_that_nothing_follows_completes_nothing(site: World) -> None:

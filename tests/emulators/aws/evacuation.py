@@ -8,12 +8,11 @@ follow what the API was told, late.
 from __future__ import annotations
 
 import contextlib
-import http.server
+import json
 import os
 import re
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +22,8 @@ from typing import Any
 import botocore.session
 import dns.message
 import dns.query
+from botocore.config import Config
+from botocore.exceptions import ReadTimeoutError
 
 from cloudfail.shipped import runbook_file
 from tests.emulators.aws import databases, tables
@@ -30,13 +31,31 @@ from tests.emulators.aws.dns_world import ADDRESS, NAME, ZoneFile, record, servi
 from tests.emulators.aws.emulator import Emulator
 from tests.emulators.aws.front import ACCOUNT, Fault, Front
 from tests.emulators.aws.standins.global_clusters import GlobalClusters, Member
+from tests.emulators.aws.users import Users
 from tests.emulators.aws.zone_server import ZoneServer
 from tests.local import servers
 
 EAST, WEST, WITNESS = "us-east-1", "us-west-2", "eu-central-1"
-BUCKET, KEY = "shop-switch-usw2", "us-east-1-out"
+# How the name is routed: by failover, with an object in the survivor; or by weight, with two in a third region.
+BUCKET = {"failover": ("shop-switch-usw2", WEST), "weighted": ("shop-switch-euc1", WITNESS)}
+OUT = {EAST: f"{EAST}-out", WEST: f"{WEST}-out"}
+SWITCH = {
+    "failover": """switch: {object: "s3://shop-switch-usw2/us-east-1-out"}""",
+    "weighted": """routing: weighted
+    switch:
+      objects:
+        us-east-1: "s3://shop-switch-euc1/us-east-1-out?region=eu-central-1"
+        us-west-2: "s3://shop-switch-euc1/us-west-2-out?region=eu-central-1\"""",
+}
 WORKERS = {EAST: 3, WEST: 1}
-COMMAND_SECONDS = 180.0
+# The database: Aurora's, or PostgreSQL that the application keeps on machines of its own in both regions.
+ORDERS = {
+    "aurora-global": {"database": "aurora-global", "id": "orders-global"},
+    "postgresql": {"provider": "local", "database": "postgresql"},
+}
+CLUSTERS = {EAST: "orders-e", WEST: "orders-w"}
+TICKS_MAX = 12
+COMMAND_SECONDS = 600.0
 RUNBOOKS = ("evacuate", "restore", "failback")
 # One of the images that moto has in every region.
 IMAGE = "ami-12c6146b"
@@ -51,26 +70,21 @@ regions:
 primary: us-east-1
 state: dynamodb://cloudfail?region=eu-central-1
 resources:
-  orders:
-    database: aurora-global
-    id: orders-global
-    members:
-      us-east-1: {{cluster: orders-e, dsn: "{dsn[us-east-1]}", writer: "{writer[us-east-1]}"}}
-      us-west-2: {{cluster: orders-w, dsn: "{dsn[us-west-2]}", writer: "{writer[us-west-2]}"}}
+  orders: {orders}
   web: {{compute: autoscaling, members: {{us-east-1: web-e, us-west-2: web-w}}}}
   www:
     dns: route53
     zone: {zone}
     name: www.shop.example
     ttl: 60s
-    switch: {{object: "s3://shop-switch-usw2/us-east-1-out"}}
+    {switch}
     resolvers: ["{resolver}"]
     answer_within: 20s
     members: {{us-east-1: 192.0.2.1, us-west-2: 192.0.2.2}}
 checks:
   checkout: {{http: "http://${{address}}/healthz", every: 2s, timeout: 2s, fall: 2, rise: 1, vantages: 2 of 3}}
 vantages: {{one: {{}}, two: {{}}, three: {{}}}}
-policy: {{scope: site, hold_down: 4s, lease: 60s, automation: {automation}}}
+policy: {{scope: site, hold_down: 4s, lease: {lease}, automation: {automation}}}
 """
 
 
@@ -80,41 +94,6 @@ class Said:
 
     code: int
     text: str
-
-
-class Users:
-    """What answers users in each region. One that is lost takes a request and hangs up."""
-
-    def __init__(self) -> None:
-        self.lost: set[str] = set()
-        self._servers = {region: self._serve(region) for region in (EAST, WEST)}
-
-    def address(self, region: str) -> str:
-        return f"127.0.0.1:{self._servers[region].server_address[1]}"
-
-    def close(self) -> None:
-        for server in self._servers.values():
-            server.shutdown()
-            server.server_close()
-
-    def _serve(self, region: str) -> http.server.ThreadingHTTPServer:
-        lost = self.lost
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                if region in lost:
-                    self.close_connection = True
-                    return
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return server
 
 
 class Site:
@@ -130,8 +109,11 @@ class Site:
         clusters: GlobalClusters,
         users: Users,
         automation: str,
+        routing: str,
+        lease: str,
+        database: str,
     ) -> None:
-        self.root, self.front, self.pair, self.names = root, front, pair, names
+        self.root, self.front, self.pair, self.names, self.routing = root, front, pair, names, routing
         self.clusters, self.users, self.zone = clusters, users, zone
         self.servers = {EAST: pair.east, WEST: pair.west}
         self.started: list[subprocess.Popen[bytes]] = []
@@ -143,23 +125,33 @@ class Site:
             TOPOLOGY.format(
                 account=ACCOUNT,
                 addresses={region: users.address(region) for region in (EAST, WEST)},
-                dsn={region: server.dsn("cloudfail") for region, server in self.servers.items()},
-                writer={region: server.dsn("shop") for region, server in self.servers.items()},
+                orders=json.dumps(self._orders(database)),
                 zone=zone.id,
                 resolver=names.address,
                 automation=automation,
+                lease=lease,
+                switch=SWITCH[routing],
             )
         )
 
+    def _orders(self, database: str) -> dict[str, Any]:
+        members = {}
+        for region, server in self.servers.items():
+            reached = {"dsn": server.dsn("cloudfail"), "writer": server.dsn("shop")}
+            of = {"cluster": CLUSTERS[region]} if database == "aurora-global" else {"name": server.region}
+            members[region] = {**reached, **of}
+        return {**ORDERS[database], "members": members}
+
     # ---- what happens to it
 
-    def lose_east(self) -> None:
-        """Every API of us-east-1 takes requests and never answers, Route 53's control plane among them; its servers
-        stand still, and its users hear nothing."""
+    def lose_east(self, *, databases_too: bool = True) -> None:
+        """Every API of us-east-1 takes requests and never answers, Route 53's control plane among them; its users hear
+        nothing, and its database's server stands still, or goes on."""
         self.front.forget()
         self._outage = self.front.outages.silence(region=EAST)
         self.users.lost.add(EAST)
-        self.servers[EAST].freeze()
+        if databases_too:
+            self.servers[EAST].freeze()
 
     def return_east(self) -> None:
         """All of it is there again, as it was left."""
@@ -231,6 +223,16 @@ class Site:
 
     # ---- what is so
 
+    def settled(self) -> str:
+        """What `status` says once ticks have done what was owed."""
+        for _ in range(TICKS_MAX):
+            said = self.cloudfail("tick", "--for", "15", by="schedule")
+            assert said.code == 0, said.text
+            standing = self.cloudfail("status").text
+            if "DEGRADED" not in standing.splitlines()[0]:
+                return standing
+        raise AssertionError(standing)
+
     def resolved(self) -> list[str]:
         """What a user's resolver gives."""
         host, _, port = self.names.address.partition(":")
@@ -247,6 +249,16 @@ class Site:
     def changes(self, **where: Any) -> list[str]:
         """The requests that were to change something, and reached the front."""
         return [f"{one.service}.{one.operation} in {one.region}" for one in self.front.seen(mutating=True, **where)]
+
+    def is_silent(self) -> bool:
+        """Whether Route 53's control plane takes a request, and does not answer it."""
+        impatient = Config(connect_timeout=2, read_timeout=2, retries={"total_max_attempts": 1})
+        client = botocore.session.Session().create_client("route53", region_name=EAST, config=impatient)
+        try:
+            client.list_hosted_zones()
+        except ReadTimeoutError:
+            return True
+        return False
 
     def workers(self, region: str) -> int:
         client = _client("autoscaling", region)
@@ -283,16 +295,22 @@ def _workers(region: str) -> None:
     )
 
 
-def _zone(ministack: Emulator) -> ZoneFile:
-    """Routed by failover; east's health check is inverted, and looks at the object in west. Whoever answers for the
-    zone asks past the front: Route 53's servers go on when its control plane is gone. Health checkers sign nothing, so
-    that `ministack` must take what is unsigned for this account's."""
+def _zone(ministack: Emulator, routing: str) -> ZoneFile:
+    """Health checks are inverted, and look at an object that takes their region out. Whoever answers for the zone asks
+    past the front: Route 53's servers go on when its control plane is gone. Health checkers sign nothing, so that
+    `ministack` must take what is unsigned for this account's."""
     made = ZoneFile(_client("route53", EAST, ministack.url))
-    check = made.health_check(ministack.port, f"/{BUCKET}/{KEY}", Inverted=True)
-    made.put(
-        record(ADDRESS[EAST], SetIdentifier=EAST, Failover="PRIMARY", HealthCheckId=check),
-        record(ADDRESS[WEST], SetIdentifier=WEST, Failover="SECONDARY"),
-    )
+    bucket, _ = BUCKET[routing]
+    if routing == "failover":
+        check = made.health_check(ministack.port, f"/{bucket}/{OUT[EAST]}", Inverted=True)
+        made.put(
+            record(ADDRESS[EAST], SetIdentifier=EAST, Failover="PRIMARY", HealthCheckId=check),
+            record(ADDRESS[WEST], SetIdentifier=WEST, Failover="SECONDARY"),
+        )
+        return made
+    for region in (EAST, WEST):
+        check = made.health_check(ministack.port, f"/{bucket}/{OUT[region]}", Inverted=True)
+        made.put(record(ADDRESS[region], SetIdentifier=region, Weight=100, HealthCheckId=check))
     return made
 
 
@@ -316,18 +334,29 @@ def global_cluster(pair: servers.Pair) -> GlobalClusters:
 
 @contextlib.contextmanager
 def site(
-    root: Path, front: Front, ministack: Emulator, pair: servers.Pair, clusters: GlobalClusters, automation: str = "off"
+    root: Path,
+    front: Front,
+    ministack: Emulator,
+    pair: servers.Pair,
+    clusters: GlobalClusters,
+    automation: str = "off",
+    routing: str = "failover",
+    lease: str = "60s",
+    database: str = "aurora-global",
 ) -> Iterator[Site]:
     """The application as an operator set it up. `front` serves `clusters` as RDS already."""
     tables.create_table(_client, WITNESS)
-    _client("s3", WEST).create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": WEST})
+    bucket, home = BUCKET[routing]
+    _client("s3", home).create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": home})
+    if routing == "weighted":
+        _client("s3", home).put_object(Bucket=bucket, Key=OUT[WEST], Body=b"the standby")
     for region in (EAST, WEST):
         _workers(region)
-    zone = _zone(ministack)
-    users = Users()
+    zone = _zone(ministack, routing)
+    users = Users(EAST, WEST)
     try:
         with serving(zone) as names:
-            made = Site(root, front, pair, names, zone, clusters, users, automation)
+            made = Site(root, front, pair, names, zone, clusters, users, automation, routing, lease, database)
             try:
                 yield made
             finally:

@@ -17,6 +17,7 @@ from cloudfail.testing.conformance import LoadBalancerSuite, known
 from cloudfail_aws.loadbalancer.alb import Alb
 from tests.emulators.aws.balancing import (
     EAST,
+    RAMP,
     WEST,
     ControlClients,
     Idle,
@@ -26,6 +27,7 @@ from tests.emulators.aws.balancing import (
     listening,
     look,
     port_of,
+    ramped,
     success_that_nothing_follows_completes_nothing,
     topology,
 )
@@ -387,6 +389,14 @@ def test_the_step_is_done_when_the_balancer_reads_so_and_says_who_stays(world: S
     assert look(world) == Done(
         "edge sends new requests to us-west-2 100; clients that it keeps where they were stay for up to 900 s"
     )
+
+
+def test_a_ramp_gives_its_shares_in_turn(world: Site) -> None:
+    assert ramped(world) == RAMP
+    assert {one["TargetGroupArn"]: one["Weight"] for one in world.actions()[-1]["ForwardConfig"]["TargetGroups"]} == {
+        world.groups[EAST]: 0,
+        world.groups[WEST]: 100,
+    }
 
 
 def test_throttling_that_ends_is_outlived_and_throttling_that_stays_is_transient(world: Site) -> None:

@@ -20,6 +20,7 @@ from cloudfail_aws.loadbalancer.accelerator import GlobalAccelerator
 from tests.emulators.aws.asked import Asked
 from tests.emulators.aws.balancing import (
     EAST,
+    RAMP,
     WEST,
     ControlClients,
     World,
@@ -29,6 +30,7 @@ from tests.emulators.aws.balancing import (
     listening,
     look,
     port_of,
+    ramped,
     success_that_nothing_follows_completes_nothing,
     topology,
 )
@@ -306,3 +308,8 @@ def test_the_api_is_asked_in_oregon_wherever_the_regions_are(world: Site) -> Non
 def test_its_options_are_none(world: Site) -> None:
     with pytest.raises(ValueError, match="Extra inputs"):
         topology(KIND, world.groups, listener="x")
+
+
+def test_a_ramp_turns_its_dials_in_turn(world: Site) -> None:
+    assert ramped(world) == RAMP
+    assert world.dials() == {EAST: 0.0, WEST: 100.0}

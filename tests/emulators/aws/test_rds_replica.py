@@ -149,8 +149,10 @@ def test_logins_that_the_fence_took_are_given_back_on_the_new_writer_and_not_on_
     database.failover(EAST, WEST, expect=known(database.read(WEST)), call=Calls().make())
     shut = eventually(world, lambda: database.read(WEST), lambda seen: seen.role is Role.PRIMARY)
     assert (shut.writable, shut.moving) == (False, "")
+    assert shut.next == "give back the logins that the fence took"
     database.failover(EAST, WEST, expect=shut, call=Calls().make())
-    assert known(database.read(WEST)).writable
+    let_in = known(database.read(WEST))
+    assert (let_in.writable, let_in.next) == (True, "")
     assert known(database.fence_state(EAST, WEST)).outcome is FenceOutcome.PROVEN
 
 
