@@ -14,10 +14,15 @@ import pytest
 import redis
 
 import cloudfail_aws
+from cloudfail import config
 from cloudfail.errors import CloudfailError, Conflict, Halted, OutcomeUnknown, Permanent, Refused, Transient
+from cloudfail.execution.lifecycle import Phase
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import FenceOutcome, Role
 from cloudfail.testing.conformance import Calls, DatabaseSuite, eventually, known, no_news
+from cloudfail.testing.fakecloud import FakeCloud
+from cloudfail.testing.fakeworld import FakeWorld
+from cloudfail.testing.provider import FakeProvider
 from cloudfail_aws.database.cache_users import NOTHING, may_nothing
 from cloudfail_aws.database.elasticache_global import ElastiCacheGlobal
 from tests.emulators.aws import caches
@@ -27,6 +32,7 @@ from tests.emulators.aws.databases import WorldClients
 from tests.emulators.aws.standin import StandIn
 from tests.emulators.aws.standins.caches import Caches
 from tests.emulators.aws.wire import Upstream
+from tests.kit import Stage
 from tests.local.servers import place
 
 Serve = Callable[[str, Any], StandIn]
@@ -826,3 +832,74 @@ def test_without_the_library_the_kind_says_what_to_install(monkeypatch: pytest.M
     with pytest.raises(Refused) as refused:
         kind.build(one, caches.databases.topology(one))
     assert "cloudfail[aws,redis]" in str(refused.value.to_do)
+
+
+# ---- a run
+
+
+TOPOLOGY = """
+application: shop
+objectives: {rto: 15m, rpo: 30s}
+regions: {us-east-1: {provider: aws}, us-west-2: {provider: aws}}
+primary: us-east-1
+state: "memory:"
+resources:
+  sessions: {database: elasticache-global, id: ldgnf-sessions, members: {us-east-1: sessions-e, us-west-2: sessions-w}}
+"""
+MOVE = """
+name: move
+mode: switchover
+steps:
+  fence:   {action: database.fence, with: {database: sessions}, limit: 5m}
+  approve: {gate: approval, needs: [fence], expires: 10m}
+  move:    {action: database.switchover, with: {database: sessions}, needs: [approve], limit: 5m}
+  write:   {action: verify.write, with: {database: sessions}, needs: [move], limit: 10m}
+"""
+
+
+class _Mixed(FakeWorld):
+    """A FakeCloud's world, whose database is the one under test."""
+
+    def __init__(self, cloud: FakeCloud, port: ElastiCacheGlobal) -> None:
+        super().__init__(cloud)
+        self.port = port
+
+    def database(self, name: str) -> Any:
+        return self.port
+
+
+class _MixedStage(Stage):
+    port: ElastiCacheGlobal
+
+    def engine(self, worker: str = "w1", store: Any = None) -> Any:
+        made = super().engine(worker, store)
+        made.world = _Mixed(self.cloud, self.port)
+        return made
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("follows", [True, False])
+def test_a_run_moves_the_writer_and_is_done_only_once_the_servers_moved(
+    world: World, machine: Caches, tmp_path: Path, follows: bool
+) -> None:
+    (tmp_path / "cloudfail.yaml").write_text(TOPOLOGY)
+    (tmp_path / "move.yaml").write_text(MOVE)
+    files = config.load(
+        tmp_path / "cloudfail.yaml", [tmp_path / "move.yaml"], {"aws": FakeProvider("aws", like=caches.provider)}
+    )
+    if not follows:
+        machine._on_failover = lambda name, region: None
+    stage = _MixedStage(files)
+    stage.port = world.port()
+    assert known(stage.port.read(EAST)).writable
+    run = stage.open("move", EAST, WEST)
+    stage.drive(seconds=420.0 if follows else 180.0)
+    state = stage.run(run)
+    assert machine.failovers == [(caches.NAME, WEST)], "ordered once"
+    if follows:
+        assert state.phase is Phase.DONE, state.story
+        assert known(stage.port.read(WEST)).writable
+        assert stage.engine("reader").read().primary == WEST
+    else:
+        assert state.phase is not Phase.DONE, "the API said that it moved, and no server did"
+        assert state.did("move").ended != "done"
