@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cloudfail.actions.catalog import ACTIONS
+from cloudfail.config import load
 from cloudfail.errors import Transient
+from cloudfail.execution.state import LogState
 from cloudfail.model.observation import Unknown
 from cloudfail.model.room import Room
+from cloudfail.plan import bind, refusals, scaled, warnings
 from cloudfail.ports import HasRoom
+from cloudfail.rooms import reports, rooms_of
 from cloudfail.testing.conformance import known
+from cloudfail.world import PortsWorld
 from cloudfail_aws.compute.quotas import FAMILIES, STANDARD, quota_of
 from tests.emulators.aws import test_autoscaling, test_ecs, test_lambda_concurrency, test_nodegroup
 from tests.emulators.aws.conftest import Account
@@ -236,3 +243,52 @@ def test_a_function_may_have_what_is_reserved_for_no_other(cloud: Front) -> None
     said = room(site.port())
     assert said.limit == limits["ConcurrentExecutions"]
     assert said.at_most == limits["UnreservedConcurrentExecutions"] + 4
+
+
+# ---- as an application has it
+
+SHOP = """
+application: shop
+objectives: {{rto: 15m, rpo: 30s}}
+regions:
+  us-east-1: {{provider: aws, account: "123456789012"}}
+  us-west-2: {{provider: aws, account: "123456789012"}}
+primary: us-east-1
+state: "memory:"
+resources:
+  web:  {{compute: autoscaling, members: {{us-east-1: {name}, us-west-2: {name}}}}}
+  jobs: {{compute: autoscaling, members: {{us-east-1: {other}, us-west-2: {other}}}}}
+checks:
+  shop: {{http: "https://${{region}}.shop.example/healthz"}}
+"""
+GROW = """
+name: grow
+mode: restore
+steps:
+  web:  {action: compute.scale, with: {group: web, count: 10}}
+  jobs: {action: compute.scale, with: {group: jobs, count: 7}}
+"""
+
+
+def test_a_plan_of_two_groups_that_fit_alone_and_not_together_is_refused(
+    cloud: Front, account: Account, tmp_path: Path
+) -> None:
+    web, jobs = a_group(cloud, SOURCE, TARGET), a_group(cloud, SOURCE, TARGET)
+    (tmp_path / "cloudfail.yaml").write_text(SHOP.format(name=web.name, other=jobs.name), encoding="utf-8")
+    (tmp_path / "grow.yaml").write_text(GROW, encoding="utf-8")
+    loaded = load(tmp_path / "cloudfail.yaml", [tmp_path / "grow.yaml"])
+    world = PortsWorld(loaded, lambda *_: Unknown("nobody looked"), lambda *_: Unknown("nobody wrote"))
+    plan = bind(loaded, loaded.runbooks["grow"], SOURCE, TARGET, {}, ACTIONS)
+    account.quotas.applied |= {(SOURCE, CODE): 256.0, (TARGET, CODE): 32.0}
+    (said,) = refusals(plan, loaded.topology, LogState(), {}, rooms_of(world, scaled(plan), TARGET))
+    assert "10 of web and 7 of jobs need 34 vCPUs" in said
+    assert CODE in said
+    account.quotas.applied[TARGET, CODE] = 34.0
+    assert refusals(plan, loaded.topology, LogState(), {}, rooms_of(world, scaled(plan), TARGET)) == []
+    account.quotas.applied[TARGET, CODE] = 16.0
+    lines = reports(world, {"web": {SOURCE: 9}, "jobs": {SOURCE: 2}})
+    assert [line.split()[:2] for line in lines if "TOO LITTLE" in line] == [[TARGET, "web"], [TARGET, "jobs"]]
+    cloud.outages.silence(service="service-quotas", region=TARGET)
+    unknown = rooms_of(world, scaled(plan), TARGET)
+    assert refusals(plan, loaded.topology, LogState(), {}, unknown) == []
+    assert len([one for one in warnings(plan, {}, unknown) if "is not known" in one]) == 2
