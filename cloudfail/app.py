@@ -55,6 +55,8 @@ from cloudfail.world import Ports, PortsWorld
 
 Notify = Callable[[Entry, LogState], None]
 PREVIEW_SECONDS = 15.0
+START_ROOM_SECONDS = 5.0
+"""How long opening a run waits for quotas: one that is not known by then stops nobody."""
 STAMP_AHEAD_SECONDS_MAX = 60.0
 """So far another machine's clock may be ahead of ours."""
 
@@ -431,6 +433,10 @@ class App:
         plan = self.reviewed(checksum)
         if signed is not None or (approve and self.approvers is not None):
             self._must_count({**_signature(signed), "reason": reason}, "", plan.checksum, self.by)
+        rooms = rooms_of(self.world, scaled(plan), plan.target, seconds=START_ROOM_SECONDS)
+        found = refusals(plan, self.topology, self.log(), {}, rooms)
+        if found:
+            raise Refused("\n".join(found), "Nothing was changed.", "Look again: cloudfail status")
         return self.open_run(
             plan,
             automation=Automation.OFF,

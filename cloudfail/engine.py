@@ -276,7 +276,9 @@ class Engine:
             elif self.clock.boot() >= deadline:
                 return False
             else:
-                self.clock.sleep(min(self._poll_seconds, lapse - waited, max(0.0, deadline - self.clock.boot())))
+                # What is missing may be less than the clock can tell: a sleep that short would never end.
+                left = min(self._poll_seconds, lapse - waited, max(0.0, deadline - self.clock.boot()))
+                self.clock.sleep(max(WAIT_SECONDS_MIN, left))
             self.read()
 
     def _append_claim(self, *, took_over: bool, waited: float) -> bool:

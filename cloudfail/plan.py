@@ -298,7 +298,7 @@ def scaled(plan: Plan) -> dict[str, int]:
     """Group -> the most workers that a step of the plan makes of it in the target region."""
     found: dict[str, int] = {}
     for step in plan.steps:
-        if step.action == "compute.scale" and step.arguments["where"] == plan.target:
+        if step.action == "compute.scale" and step.arguments.get("where", plan.target) == plan.target:
             group = str(step.arguments["group"])
             found[group] = max(found.get(group, 0), int(step.arguments["count"]))
     return found

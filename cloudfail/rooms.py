@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -12,11 +13,13 @@ from cloudfail.ports import HasRoom
 from cloudfail.world import Ports
 
 ROOM_SECONDS = 15.0
-"""How long one is waited for."""
+"""How long they are waited for."""
 
 
-def rooms_of(world: Ports, groups: Iterable[str], region: str) -> Rooms:
-    """Group -> what the account may run of it there, of those that have such a bound; asked side by side."""
+def rooms_of(world: Ports, groups: Iterable[str], region: str, *, seconds: float = ROOM_SECONDS) -> Rooms:
+    """Group -> what the account may run of it there, of those that have such a bound; asked side by side, for so many
+    seconds in all. Who does not answer by then is unknown."""
+    until = time.monotonic() + seconds
     computes = world.computes()
     pool = ThreadPoolExecutor(max_workers=8)
     try:
@@ -25,14 +28,14 @@ def rooms_of(world: Ports, groups: Iterable[str], region: str) -> Rooms:
             compute = computes.get(name)
             if isinstance(compute, HasRoom):
                 futures[name] = pool.submit(compute.room, region)
-        return {name: _answer(future) for name, future in futures.items()}
+        return {name: _answer(future, max(0.0, until - time.monotonic())) for name, future in futures.items()}
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _answer(future: Future[Known[Room] | Unknown]) -> Known[Room] | Unknown:
+def _answer(future: Future[Known[Room] | Unknown], seconds: float) -> Known[Room] | Unknown:
     try:
-        return future.result(timeout=ROOM_SECONDS)
+        return future.result(timeout=seconds)
     except Exception as error:  # noqa: BLE001 - what cannot be read is unknown, and whoever asked says so
         return Unknown(f"{type(error).__name__}: {error}" if str(error) else "it did not answer in time")
 

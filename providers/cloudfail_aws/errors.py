@@ -123,6 +123,7 @@ CODE: Mapping[str, _Class] = {
     # What was asked of.
     "ResourceNotFoundException": Permanent,
     "NoSuchBucket": Permanent,
+    "NoSuchResourceException": Permanent,  # Service Quotas: this one was never applied
     "NoSuchHealthCheck": Permanent,
     "NoSuchHostedZone": Permanent,
     "NoSuchKey": Permanent,
@@ -177,6 +178,7 @@ CODE: Mapping[str, _Class] = {
     "LimitExceededException": Permanent,
     "ManagedRuleException": Permanent,
     "ServiceQuotaExceededException": Permanent,
+    "IllegalArgumentException": Permanent,  # Service Quotas
     "InvalidDocument": Permanent,
     "InvalidDocumentVersion": Permanent,
     "InvalidParameters": Permanent,

@@ -70,9 +70,16 @@ def test_what_takes_no_resource_is_listed_with_its_reason_and_nothing_else_stand
     }
     assert stars == {
         "autoscaling:DescribeAutoScalingGroups",
+        "autoscaling:DescribeLaunchConfigurations",
         "cloudwatch:GetMetricData",
+        "cloudwatch:GetMetricStatistics",
         "cloudwatch:ListMetrics",
+        "ec2:DescribeCapacityReservations",
+        "ec2:DescribeInstanceTypes",
+        "ec2:DescribeLaunchTemplateVersions",
         "elasticloadbalancing:DescribeTargetHealth",
+        "servicequotas:GetAWSDefaultServiceQuota",
+        "servicequotas:GetServiceQuota",
     }
     wide = [one for one in shown["wider_than_the_file"] if one["on"] == ["*"]]
     assert {action for one in wide for action in one["actions"]} == stars

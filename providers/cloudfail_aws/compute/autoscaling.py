@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloudfail.errors import Permanent, Transient
+from cloudfail.model.room import Room
 from cloudfail.model.topology import Resource, Topology
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.compute import marks
 from cloudfail_aws.compute.groups import Group, ScaledGroup, Size, member_of
+from cloudfail_aws.compute.instances import launched, room_of
 from cloudfail_aws.compute.options import AutoScalingMember
 from cloudfail_aws.compute.targets import counted
 from cloudfail_aws.time_left import TimeLeft
@@ -44,6 +46,13 @@ class AutoScaling(ScaledGroup):
                 f"members: {{{region}: {{name: {group.name}, target_groups: [ARN]}}}}."
             )
         return counted(self._asking, region, arns, in_service(group.raw), within=within)
+
+    def account(self, region: str, group: Group, *, within: float) -> Room:
+        until = self._asking.deadline(within)
+        sort = launched(self._asking, region, group.raw, within=within)
+        own = [one for one in group.raw.get("Instances") or [] if not _ends(str(one.get("LifecycleState")))]
+        zones = group.raw.get("AvailabilityZones") or None
+        return room_of(self._asking, region, sort, len(own), zones, within=max(0.1, self._asking.left_until(until)))
 
     def refuse(self, region: str, group: Group, count: int) -> None:
         off = sorted(suspended(group.raw) & set(NEEDED)) if count > group.size.wanted else []
@@ -146,6 +155,11 @@ def in_service(raw: Mapping[str, Any]) -> dict[str, int]:
         for one in raw.get("Instances") or []
         if one.get("LifecycleState") == "InService"
     }
+
+
+def _ends(state: str) -> bool:
+    """Whether an instance of that state is on its way out, or stands in a warm pool."""
+    return state.startswith(("Terminat", "Detach", "Warmed"))
 
 
 def suspended(raw: Mapping[str, Any]) -> frozenset[str]:

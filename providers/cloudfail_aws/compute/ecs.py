@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloudfail.errors import Permanent, Transient
+from cloudfail.model.room import Room
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
@@ -17,6 +18,7 @@ from cloudfail_aws.compute import marks
 from cloudfail_aws.compute.by_target import ScaledByTarget
 from cloudfail_aws.compute.groups import Group, Size, member_of
 from cloudfail_aws.compute.options import EcsMember
+from cloudfail_aws.compute.quotas import FARGATE, measured
 from cloudfail_aws.compute.scalable import Scalable, is_held
 from cloudfail_aws.compute.targets import counted
 from cloudfail_aws.time_left import TimeLeft
@@ -78,6 +80,22 @@ class Ecs(ScaledByTarget):
                 f"members: {{{region}: {{cluster: …, service: …, target_groups: [ARN]}}}}."
             )
         return counted(self._asking, region, arns, group.running, within=within)
+
+    def account(self, region: str, group: Group, *, within: float) -> Room:
+        """Of Fargate's vCPUs. Tasks on instances are bounded by those: name their Auto Scaling group as well."""
+        until = self._asking.deadline(within)
+        strategy = {str(one.get("capacityProvider")) for one in group.raw.get("capacityProviderStrategy") or []}
+        if (strategy or {str(group.raw.get("launchType", "EC2"))}) != {"FARGATE"}:
+            raise Transient(f"{group.name} does not run on Fargate's on-demand capacity alone.")
+        reply = self._asking.read(
+            "ecs", region, "describe_task_definition", within=within, taskDefinition=group.raw["taskDefinition"]
+        )
+        cpu = str((reply.get("taskDefinition") or {}).get("cpu") or "")
+        if not cpu.isdigit() or int(cpu) < 1:
+            raise Transient(f"the task definition of {group.name} says no cpu.")
+        said = measured(self._asking, region, FARGATE, within=max(0.1, self._asking.left_until(until)))
+        pool = f"quota {FARGATE.code}, {FARGATE.name}"
+        return Room(pool, said.limit, "vCPUs", int(cpu) / 1024, own=group.running, used=said.used)
 
     def refuse(self, region: str, group: Group, count: int) -> None:
         if group.raw.get("schedulingStrategy") == "DAEMON":

@@ -15,6 +15,7 @@ from typing import Any
 
 from cloudfail.errors import CloudfailError, Conflict, Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.room import Room
 from cloudfail.model.states import ComputeState
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
@@ -24,6 +25,8 @@ from cloudfail_aws.time_left import TimeLeft
 
 READ_SECONDS = 8.0
 """How long one look at a member may take, with all that it asks."""
+ROOM_SECONDS = 12.0
+"""The same for what the account may run; it is asked of up to five services."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,10 @@ class ScaledGroup(ABC):
     def resume(self, region: str, group: Group, *, call: TimeLeft, tags: Mapping[str, str]) -> None:
         """Let go what `suspend` noted, and nothing else."""
 
+    @abstractmethod
+    def account(self, region: str, group: Group, *, within: float) -> Room:
+        """What the account may run of it there. Raises Transient where that is not known."""
+
     def refuse(self, region: str, group: Group, count: int) -> None:
         """Raise Permanent where scaling would be accepted and come to nothing. A kind that knows no such case says
         nothing."""
@@ -112,6 +119,17 @@ class ScaledGroup(ABC):
         except CloudfailError as error:
             return Unknown(f"{region}: {error}", at)
         return Known(group.state(healthy), at)
+
+    def room(self, region: str) -> Known[Room] | Unknown:
+        """ports.HasRoom."""
+        at = time.time()
+        until = self._asking.deadline(ROOM_SECONDS)
+        try:
+            group = self.describe(region, within=READ_SECONDS)
+            room = self.account(region, group, within=max(0.1, self._asking.left_until(until)))
+        except CloudfailError as error:
+            return Unknown(f"{region}: {error}", at)
+        return Known(room, at)
 
     def scale(self, region: str, count: int, *, expect: ComputeState, call: Call) -> None:
         if count < 0:

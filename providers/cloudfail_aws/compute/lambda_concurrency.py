@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloudfail.errors import Permanent, Transient
+from cloudfail.model.room import Room
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
@@ -82,6 +83,16 @@ class LambdaConcurrency(ScaledByTarget):
         if group.raw.get("Status") == "FAILED":
             raise Transient(f"{group.name}: {group.raw.get('StatusReason') or 'its provisioned concurrency failed'}")
         return int(group.raw.get("AvailableProvisionedConcurrentExecutions", 0))
+
+    def account(self, region: str, group: Group, *, within: float) -> Room:
+        """Of the account's concurrent executions less what is reserved for other functions. Lambda keeps some back for
+        functions without a reserve (100, and fewer for a new account), which is not counted here."""
+        said = self._asking.read("lambda", region, "get_account_settings", within=within).get("AccountLimit") or {}
+        if "ConcurrentExecutions" not in said or "UnreservedConcurrentExecutions" not in said:
+            raise Transient("Lambda does not say how many executions the account may have.")
+        limit, unreserved = int(said["ConcurrentExecutions"]), int(said["UnreservedConcurrentExecutions"])
+        own = group.size.ceiling or 0
+        return Room("Lambda's concurrent executions", limit, "executions", 1.0, own=own, used=limit - unreserved)
 
     def tag(self, region: str, group: Group, tags: Mapping[str, str], *, call: Call) -> None:
         mine = self._mine(self._members[region])

@@ -16,12 +16,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloudfail.errors import Permanent, Transient
+from cloudfail.model.room import Room
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.compute import marks
 from cloudfail_aws.compute.autoscaling import in_service
 from cloudfail_aws.compute.groups import Group, ScaledGroup, Size, member_of
+from cloudfail_aws.compute.instances import room_of, templated
 from cloudfail_aws.compute.options import NodegroupMember
 from cloudfail_aws.compute.targets import counted
 from cloudfail_aws.time_left import TimeLeft
@@ -87,6 +89,20 @@ class Nodegroup(ScaledGroup):
         if arns:
             return counted(self._asking, region, arns, dict.fromkeys(group.more, 1), within=within)
         return sum(1 for healthy in group.more.values() if healthy)
+
+    def account(self, region: str, group: Group, *, within: float) -> Room:
+        until = self._asking.deadline(within)
+        raw = group.raw
+        if raw.get("capacityType", "ON_DEMAND") != "ON_DEMAND":
+            raise Transient(f"{group.name} runs {raw['capacityType']} instances, whose quota is not compared.")
+        sorts = [str(one) for one in raw.get("instanceTypes") or []]
+        if not sorts and raw.get("launchTemplate"):
+            template = raw["launchTemplate"]
+            sorts = [templated(self._asking, region, template["id"], template.get("version"), within=within)]
+        if len(sorts) != 1:
+            raise Transient(f"{group.name} begins instances of {len(sorts) or 'unknown'} types.")
+        left = max(0.1, self._asking.left_until(until))
+        return room_of(self._asking, region, sorts[0], group.running, None, within=left)
 
     def tag(self, region: str, group: Group, tags: Mapping[str, str], *, call: Call) -> None:
         self._asking.change(

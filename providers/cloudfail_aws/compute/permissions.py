@@ -13,12 +13,14 @@ BOTH = SCALE + HOLD
 _GROUPS = "autoscaling:DescribeAutoScalingGroups"
 _HEALTH = "elasticloadbalancing:DescribeTargetHealth"
 _TARGETS = "application-autoscaling:DescribeScalableTargets"
+_QUOTAS = ("servicequotas:GetServiceQuota", "servicequotas:GetAWSDefaultServiceQuota", "cloudwatch:GetMetricStatistics")
+_INSTANCES = ("ec2:DescribeInstanceTypes", "ec2:DescribeCapacityReservations", "ec2:DescribeLaunchTemplateVersions")
 _UUID = "Its ARN holds a UUID that AWS made up; the name behind it is literal."
 
 
 def _autoscaling(names: Names, region: str, member: Any) -> Told:
     group = (names.arn("autoscaling", region, f"autoScalingGroup:*:autoScalingGroupName/{member['name']}"),)
-    yield False, none_taken(region, _GROUPS, _HEALTH)
+    yield False, none_taken(region, _GROUPS, _HEALTH, "autoscaling:DescribeLaunchConfigurations", *_INSTANCES, *_QUOTAS)
     yield True, Grant(region, ("autoscaling:UpdateAutoScalingGroup",), group, SCALE, why=_UUID)
     yield True, Grant(region, ("autoscaling:CreateOrUpdateTags",), group, BOTH, why=_UUID)
     processes = ("autoscaling:SuspendProcesses", "autoscaling:ResumeProcesses")
@@ -53,7 +55,7 @@ def _scalable(names: Names, region: str, member: Any, namespace: str, dimension:
 def _ecs(names: Names, region: str, member: Any) -> Told:
     service = (names.arn("ecs", region, f"service/{member['cluster']}/{member['service']}"),)
     yield False, Grant(region, ("ecs:DescribeServices",), service)
-    yield False, none_taken(region, _HEALTH)
+    yield False, none_taken(region, _HEALTH, "ecs:DescribeTaskDefinition", *_QUOTAS)
     yield True, Grant(region, ("ecs:UpdateService",), service, SCALE)
     yield True, Grant(region, ("ecs:TagResource",), service, BOTH)
     checked = Grant(region, ("ecs:DescribeServices", "ecs:UpdateService"), service, BOTH)
@@ -63,7 +65,8 @@ def _ecs(names: Names, region: str, member: Any) -> Told:
 def _nodegroup(names: Names, region: str, member: Any) -> Told:
     group = (names.arn("eks", region, f"nodegroup/{member['cluster']}/{member['nodegroup']}/*"),)
     yield False, Grant(region, ("eks:DescribeNodegroup",), group, why=_UUID)
-    yield False, none_taken(region, _GROUPS, *((_HEALTH,) if member["target_groups"] else ()))
+    balanced = (_HEALTH,) if member["target_groups"] else ()
+    yield False, none_taken(region, _GROUPS, *balanced, *_INSTANCES, *_QUOTAS)
     yield True, Grant(region, ("eks:UpdateNodegroupConfig", "eks:TagResource"), group, BOTH, why=_UUID)
 
 
@@ -74,6 +77,7 @@ def _lambda(names: Names, region: str, member: Any) -> Told:
     look = "lambda:GetProvisionedConcurrencyConfig"
     looks = ("lambda:GetFunctionConfiguration", "lambda:GetFunctionConcurrency", "lambda:ListTags")
     yield False, Grant(region, looks, (function,))
+    yield False, none_taken(region, "lambda:GetAccountSettings")
     yield False, Grant(region, (look,), alias)
     yield True, Grant(region, (put, delete), alias, SCALE)
     yield True, Grant(region, ("lambda:PutFunctionConcurrency",), (function,), SCALE)

@@ -7,6 +7,7 @@ not. Importing this package imports no vendor library.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from cloudfail.config.custom import CustomShape, facts
@@ -28,13 +29,19 @@ def _function(resource: Resource, topology: Topology) -> Any:
     return function.build(resource, topology)
 
 
+def _stated(resource: Resource, **more: Any) -> Mapping[str, VerbFacts]:
+    """What the file says. Whatever the action needs, it is asked of its member's region, which is no "none"."""
+    said = facts(resource.options, **more)
+    return {"run": replace(said, home=said.home or "member")}
+
+
 def _command_verbs(resource: Resource) -> Mapping[str, VerbFacts]:
     observed = all(member["observe"] is not None for member in resource.members.values())
-    return {"run": facts(resource.options, fencing="mark", observed=observed)}
+    return _stated(resource, fencing="mark", observed=observed)
 
 
 def _function_verbs(resource: Resource) -> Mapping[str, VerbFacts]:
-    return {"run": facts(resource.options, fencing="watching")}
+    return _stated(resource, fencing="watching")
 
 
 KINDS: tuple[Kind, ...] = (

@@ -7,6 +7,7 @@ purge: {custom: lambda, members: {us-west-2: purge-cdn:live}}
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -36,7 +37,18 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Values = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1, max_length=PARAMETERS_MAX)]
+def _literal(value: Any) -> Any:
+    """Nothing is put in for a reference here, and whoever may read the command's history could read the secret."""
+    if isinstance(value, str) and re.match(r"(env|file):", value):
+        raise ValueError(
+            f"{value!r} would be handed over as it stands; let what runs read its secret itself "
+            "(from Secrets Manager or the Parameter Store)"
+        )
+    return value
+
+
+Plain = Annotated[str, AfterValidator(_literal)]
+Values = Annotated[tuple[Plain, ...], BeforeValidator(_listed), Field(min_length=1, max_length=PARAMETERS_MAX)]
 Parameters = Annotated[dict[str, Values], Field(max_length=PARAMETERS_MAX)]
 
 
@@ -101,7 +113,7 @@ class FunctionName(Strict):
         return {"function": name, "qualifier": qualifier} if colon else {"function": name}
 
 
-Literals = str | int | float | bool | None
+Literals = Plain | int | float | bool | None
 
 
 class FunctionMember(FunctionName):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import botocore.session
@@ -13,6 +14,7 @@ from tests.emulators.aws import front as all_of_aws
 from tests.emulators.aws import moto as moto_server
 from tests.emulators.aws.standin import StandIn
 from tests.emulators.aws.standins.routing_controls import Cluster, Panel
+from tests.emulators.aws.standins.service_quotas import Reservations, ServiceQuotas
 
 
 @pytest.fixture(scope="session")
@@ -118,3 +120,28 @@ def cloud(shared_front: all_of_aws.Front, monkeypatch: pytest.MonkeyPatch) -> It
     shared_front.forget()
     yield shared_front
     shared_front.outages.forget()
+
+
+@dataclass
+class Account:
+    """What an account may run, by stand-ins, and what it is said to run, by ministack's CloudWatch."""
+
+    front: all_of_aws.Front
+    quotas: ServiceQuotas
+    reservations: Reservations
+
+    def uses(self, region: str, service: str, value: float) -> None:
+        client = botocore.session.Session().create_client("cloudwatch", region_name=region, endpoint_url=self.front.url)
+        named = [{"Name": key, "Value": one} for key, one in self.quotas.dimensions(service).items()]
+        point = {"MetricName": "ResourceCount", "Dimensions": named, "Value": value, "Unit": "None"}
+        client.put_metric_data(Namespace="AWS/Usage", MetricData=[point])
+
+
+@pytest.fixture
+def account(cloud: all_of_aws.Front, stand_in: Callable[..., StandIn]) -> Iterator[Account]:
+    made = Account(cloud, ServiceQuotas(), Reservations())
+    cloud.serve("service-quotas", stand_in("service-quotas", made.quotas).answer)
+    cloud.serve("ec2", stand_in("ec2", made.reservations).answer, "DescribeCapacityReservations")
+    yield made
+    cloud.serve("service-quotas", "nobody")
+    cloud.serve("ec2", "moto", "DescribeCapacityReservations")

@@ -28,6 +28,10 @@ def parameters(service: str, operation: Any, request: Request) -> dict[str, Any]
         form = {name: value for name, value in request.form.items() if name not in ("Action", "Version")}
         found = _from_form(shape, "", form) if shape else {}
         return {**(found or {}), **form}
+    if spoken == "ec2":
+        form = {name: value for name, value in request.form.items() if name not in ("Action", "Version")}
+        found = _from_ec2(shape, "", form) if shape else {}
+        return {**(found or {}), **form}
     if spoken == "json":
         return dict(_from_json(shape, _json(request.body)))
     if spoken == "rest-json":
@@ -45,6 +49,10 @@ def result(service: str, operation: Any, given: dict[str, Any]) -> Answer:
             f"<{operation.name}Response><{wrapper}>{inner}</{wrapper}>"
             f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{operation.name}Response>"
         )
+        return Answer(200, (("Content-Type", "text/xml"), ("x-amzn-RequestId", request_id)), text.encode())
+    if spoken == "ec2":
+        inner = _xml(shape, given) if shape else ""
+        text = f"<{operation.name}Response><requestId>{request_id}</requestId>{inner}</{operation.name}Response>"
         return Answer(200, (("Content-Type", "text/xml"), ("x-amzn-RequestId", request_id)), text.encode())
     status = int(operation.http.get("responseCode", 200))
     kind = "application/x-amz-json-1.1" if spoken == "json" else "application/json"
@@ -152,6 +160,27 @@ def _from_form(shape: Any, prefix: str, form: dict[str, str]) -> Any:
             while (name := form.pop(f"{middle}.{len(pairs) + 1}.{key}", None)) is not None:
                 pairs[name] = _from_form(shape.value, f"{middle}.{len(pairs) + 1}.{value_name}", form)
             return pairs or None
+    text = form.pop(prefix, None)
+    return None if text is None else _scalar(shape, text)
+
+
+def _from_ec2(shape: Any, prefix: str, form: dict[str, str]) -> Any:
+    """The same in EC2's own way: names begin with a capital, and lists are numbered without a word between."""
+    match shape.type_name:
+        case "structure":
+            found = {}
+            for member, inner in shape.members.items():
+                named = inner.serialization.get("name", member)
+                name = inner.serialization.get("queryName") or named[:1].upper() + named[1:]
+                value = _from_ec2(inner, _within(prefix, name), form)
+                if value is not None:
+                    found[member] = value
+            return found or None
+        case "list":
+            values: list[Any] = []
+            while (value := _from_ec2(shape.member, f"{prefix}.{len(values) + 1}", form)) is not None:
+                values.append(value)
+            return values or None
     text = form.pop(prefix, None)
     return None if text is None else _scalar(shape, text)
 

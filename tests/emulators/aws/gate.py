@@ -275,6 +275,18 @@ NEEDS: dict[str, Needs] = {
         f"elbv2.Describe{one}": free(f"{_ELB}:Describe{one}")
         for one in ("Listeners", "Rules", "Tags", "TargetHealth", "TargetGroupAttributes")
     },
+    "autoscaling.DescribeLaunchConfigurations": free("autoscaling:DescribeLaunchConfigurations"),
+    **{
+        f"ec2.{one}": free(f"ec2:{one}")
+        for one in ("DescribeInstanceTypes", "DescribeCapacityReservations", "DescribeLaunchTemplateVersions")
+    },
+    **{
+        f"service-quotas.{one}": free(f"servicequotas:{one}")
+        for one in ("GetServiceQuota", "GetAWSDefaultServiceQuota")
+    },
+    "cloudwatch.GetMetricStatistics": free("cloudwatch:GetMetricStatistics"),
+    "lambda.GetAccountSettings": free("lambda:GetAccountSettings"),
+    "ecs.DescribeTaskDefinition": free("ecs:DescribeTaskDefinition"),
     "elbv2.ModifyListener": on(f"{_ELB}:ModifyListener", "{ListenerArn}"),
     "elbv2.ModifyRule": on(f"{_ELB}:ModifyRule", "{RuleArn}"),
     "elbv2.AddTags": on(f"{_ELB}:AddTags", "{ResourceArns[0]}"),

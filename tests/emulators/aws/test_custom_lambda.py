@@ -265,7 +265,16 @@ def test_a_member_may_be_one_name(written: Any, meant: tuple[str, str | None]) -
     assert (made.function, made.qualifier) == meant
 
 
-@pytest.mark.parametrize("written", ["", "purge:", "arn:aws:lambda:us-west-2:1:function:purge", {"functoin": "purge"}])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "purge:",
+        "arn:aws:lambda:us-west-2:1:function:purge",
+        {"functoin": "purge"},
+        {"function": "purge", "arguments": {"key": "file:/key"}},
+    ],
+)
 def test_what_names_no_function_is_a_mistake(written: Any) -> None:
     with pytest.raises(ValidationError):
         FunctionMember.model_validate(written)

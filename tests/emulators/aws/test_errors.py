@@ -30,6 +30,7 @@ CODES = {
     "InternalException": OutcomeUnknown, "InternalServerException": OutcomeUnknown,
     "InternalServiceException": OutcomeUnknown, "ServerException": OutcomeUnknown, "ServiceException": OutcomeUnknown,
     "InvalidInstanceId": Transient, "EC2ThrottledException": Transient, "ResourceNotReadyException": Transient,
+    "IllegalArgumentException": Permanent, "NoSuchResourceException": Permanent,
     "SnapStartNotReadyException": Transient, "InvalidDocument": Permanent, "InvalidDocumentVersion": Permanent,
     "InvalidParameters": Permanent, "UnsupportedPlatformType": Permanent,
     "PriorRequestNotComplete": Transient, "EndpointTemporarilyUnavailableException": Transient,

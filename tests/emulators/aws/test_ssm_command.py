@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -403,6 +404,18 @@ def test_a_region_without_a_member_is_unknown_and_takes_no_order(site: Callable[
         made.port().invoke(SOURCE, expect=CustomState(CustomWord.TODO), call=Calls().make())
 
 
+def test_whatever_it_needs_it_is_asked_of_its_members_region() -> None:
+    kind = kind_of(PortName.CUSTOM, "ssm-command")
+    of = resource(PortName.CUSTOM, "ssm-command", {TARGET: MEMBER}, "drain")
+    for home, needed in (("none", "member"), ("member", "member"), (SOURCE, SOURCE)):
+        stated = replace(of, options={"home": home, "plane": "data", "loses_data": False, "undo": "back"})
+        facts = kind.facts("run", stated)
+        assert (facts.home, facts.plane, facts.loses_data, facts.reversible) == (needed, "data", False, True)
+    assert kind.facts("run", of).observed
+    unseen = resource(PortName.CUSTOM, "ssm-command", {TARGET: {**MEMBER, "observe": None}}, "drain")
+    assert not kind.facts("run", unseen).observed
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -414,6 +427,7 @@ def test_a_region_without_a_member_is_unknown_and_takes_no_order(site: Callable[
         ({"deliver_within": "10s"}, "no less than 30s"),
         ({"deliver_within": "2h"}, "after an hour"),
         ({"instances": ["i-1; reboot"]}, "instances"),
+        ({"parameters": {"why": "env:WHY"}}, "would be handed over as it stands"),
         ({"documnet": "x"}, "documnet"),
     ],
 )

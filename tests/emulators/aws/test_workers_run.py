@@ -8,12 +8,14 @@ import pytest
 
 from cloudfail import config
 from cloudfail.app import App
+from cloudfail.errors import Refused
 from cloudfail.execution.lifecycle import Event, Phase
 from cloudfail.stores.memory import MemoryStore
 from cloudfail_aws import provider
 from cloudfail_aws.compute import marks
 from cloudfail_aws.compute.autoscaling import HELD
 from cloudfail_local import provider as local
+from tests.emulators.aws.conftest import Account
 from tests.emulators.aws.front import Front
 from tests.emulators.aws.members import SOURCE, TARGET, sdk, unique
 from tests.emulators.aws.test_autoscaling import Site
@@ -94,6 +96,37 @@ def test_the_survivor_gets_as_much_as_the_lost_region_had_at_most_in_a_day(site:
     site.do("update_auto_scaling_group", MinSize=3, DesiredCapacity=3, MaxSize=4)
     app.watch_over(run)
     assert site.size() == (4, 4, 4)
+
+
+def test_what_the_account_may_not_run_there_is_neither_planned_nor_begun(
+    site: Site, app: App, account: Account
+) -> None:
+    """Six of two vCPUs each. The region has the quota of an account that never used it: five vCPUs."""
+    app.record({"web": {SOURCE: 6}})
+    review = app.review(SOURCE, TARGET, "take-over")
+    (said,) = review.refusals
+    assert "6 of web need 12 vCPUs" in said
+    site.front.forget()
+    with pytest.raises(Refused, match="6 of web need 12 vCPUs"):
+        app.start(review.plan.checksum, reason="a drill")
+    assert site.front.count(mutating=True) == 0
+    account.quotas.applied[TARGET, "L-1216C47A"] = 12.0
+    assert app.review(SOURCE, TARGET, "take-over").refusals == []
+    run = app.start(review.plan.checksum, reason="the quota was raised")
+    app.drive()
+    assert app.run(run).phase is Phase.DONE, app.run(run).halted_because
+    assert site.size() == (6, 6, 6)
+
+
+def test_a_quota_that_is_not_known_is_a_warning_and_stops_nobody(site: Site, app: App, account: Account) -> None:
+    app.record({"web": {SOURCE: 6}})
+    site.front.outages.silence(service="service-quotas")
+    review = app.review(SOURCE, TARGET, "take-over")
+    assert review.refusals == []
+    assert any("how many of web the account may run in us-west-2 is not known" in one for one in review.warnings)
+    run = app.start(review.plan.checksum, reason="a drill")
+    app.drive()
+    assert app.run(run).phase is Phase.DONE, app.run(run).halted_because
 
 
 def test_a_run_that_is_taken_back_leaves_all_as_it_was(site: Site, app: App) -> None:
