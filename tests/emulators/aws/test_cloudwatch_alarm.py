@@ -149,11 +149,16 @@ def unknown(port: CloudWatchAlarm, region: str = TARGET) -> str:
 
 
 @pytest.fixture
-def site(cloud: Front) -> Iterator[Site]:
-    """On moto: it does what it is told, so that states can be had that only a real outage makes."""
+def told(cloud: Front) -> Iterator[Front]:
+    """With moto, which does what it is told, so that states can be had that only a real outage makes."""
     cloud.serve("cloudwatch", "moto")
-    yield Site(cloud, evaluates=False)
+    yield cloud
     cloud.serve("cloudwatch", "ministack")
+
+
+@pytest.fixture
+def site(told: Front) -> Site:
+    return Site(told, evaluates=False)
 
 
 def test_it_says_which_alarm_it_is_where_and_why_it_fires(site: Site) -> None:
@@ -168,16 +173,14 @@ def test_it_says_which_alarm_it_is_where_and_why_it_fires(site: Site) -> None:
 @pytest.mark.parametrize("missing", ["missing", "notBreaching", "breaching", "ignore"])
 @pytest.mark.parametrize("state", ["OK", "ALARM"])
 def test_however_the_alarm_treats_missing_data_it_says_nothing_without_any(
-    cloud: Front, missing: str, state: str
+    told: Front, missing: str, state: str
 ) -> None:
     """`notBreaching` says OK for ever, `breaching` fires because nobody measures, `ignore` keeps what it said."""
-    cloud.serve("cloudwatch", "moto")
-    site = Site(cloud, evaluates=False, missing=missing)
+    site = Site(told, evaluates=False, missing=missing)
     site.say(TARGET, state)
     assert isinstance(said(site.port()), Known)
     site.stop_measuring(TARGET)
     assert "data" in unknown(site.port())
-    cloud.serve("cloudwatch", "ministack")
 
 
 def test_an_alarm_that_never_had_data_says_nothing(site: Site) -> None:
