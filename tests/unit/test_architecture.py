@@ -38,6 +38,7 @@ LAYERS: dict[str, int] = {
     "cloudfail.lease": 6,
     "cloudfail.calls": 6,
     "cloudfail.retry": 2,
+    "cloudfail.budget": 2,
     "cloudfail.journal": 6,
     "cloudfail.stores": 6,
     "cloudfail.probes": 6,
@@ -219,6 +220,7 @@ def test_the_core_imports_no_provider() -> None:
 def test_a_provider_knows_the_core_only_by_its_public_doors() -> None:
     doors = (
         "cloudfail.ports", "cloudfail.model", "cloudfail.errors", "cloudfail.clock", "cloudfail.retry",
+        "cloudfail.budget",
         "cloudfail.config.fields", "cloudfail.config.durations", "cloudfail.secrecy",
         "cloudfail.stores.object_names",
     )  # fmt: skip
