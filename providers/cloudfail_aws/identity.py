@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cloudfail.errors import CloudfailError
 from cloudfail.model.observation import Known, Unknown
-from cloudfail_aws.attempts import CALL_SECONDS, within
+from cloudfail.retry import within
+from cloudfail_aws.attempts import CALL_SECONDS
 from cloudfail_aws.clients import Clients, default_region
 from cloudfail_aws.errors import RAISES, words
 
