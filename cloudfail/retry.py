@@ -8,7 +8,9 @@ reads the system's clock, and would never stop under a virtual one; so the time 
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TypeVar
 
 import tenacity
@@ -56,3 +58,24 @@ def again(
 
 READS = (OutcomeUnknown,)
 """A read that got no answer changed nothing: it may be made again."""
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """What `call` returns or raises; TimeoutError if it has not by then. The SDK's own timeouts bound neither the
+    lookup of a name nor a server that answers a byte at a time, and count anew for each address of a name. What is
+    given up runs to its end on its own thread, and nobody waits for it."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001  (raised again in the caller's thread)
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True, name="cloudfail-request").start()
+    try:
+        return future.result(seconds)
+    except TimeoutError as error:
+        if future.done():
+            raise
+        raise TimeoutError(f"no answer within {seconds:.1f} s") from error

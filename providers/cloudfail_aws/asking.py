@@ -21,8 +21,8 @@ from cloudfail.clock import Clock, SystemClock
 from cloudfail.errors import OutcomeUnknown, Permanent, Transient
 from cloudfail.model.topology import Resource, Roles, Topology
 from cloudfail.ports import Call
-from cloudfail.retry import READS, again
-from cloudfail_aws.attempts import CALL_SECONDS, REQUEST_SECONDS, within
+from cloudfail.retry import READS, again, within
+from cloudfail_aws.attempts import CALL_SECONDS, REQUEST_SECONDS
 from cloudfail_aws.budget import Budget, records_in
 from cloudfail_aws.clients import Clients, session_name
 from cloudfail_aws.errors import RAISES, classify, code_of, status_of, words

@@ -9,14 +9,13 @@ and lands later.
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from functools import partial
 from typing import TypeVar
 
 from cloudfail.errors import Conflict, Permanent, StoreUnavailable
+from cloudfail.retry import within
 from cloudfail_aws.errors import RAISES, classify, to_do, words
 
 CALL_SECONDS = 9.0
@@ -75,24 +74,3 @@ def ask(request: Callable[[str], T], regions: Sequence[str], *, until: float) ->
         if attempt < ATTEMPTS - 1:
             time.sleep(max(0.0, min(random.uniform(0, _PAUSE_SECONDS * 4**attempt), until - time.monotonic())))
     raise Unanswered(failures or {region: TimeoutError("no time was left to ask") for region in regions})
-
-
-def within(seconds: float, call: Callable[[], T]) -> T:
-    """What `call` returns or raises; TimeoutError if it has not by then. The SDK's own timeouts bound neither the
-    lookup of a name nor a server that answers a byte at a time, and count anew for each address of a name. What is
-    given up runs to its end on its own thread, and nobody waits for it."""
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:  # noqa: BLE001  (raised again in the caller's thread)
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True, name="cloudfail-aws").start()
-    try:
-        return future.result(seconds)
-    except TimeoutError as error:
-        if future.done():
-            raise
-        raise TimeoutError(f"no answer within {seconds:.1f} s") from error

@@ -10,7 +10,8 @@ from cloudfail.errors import CloudfailError
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import Topology
 from cloudfail.ports import Identity
-from cloudfail_aws.attempts import CALL_SECONDS, REQUEST_SECONDS, within
+from cloudfail.retry import within
+from cloudfail_aws.attempts import CALL_SECONDS, REQUEST_SECONDS
 from cloudfail_aws.clients import Clients, default_region
 from cloudfail_aws.errors import RAISES, words
 

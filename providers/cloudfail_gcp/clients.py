@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,19 +46,27 @@ def session(endpoint: str) -> requests.Session:
 
 def new_session(*, anonymous: bool) -> requests.Session:
     """A session of its own. Credentials are looked for as every tool of Google's does (ADC)."""
-    import google.auth
+
+    def credentials(request: Any) -> Any:
+        import google.auth
+        from google.auth.credentials import AnonymousCredentials
+
+        if anonymous:
+            return AnonymousCredentials()  # type: ignore[no-untyped-call]
+        found, _ = google.auth.default(scopes=_SCOPES, request=request)
+        return found
+
+    return session_of(credentials)
+
+
+def session_of(credentials: Callable[[Any], Any]) -> requests.Session:
+    """A session of its own, as whom `credentials` says; it is given what asks for tokens."""
     import requests
-    from google.auth.credentials import AnonymousCredentials
     from google.auth.transport.requests import AuthorizedSession, Request
 
     tokens = Request(requests.Session())
-    credentials: Any
-    if anonymous:
-        credentials = AnonymousCredentials()  # type: ignore[no-untyped-call]
-    else:
-        credentials, _ = google.auth.default(scopes=_SCOPES, request=tokens)
     made: requests.Session = AuthorizedSession(  # type: ignore[no-untyped-call]
-        credentials, refresh_timeout=_TOKEN_SECONDS, auth_request=tokens
+        credentials(tokens), refresh_timeout=_TOKEN_SECONDS, auth_request=tokens
     )
     adapter = requests.adapters.HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=0)
     made.mount("https://", adapter)

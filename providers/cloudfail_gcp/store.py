@@ -38,7 +38,8 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Refused, StoreUnavailable
 from cloudfail.ports import Store, StoredEntry, StorePlace
 from cloudfail.stores.object_names import folder_of, name_of, number_of
-from cloudfail_gcp import clients, errors
+from cloudfail_gcp import clients, store_errors
+from cloudfail_gcp.errors import Classified
 
 if TYPE_CHECKING:
     import requests
@@ -294,7 +295,7 @@ class CloudStorageStore:
             session = self._session or clients.session(self._endpoint)
             return session.request(method, url, timeout=self._timeout_seconds, allow_redirects=False, **more)
         except self._failures as error:
-            raise self._unavailable(errors.from_exception(error, self.where.bucket)) from error
+            raise self._unavailable(store_errors.from_exception(error, self.where.bucket)) from error
 
     def _written(self, answer: requests.Response) -> None:
         if "generation" not in self._json(answer):
@@ -311,15 +312,15 @@ class CloudStorageStore:
             raise self._unavailable(OutcomeUnknown("what answered is not Cloud Storage: it sent no JSON object"))
         return said
 
-    def _classified(self, answer: requests.Response) -> errors.Classified:
+    def _classified(self, answer: requests.Response) -> Classified:
         try:
             error = answer.json()["error"]
             reason, message = str(error["errors"][0]["reason"]), str(error["message"])
         except (ValueError, LookupError, TypeError):
             reason, message = "", answer.text[:200]
-        return errors.from_answer(answer.status_code, reason, message, self.where.bucket)
+        return store_errors.from_answer(answer.status_code, reason, message, self.where.bucket)
 
-    def _unavailable(self, error: errors.Classified) -> StoreUnavailable:
+    def _unavailable(self, error: Classified) -> StoreUnavailable:
         said = error.happened.rstrip(".")
         to_do = error.to_do if isinstance(error, Permanent) else ""
         return StoreUnavailable(

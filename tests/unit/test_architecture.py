@@ -39,6 +39,7 @@ LAYERS: dict[str, int] = {
     "cloudfail.lease": 6,
     "cloudfail.calls": 6,
     "cloudfail.retry": 2,
+    "cloudfail.budget": 2,
     "cloudfail.journal": 6,
     "cloudfail.resource_log": 6,
     "cloudfail.stores": 6,
@@ -232,8 +233,9 @@ def test_the_core_imports_no_provider() -> None:
 def test_a_provider_knows_the_core_only_by_its_public_doors() -> None:
     doors = (
         "cloudfail.ports", "cloudfail.model", "cloudfail.errors", "cloudfail.clock", "cloudfail.retry",
-        "cloudfail.config.fields", "cloudfail.config.durations", "cloudfail.config.custom", "cloudfail.secrecy",
-        "cloudfail.stores.object_names", "cloudfail.probes.through", "cloudfail.discovering.pairing",
+        "cloudfail.budget", "cloudfail.config.fields", "cloudfail.config.durations", "cloudfail.config.custom",
+        "cloudfail.secrecy", "cloudfail.stores.object_names", "cloudfail.probes.through",
+        "cloudfail.discovering.pairing",
     )  # fmt: skip
     found = [
         f"{name} imports {imported}"

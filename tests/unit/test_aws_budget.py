@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from cloudfail.budget import READ_SHARE
 from cloudfail.testing.clock import VirtualClock
-from cloudfail_aws.budget import READ_SHARE, Budget, records_in
+from cloudfail_aws.budget import Budget, records_in
 
 DNS = ("111111111111", "us-east-1", "route53")
 CHANGE = "change_resource_record_sets"

@@ -21,9 +21,10 @@ from cloudfail.model.custom import DETAIL_MAX, SAYS
 from cloudfail.model.states import CustomState
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
+from cloudfail.retry import within
 from cloudfail.secrecy import redacted
 from cloudfail_aws.asking import Asking
-from cloudfail_aws.attempts import REQUEST_SECONDS, within
+from cloudfail_aws.attempts import REQUEST_SECONDS
 from cloudfail_aws.custom.options import FunctionMember, FunctionName
 from cloudfail_aws.custom.orders import Ordered
 from cloudfail_aws.errors import RAISES, words

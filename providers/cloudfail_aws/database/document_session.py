@@ -32,7 +32,7 @@ from pymongo.errors import (
 from pymongo.uri_parser import parse_uri
 
 from cloudfail.errors import Permanent
-from cloudfail_aws.attempts import within
+from cloudfail.retry import within
 
 T = TypeVar("T")
 QUIET_SECONDS = 1.0

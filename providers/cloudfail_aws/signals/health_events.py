@@ -22,8 +22,8 @@ from cloudfail.errors import CloudfailError
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.signal import SignalState
 from cloudfail.model.topology import Resource, Topology
+from cloudfail.retry import within
 from cloudfail_aws.asking import Asking
-from cloudfail_aws.attempts import within
 
 GLOBAL_NAME = "global.health.amazonaws.com"
 HOMES = ("us-east-1", "us-east-2")

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cloudfail_aws.attempts import within
+from cloudfail.retry import within
 from cloudfail_aws.clients import Clients
 from tests.emulators.aws.emulator import Emulator
 

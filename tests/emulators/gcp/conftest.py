@@ -8,12 +8,15 @@ nothing here relies on it for them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
+from tests.emulators.gcp import front as all_of_google
+from tests.emulators.gcp.front import Front
 from tests.emulators.loopback import EMULATORS, free_port, running
 
 LOCATION = "europe-west3"
@@ -48,3 +51,25 @@ def gcs(gcs_port: int, monkeypatch: pytest.MonkeyPatch) -> str:
     )
     assert made.status_code == 200
     return f"gs://{bucket}/state?location={LOCATION}"
+
+
+@pytest.fixture
+def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
+    """All of Google at one address, in which nothing is served yet (`serving` mounts a state machine). Whatever is
+    wrong with a request or an answer fails the test."""
+    with all_of_google.front() as made:
+        yield made
+    assert not made.mistakes, "What Google's own description says is otherwise:\n" + "\n".join(made.mistakes)
+
+
+@pytest.fixture
+def serving(google: Front, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Any], Any]:
+    """Mounts a state machine as that API ("dns.v1"), and tells clients where it is. Returns the machine."""
+
+    def mount(document: str, machine: Any) -> Any:
+        google.serve(document, machine)
+        for name, value in google.environment().items():
+            monkeypatch.setenv(name, value)
+        return machine
+
+    return mount

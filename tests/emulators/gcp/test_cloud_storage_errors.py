@@ -7,7 +7,7 @@ import pytest
 import requests.exceptions
 
 from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Transient
-from cloudfail_gcp import errors
+from cloudfail_gcp import store_errors as errors
 
 _REASONS = {
     "conditionNotMet": Conflict,
