@@ -7,7 +7,7 @@ kinds, verbs and faults: a new kind gets its row here, or a test there fails.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import botocore.session
@@ -15,7 +15,7 @@ import botocore.session
 from cloudfail.clock import SystemClock
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import FenceOutcome, Role
-from cloudfail.model.topology import PortName
+from cloudfail.model.topology import PortName, Resource
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.budget import Budget
@@ -25,6 +25,7 @@ from cloudfail_aws.dns.routing_control import RoutingControl
 from cloudfail_aws.dns.zone import Zone
 from tests.emulators.aws import (
     dns_world,
+    network_world,
     test_alb,
     test_aurora_global,
     test_autoscaling,
@@ -36,6 +37,7 @@ from tests.emulators.aws import (
     test_network_acl,
     test_nodegroup,
     test_s3_mrap,
+    test_zonal_shift,
 )
 from tests.emulators.aws.asked import canonical
 from tests.emulators.aws.databases import WorldClients
@@ -123,6 +125,46 @@ def _mrap(front: Front, serve: Serve) -> Ordered:
     site = test_s3_mrap.Site(front)
     truth = lambda: (site.routes()[SOURCE], site.routes()[TARGET]) == (0, 100)  # noqa: E731
     return _shifting(front, site.made(), truth, test_s3_mrap.SUBMIT)
+
+
+def _zonal(front: Front, serve: Serve) -> Ordered:
+    machine = test_zonal_shift.Machine()
+    front.serve(test_zonal_shift.SERVICE, serve(test_zonal_shift.SERVICE, machine).answer)
+    site = test_zonal_shift.Site(front, machine)
+    port = site.made()
+    return Ordered(
+        front,
+        port.read,
+        lambda seen, call: port.shift(test_zonal_shift.TWO, expect=seen, call=call),
+        lambda state: bool(state.weights["zone-2"] and not state.weights["zone-1"]),
+        lambda: site.away() == test_zonal_shift.ZONES["zone-1"],
+        ("StartZonalShift",),
+    )
+
+
+# ---- paths
+
+
+class _OneTable(network_world.Routes):
+    """So that the whole move is one effect."""
+
+    def make(self) -> Resource:
+        whole = super().make()
+        self.tables = self.tables[:1]
+        return replace(whole, options={**whole.options, "tables": tuple(self.tables)})
+
+
+def _route(front: Front, serve: Serve) -> Ordered:
+    site = _OneTable(front, front.url, {})
+    port = site.port()
+    return Ordered(
+        front,
+        port.read,
+        lambda seen, call: port.route(dict.fromkeys(seen.points, (TARGET,)), expect=seen, call=call),
+        lambda state: all(regions == (TARGET,) for regions in state.points.values()),
+        lambda: site.hop(site.tables[0]) == site.hops[TARGET],
+        ("CreateRoute", "ReplaceRoute"),
+    )
 
 
 # ---- workers
@@ -371,6 +413,8 @@ VERBS: Mapping[tuple[PortName, str, str], Row] = {
     (PortName.LOADBALANCER, "global-accelerator", "shift"): Row(_accelerator, 2),
     (PortName.LOADBALANCER, "cloudfront", "shift"): Row(_cloudfront),
     (PortName.LOADBALANCER, "s3-mrap", "shift"): Row(_mrap),
+    (PortName.LOADBALANCER, "zonal-shift", "shift"): Row(_zonal),
+    (PortName.NETWORK, "route-table", "route"): Row(_route, 2),
     (PortName.COMPUTE, "autoscaling", "scale"): Row(_group_scale, 2),
     (PortName.COMPUTE, "autoscaling", "hold"): Row(_group_hold, 2),
     (PortName.COMPUTE, "ecs", "scale"): Row(_service_scale, 3),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -24,16 +25,20 @@ NO_EFFECT = (Transient, Permanent, Conflict)
 LOOKS_MAX = 12
 CALL_SECONDS = 20.0
 
-# What the control plane of a database leads to is shown beside servers, as is each verb that has none.
-BESIDE_SERVERS = {
-    ("aurora-global", "fence"): "test_aurora_global.py, test_network_acl.py",
-    ("aurora-global", "switchover"): "test_aurora_global.py",
-    ("aurora-global", "follow"): "test_aurora_global.py",
-    ("aurora-global", "canary"): "test_aurora_global.py",
-    ("rds-replica", "failover"): "test_rds_replica.py",
-    ("rds-replica", "switchover"): "test_rds_replica.py",
-    ("rds-replica", "follow"): "test_rds_replica.py",
-    ("rds-replica", "canary"): "test_rds_replica.py",
+# Where the same is shown of a verb that takes several effects, or that only servers can show: in which files.
+ELSEWHERE = {
+    **{("aurora-global", verb): "test_aurora_global.py" for verb in ("fence", "switchover", "follow", "canary")},
+    **{("rds-replica", verb): "test_rds_replica.py" for verb in ("failover", "switchover", "follow", "canary")},
+    **{
+        (f"{kind}-global", verb): f"test_{kind}_global.py"
+        for kind in ("documentdb", "neptune", "elasticache")
+        for verb in ("fence", "failover", "switchover", "follow", "canary")
+    },
+    ("dynamodb-global", "canary"): "test_dynamodb_global.py",
+    ("elastic-ip", "move_address"): "test_network_paths.py",
+    ("prefix-list", "route"): "test_network_paths.py",
+    ("ssm-command", "run"): "test_ssm_command.py",
+    ("lambda", "run"): "test_custom_lambda.py",
 }
 
 NOTHING_IS_DONE: dict[str, Callable[[Outages], Fault]] = {
@@ -218,14 +223,10 @@ def test_an_answer_to_the_order_that_breaks_off_is_in_doubt_or_right(verb: Order
 
 
 def test_every_verb_of_every_kind_has_its_row() -> None:
-    """Or a test beside real servers that is named."""
-    there = {
-        (port, kind.name, verb)
-        for (port, _), kind in provider.kinds().items()
-        if port is not PortName.CHANGE
-        for verb in kind.verbs
-    }
+    """Or is named with the file that shows it."""
+    there = {(port, kind.name, verb) for (port, _), kind in provider.kinds().items() for verb in kind.verbs}
     rows = {(port, kind, verb) for port, kind, verb in VERBS}
     assert rows <= there
     missing = {(kind, verb) for _, kind, verb in there - rows}
-    assert missing == set(BESIDE_SERVERS)
+    assert missing == set(ELSEWHERE)
+    assert all((Path(__file__).parent / file).is_file() for file in ELSEWHERE.values())
