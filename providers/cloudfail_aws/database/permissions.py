@@ -26,6 +26,16 @@ def _acls(names: Names, region: str, member: Any, options: Any) -> Told:
     yield True, Grant(region, ("ec2:CreateTags",), acls, ("fence", "switchover", "follow"))
 
 
+def _closed(region: str, member: Any, options: Any, own: tuple[str, ...], sort: str) -> Told:
+    """The fence by security group: exchanged by a fence and by a switchover, put back by what follows. own: the ARN of
+    the member; sort: what RDS's operations call it."""
+    if member["closed_group"] is None or "security-group" not in options["fences"]:
+        return
+    moves = ("fence", "switchover", "follow")
+    yield False, Grant(region, (f"rds:Describe{sort}s",), own)
+    yield True, Grant(region, (f"rds:Modify{sort}", "rds:AddTagsToResource"), own, moves)
+
+
 def _instance(resource: Resource, names: Names, region: str, member: Any) -> Told:
     name = member["instance"]
     instance = (names.arn("rds", region, f"db:{name}"),)
@@ -62,6 +72,7 @@ def _instance(resource: Resource, names: Names, region: str, member: Any) -> Tol
         ),
     )
     yield from _acls(names, region, member, resource.options)
+    yield from _closed(region, member, resource.options, instance, "DBInstance")
 
 
 def rds_replica(resource: Resource, topology: Topology, regions: Sequence[str]) -> Permissions:
@@ -96,6 +107,7 @@ def _clusters(resource: Resource, names: Names, region: str) -> Told:
     yield True, Grant(region, ("rds:CopyDBClusterSnapshot",), (tail, copy), FOLLOW, why=why)
     yield True, Grant(region, ("rds:AddTagsToResource",), (copy,), FOLLOW, why=why)
     yield from _acls(names, region, member, resource.options)
+    yield from _closed(region, member, resource.options, (own,), "DBCluster")
 
 
 def acls(names: Names, region: str, member: Any, options: Any) -> Told:

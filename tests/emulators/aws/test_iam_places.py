@@ -26,6 +26,7 @@ from cloudfail_aws.database.network_acl import NetworkAclFence
 from cloudfail_aws.database.options import NetworkAcls
 from cloudfail_aws.database.replica_follow import kept_name, snapshot_name
 from cloudfail_aws.database.reported_lag import AURORA, REPLICA, Metric, ReportedLag
+from cloudfail_aws.database.security_group import SecurityGroupFence
 from cloudfail_aws.dns import s3_switch
 from cloudfail_aws.dns.route53 import Route53
 from cloudfail_aws.dns.routing_control import RoutingControl
@@ -194,10 +195,21 @@ def told_lag(asking: Asking, metric: Metric, names: dict[str, str], region: str)
     known(ReportedLag(asking, metric, names, seconds=30, stale_seconds=300).read(region))
 
 
+def exchanged(asking: Asking, sort: str, closed: str) -> None:
+    """The security group of orders-e, there and back; what an emulator makes of it does not matter here."""
+    fence = SecurityGroupFence(asking, sort, {EAST: "orders-e"}, {EAST: closed}, seconds=30)
+    known(fence.standing(EAST))
+    for order in (fence.apply, fence.lift):
+        with contextlib.suppress(CloudfailError):
+            order(EAST, Calls().make())
+
+
 def test_instances_and_the_network_acls_before_them(account: test_network_acl.Account) -> None:
     """What moto makes of each request does not matter here: what AWS asks of IAM comes before."""
-    network = {"acls": [account.acl]}
-    of = databases.resource("rds-replica", {EAST: {"instance": "orders-e", "network": network}, WEST: "orders-w"})
+    vpc = account.ec2.describe_network_acls(NetworkAclIds=[account.acl])["NetworkAcls"][0]["VpcId"]
+    closed = account.ec2.create_security_group(GroupName="closed", Description="nobody", VpcId=vpc)["GroupId"]
+    east = {"instance": "orders-e", "network": {"acls": [account.acl]}, "closed_group": closed}
+    of = databases.resource("rds-replica", {EAST: east, WEST: "orders-w"})
     asking, gate, whole = gated(of, databases.topology(of), (EAST,))
     names = {EAST: "orders-e", WEST: "orders-w"}
     free = Asking(of, databases.topology(of), Clients(), Budget(SystemClock()))
@@ -208,6 +220,7 @@ def test_instances_and_the_network_acls_before_them(account: test_network_acl.Ac
     assert west is not None
     rds.snapshot(EAST, snapshot_name(own))
     rds.kept(EAST)
+    exchanged(asking, "instance", closed)
     encrypted = {"KmsKeyId": f"arn:aws:kms:{EAST}:{ACCOUNT}:key/0f1e2d3c"}
     for order in (
         lambda: rds.promote(EAST, own, None, Calls().make()),
@@ -241,8 +254,10 @@ def test_global_clusters(front: Front) -> None:
     )
     clients.get("rds", WEST).create_db_cluster(DBClusterIdentifier="orders-w", **more)
     names = {EAST: "orders-e", WEST: "orders-w"}
-    of = databases.resource("aurora-global", dict(names), id="orders-global")
+    members = {EAST: {"cluster": "orders-e", "closed_group": "sg-0ee55ff66aa77bb88"}, WEST: "orders-w"}
+    of = databases.resource("aurora-global", members, id="orders-global")
     asking, gate, _ = gated(of, databases.topology(of))
+    exchanged(asking, "cluster", "sg-0ee55ff66aa77bb88")
     clusters = GlobalClusters(asking, "rds", "orders-global", names, seconds=30)
     seen = clusters.describe(WEST)
     east, west = seen.member("orders-e", EAST), seen.member("orders-w", WEST)
