@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cloudfail.secrecy import concealed
+
 WIDTH = 118
 COMMENT_WIDTH = 116
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*|\d+(?:ms|s|m|h)")
@@ -57,3 +59,16 @@ def flow(head: str, parts: list[str]) -> Iterator[str]:
         else:
             line = f"{line}, {part}"
     yield f"{line}}}"
+
+
+def tidy_name(text: str, longest: int = 63) -> str:
+    """`text` as cloudfail's files allow a name, "" if nothing is left of it."""
+    tidy = re.sub(r"[^A-Za-z0-9_.-]+", "-", text).lstrip("0123456789_.-")
+    return re.sub(r"-{2,}", "-", tidy)[:longest].rstrip("-.")
+
+
+def said(text: str, longest: int = 72) -> str:
+    """`text` as it may stand in a comment or on a screen: one line, bounded, and no secret."""
+    clean = concealed(" ".join(text[: longest * 4].split()))
+    safe = "".join(character if character.isprintable() else repr(character)[1:-1] for character in clean[:longest])
+    return safe + ("…" if len(clean) > longest else "")

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from cloudfail.discovering.judging import unsettled
-from cloudfail.drafting import comment, flow, inline, quoted
+from cloudfail.drafting import comment, flow, inline, quoted, said, tidy_name
 from cloudfail.errors import Refused
-from cloudfail.importing.source import said, tidy_name
 from cloudfail.model.discovered import Discovered, Found, Wanted
 
 SAID_MAX = 2000

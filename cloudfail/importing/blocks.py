@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cloudfail.drafting import said
 from cloudfail.importing import capacity, databases, traffic
 from cloudfail.importing.parts import Step
 from cloudfail.importing.plan import PARALLEL, Block
-from cloudfail.importing.source import Part, said
+from cloudfail.importing.source import Part
 from cloudfail.importing.translation import GATE_MINUTES_MAX, Translate, Translation, anywhere, texts_of
 
 _SHARED = frozenset(("timeoutminutes", "crossaccountrole", "externalid"))

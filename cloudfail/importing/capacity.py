@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from cloudfail.drafting import said
 from cloudfail.importing.parts import Resource, Step
 from cloudfail.importing.plan import Block
-from cloudfail.importing.source import Part, said
+from cloudfail.importing.source import Part
 from cloudfail.importing.translation import Translation, stem, tail, texts_of
 from cloudfail.model.runbook import Mode
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from cloudfail.drafting import said, tidy_name
 from cloudfail.errors import Refused
 from cloudfail.importing.blocks import steps_of
 from cloudfail.importing.databases import FOLLOW_MINUTES, follow_step
 from cloudfail.importing.order import ordered
 from cloudfail.importing.parts import ADDED, Names, Resource, Resources, Runbook, Step
 from cloudfail.importing.plan import PARALLEL, Block, Loss, SwitchPlan, Workflow
-from cloudfail.importing.source import said, tidy_name
 from cloudfail.importing.translation import Translation
 from cloudfail.model.runbook import Mode
 

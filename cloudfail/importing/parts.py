@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from cloudfail.importing.source import FILL_IN, tidy_name
+from cloudfail.drafting import tidy_name
+from cloudfail.importing.source import FILL_IN
 from cloudfail.model.runbook import Mode
 
 ADDED = "added: Region switch has no such step"

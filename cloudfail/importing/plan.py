@@ -11,8 +11,9 @@ from pathlib import Path
 
 from cloudfail.config.document import Items, Keys, Node, Place, Scalar
 from cloudfail.config.mistakes import Mistake, did_you_mean, listed, shown
+from cloudfail.drafting import tidy_name
 from cloudfail.errors import ConfigError, Refused
-from cloudfail.importing.source import FILL_IN, Part, Placeholder, Source, read_source, tidy_name
+from cloudfail.importing.source import FILL_IN, Part, Placeholder, Source, read_source
 
 RESOURCE_TYPE = "AWS::ARCRegionSwitch::Plan"
 BLOCKS_MAX = 150

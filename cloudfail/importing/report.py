@@ -5,10 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
+from cloudfail.drafting import said
 from cloudfail.importing.draft import Draft
 from cloudfail.importing.opinion import Opinion
 from cloudfail.importing.parts import ADDED
-from cloudfail.importing.source import said
 from cloudfail.importing.writing import where_used
 
 WIDTH = 110

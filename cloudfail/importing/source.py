@@ -16,8 +16,8 @@ from pathlib import Path
 from cloudfail.config.document import Document, Items, Keys, Node, Place, Scalar
 from cloudfail.config.mistakes import Mistake, Mistakes
 from cloudfail.config.reading import BYTES_MAX, parse
+from cloudfail.drafting import said, tidy_name
 from cloudfail.errors import ConfigError
-from cloudfail.secrecy import concealed
 
 FILL_IN = "fill-in-"
 """What a value begins with that stands for an expression: easily searched for, and no identifier that any cloud has."""
@@ -236,16 +236,3 @@ def _as_yaml(raw: bytes) -> bytes:
         return halves[1] + chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
 
     return _PAIR.sub(joined, text).encode("utf-8", "surrogatepass")
-
-
-def tidy_name(text: str, longest: int = 63) -> str:
-    """`text` as cloudfail's files allow a name, "" if nothing is left of it."""
-    tidy = re.sub(r"[^A-Za-z0-9_.-]+", "-", text).lstrip("0123456789_.-")
-    return re.sub(r"-{2,}", "-", tidy)[:longest].rstrip("-.")
-
-
-def said(text: str, longest: int = 72) -> str:
-    """`text` as it may stand in a comment or on a screen: one line, bounded, and no secret."""
-    clean = concealed(" ".join(text[: longest * 4].split()))
-    safe = "".join(character if character.isprintable() else repr(character)[1:-1] for character in clean[:longest])
-    return safe + ("…" if len(clean) > longest else "")

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from os.path import commonprefix
 
+from cloudfail.drafting import said
 from cloudfail.importing.parts import Names, Resources, Step
 from cloudfail.importing.plan import Block, Loss, SwitchPlan, Workflow
-from cloudfail.importing.source import Part, Placeholder, said
+from cloudfail.importing.source import Part, Placeholder
 from cloudfail.model.runbook import Mode
 
 MINUTES_MAX = 10_000

@@ -9,10 +9,10 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from cloudfail.drafting import comment, flow, inline, is_plain, quoted
+from cloudfail.drafting import comment, flow, inline, is_plain, quoted, said
 from cloudfail.importing.draft import CHECK, Draft
 from cloudfail.importing.parts import Resource, Runbook, Step
-from cloudfail.importing.source import FILL_IN, said
+from cloudfail.importing.source import FILL_IN
 from cloudfail.model.runbook import Mode
 
 

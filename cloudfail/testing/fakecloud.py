@@ -200,6 +200,7 @@ class FakeCloud:
     def snapshot(self) -> dict[str, Any]:
         """The end state, for comparing runs: no times, no versions."""
         leads = {name: dict(parts) for name, parts in self.networks.items()}
+        begun = {f"{name}/{region}": value is not None for (name, region), value in self.custom.items()}
         return {
             **({"networks": leads} if leads else {}),
             "databases": {
@@ -211,7 +212,7 @@ class FakeCloud:
             "weights": {name: dict(weights) for name, weights in self.weights.items()},
             "frozen": {f"{name}/{region}": value for (name, region), value in self.frozen.items() if value},
             "enabled": {f"{name}/{region}": value for (name, region), value in self.enabled.items()},
-            "custom": {f"{name}/{region}": value is not None for (name, region), value in self.custom.items()},
+            **({"custom": begun} if begun else {}),
         }
 
     # ---- inside

@@ -574,6 +574,10 @@ class FakeWorld:
     def compute(self, name: str) -> FakeCompute:
         return FakeCompute(self.cloud, name)
 
+    def computes(self) -> Mapping[str, FakeCompute]:
+        named = (name for name, one in self.topology.resources.items() if one.port is PortName.COMPUTE)
+        return {name: FakeCompute(self.cloud, name) for name in named}
+
     def consumers(self, name: str) -> FakeConsumers:
         return FakeConsumers(self.cloud, name)
 

@@ -1,4 +1,4 @@
-"""What AWS takes for a role."""
+"""What AWS takes for a role, and where IAM is commanded."""
 
 from __future__ import annotations
 
@@ -10,3 +10,11 @@ def role_mistake(role: str) -> tuple[str, str] | None:
     if whole and len(parts[4]) == 12 and parts[4].isdigit() and parts[5].startswith("role/") and "*" not in role:
         return None
     return "this is no ARN of a role", "write arn:aws:iam::111111111111:role/NAME"
+
+
+_HOMES = {"cn": "cn-north-1", "us-gov": "us-gov-west-1"}
+
+
+def home(region: str) -> str:
+    """Where IAM's control plane of this region's partition stands."""
+    return next((where for start, where in _HOMES.items() if region.startswith(f"{start}-")), "us-east-1")

@@ -428,6 +428,7 @@ def test_every_kind_that_moves_traffic_says_how_it_divides() -> None:
         "global-accelerator": "percent",
         "cloudfront": "not",
         "s3-mrap": "not",
+        "zonal-shift": "evenly",
         "haproxy": "percent",
         "rfc2136": "evenly",
     }

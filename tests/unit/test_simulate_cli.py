@@ -35,8 +35,8 @@ SHOP = """\
 application: pay
 objectives: {rto: 15m, rpo: 30s}
 regions:
-  us-east-1: {provider: gcp}
-  us-west-2: {provider: gcp}
+  us-east-1: {provider: azure}
+  us-west-2: {provider: azure}
 primary: us-east-1
 state: sqlite:state.db
 resources:
@@ -229,9 +229,10 @@ def test_a_provider_that_is_not_installed_is_assumed_and_named(monkeypatch: pyte
     assert done.exit_code in {0, 3, 4}, done.output
     said = " ".join(done.output.split())
     assert (
-        "The provider gcp is not installed: the times of aurora-global, autoscaling, codepipeline, route53 are " in said
+        "The provider azure is not installed: the times of aurora-global, autoscaling, codepipeline, route53 are "
+        in said
     )
-    assert "pip install 'cloudfail[gcp]'" in said
+    assert "pip install 'cloudfail[azure]'" in said
     assert "There is no cloudfail.yaml" not in said
 
 
@@ -514,7 +515,7 @@ def test_a_restore_has_no_recovery_time() -> None:
 
 
 def test_a_slip_of_the_pen_in_a_providers_name_is_not_assumed() -> None:
-    write(SHOP.replace("provider: gcp", "provider: loca"))
+    write(SHOP.replace("provider: azure", "provider: loca"))
     assert "Did you mean local?" in refused("cloudfail simulate").replace("did", "Did")
 
 

@@ -71,8 +71,8 @@ def _tag(text: str | None) -> tuple[str, str] | None:
 
 
 def _refuse_name(application: str | None) -> None:
+    from cloudfail.drafting import tidy_name
     from cloudfail.errors import Refused
-    from cloudfail.importing.source import tidy_name
 
     if application is not None and tidy_name(application) != application:
         raise Refused(

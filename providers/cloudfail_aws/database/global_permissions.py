@@ -11,8 +11,8 @@ from typing import Any
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Grant, Permissions
 from cloudfail_aws.database.permissions import MOVES, _clusters
-from cloudfail_aws.database.role_policy import home
 from cloudfail_aws.iam import Names, Told, stated
+from cloudfail_aws.roles import home
 
 
 def documentdb(resource: Resource, topology: Topology, regions: Sequence[str]) -> Permissions:

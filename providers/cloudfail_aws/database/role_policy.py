@@ -24,17 +24,12 @@ from cloudfail.model.observation import Known, Unknown
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.database import marks
+from cloudfail_aws.roles import home
 from cloudfail_aws.time_left import TimeLeft
 
 NAME = "iam"
 DENIED = ("neptune-db:Write*", "neptune-db:Delete*", "neptune-db:StartLoaderJob", "neptune-db:ResetDatabase")
 VERSION = "2012-10-17"
-_HOMES = {"cn": "cn-north-1", "us-gov": "us-gov-west-1"}
-
-
-def home(region: str) -> str:
-    """Where IAM's control plane of this region's partition stands."""
-    return next((where for start, where in _HOMES.items() if region.startswith(f"{start}-")), "us-east-1")
 
 
 @dataclass(frozen=True)
