@@ -118,7 +118,7 @@ VENDORS: dict[str, tuple[str, ...]] = {
         "cloudfail.stores.postgres",
     ),
     "requests": ("cloudfail_gcp",),
-    "dns": ("cloudfail_local", "cloudfail_aws.dns", "cloudfail.lab"),
+    "dns": ("cloudfail_local", "cloudfail_names", "cloudfail.lab"),
     "yaml": ("cloudfail.config", "cloudfail.lab", "cloudfail.testing.simulation"),
     "tenacity": ("cloudfail.retry", "cloudfail_local", "cloudfail_aws", "cloudfail_gcp", "cloudfail_azure"),
     "uv": ("cloudfail.packaging.resolving",),

@@ -20,8 +20,8 @@ from cloudfail_aws.asking import Asking
 from cloudfail_aws.budget import Budget
 from cloudfail_aws.clients import Clients
 from cloudfail_aws.dns.batches import RECORDS_MAX
-from cloudfail_aws.dns.names import Mark, quoted
 from cloudfail_aws.dns.zone import Zone, spread
+from cloudfail_names.names import Mark, quoted
 from tests.emulators.aws.dns_world import (
     ADDRESS,
     DOMAIN,
