@@ -261,7 +261,7 @@ class Name:
         self, weights: Mapping[str, int], serving: Sequence[str], policy: Mapping[str, Any]
     ) -> dict[str, Any]:
         found = self._items(policy["wrr"].get("items") or [])
-        checked = any("healthCheckedTargets" in one for one in found.values())
+        checked = any(one.get("healthCheckedTargets") for one in found.values())
         items = []
         for region, one in self.places.items():
             if region in serving:
@@ -341,7 +341,7 @@ def routing_of(one: RecordSet) -> str:
     policy = one.get("routingPolicy")
     if not policy:
         return "simple"
-    return next((word for key, word in _POLICIES.items() if key in policy), "by a policy that is not known here")
+    return next((word for key, word in _POLICIES.items() if policy.get(key)), "by a policy that is not known here")
 
 
 def _as_seen(items: Sequence[Mapping[str, Any]], seen: Sequence[Mapping[str, Any]]) -> list[Any]:
@@ -375,9 +375,10 @@ def _without_added(value: Any) -> Any:
 
 
 def _sorted(value: Any) -> Any:
-    """For comparing: the order in a list of values says nothing."""
+    """For comparing: the order in a list of values says nothing, nor does what is empty (gcloud writes empty targets
+    beside values)."""
     if isinstance(value, Mapping):
-        return json.dumps({key: _sorted(one) for key, one in value.items()}, sort_keys=True)
+        return json.dumps({key: _sorted(one) for key, one in value.items() if one not in ({}, [], "")}, sort_keys=True)
     return sorted(map(_sorted, value)) if isinstance(value, (list, tuple)) else value
 
 

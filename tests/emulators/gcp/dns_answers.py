@@ -78,7 +78,7 @@ class Answers:
         return next((found for one in order if (found := self._well(one))), _values(order[0]))
 
     def _well(self, item: Item) -> list[str]:
-        if "healthCheckedTargets" not in item:
+        if not item.get("healthCheckedTargets"):
             return list(item["rrdatas"])
         return [value for value in _values(item) if self._healthy(value)]
 

@@ -313,6 +313,17 @@ def test_a_weight_of_zero_stays_in_the_zone_where_nothing_is_health_checked(
     assert zone.sets[f"{NAME}.", "A"] == weighted({CENTRAL: 60, WEST: 40})
 
 
+def test_targets_that_are_empty_are_none(zone: standin.CloudDns, port: Port) -> None:
+    """As gcloud writes them beside values."""
+    empty: dict[str, Any] = {"healthCheckedTargets": {}}
+    items = [item(region, weight=50, **empty) for region in ADDRESS]
+    zone.put(policy(wrr={"items": items}))
+    www = port(routing="wrr")
+    www.shift(TO_WEST, expect=known(www.read()), call=call())
+    assert known(www.read()).weights == TO_WEST
+    assert len(zone.sets[f"{NAME}.", "A"]["routingPolicy"]["wrr"]["items"]) == 2, "nothing is health-checked"
+
+
 def test_where_health_decides_a_region_that_was_left_is_taken_out_and_does_not_come_back_by_itself(
     zone: standin.CloudDns, port: Port, names: ZoneServer, listeners: Mapping[str, contextlib.ExitStack]
 ) -> None:

@@ -87,6 +87,10 @@ class CloudDns:
         }
         return page | ({"nextPageToken": str(start + self._page)} if start + self._page < len(found) else {})
 
+    def resource_record_sets_create(self, labels: Labels, query: Labels, body: Mapping[str, Any]) -> dict[str, Any]:
+        self.changes_create(labels, query, {"additions": [body]})
+        return self._told(self.sets[body["name"], body["type"]])
+
     def changes_create(self, labels: Labels, query: Labels, body: Mapping[str, Any]) -> dict[str, Any]:
         self._must_be_there(labels)
         identifier = query.get("clientOperationId", "")
@@ -176,7 +180,7 @@ def _items_must_be_well(where: str, items: list[Mapping[str, Any]]) -> None:
         raise Refused(400, "invalid", f"'{where}' has no items, or two of one location.")
     if any(not one.get("rrdatas") and not one.get("healthCheckedTargets") for one in items):
         raise Refused(400, "invalid", f"'{where}' has an item that answers nothing.")
-    if len({"healthCheckedTargets" in one for one in items}) > 1:
+    if len({bool(one.get("healthCheckedTargets")) for one in items}) > 1:
         raise Refused(400, "invalid", f"'{where}' mixes targets that are health-checked with others.")
     if any(one.get("weight", 0) < 0 for one in items):
         raise Refused(400, "invalid", f"'{where}' has a weight below zero.")
