@@ -30,7 +30,8 @@ from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_gcp.asking import Asking
 from cloudfail_gcp.dns.options import CloudDnsMember, CloudDnsOptions, project_of
-from cloudfail_gcp.dns.records import Name, NotOurs, RecordSet, changes, place, plain
+from cloudfail_gcp.dns.records import Name, NotOurs
+from cloudfail_gcp.dns.sets import RecordSet, changes, place, plain
 from cloudfail_gcp.errors import Answered
 from cloudfail_names.names import Mark, canonical, is_owned_by, mark_name, mark_of, quoted, unquoted
 from cloudfail_names.resolving import Resolvers

@@ -23,61 +23,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudfail.errors import Permanent
-from cloudfail_gcp.dns.options import CloudDnsMember, Routing
-from cloudfail_names.names import RecordType, canonical, value_of
-
-RecordSet = Mapping[str, Any]
-# What Google adds to what it is given: it is no part of what a deletion must match.
-_ADDED = frozenset({"kind", "signatureRrdatas"})
-_POLICIES = {"wrr": "wrr", "geo": "geo", "primaryBackup": "primary-backup"}
+from cloudfail_gcp.dns.options import Routing
+from cloudfail_gcp.dns.sets import Place, RecordSet, comparable, in_order_of, percent, routing_of, weighing
+from cloudfail_names.names import RecordType, value_of
 
 
 class NotOurs(Exception):
     """The zone holds what cloudfail.yaml does not say; the text is one sentence, with what to write."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """What one region answers with. `targets`: what Cloud DNS checks the health of, in its own words; {} for none."""
-
-    region: str
-    answers: tuple[str, ...]
-    location: str
-    targets: Mapping[str, Any]
-
-    @property
-    def content(self) -> dict[str, Any]:
-        """Of its item in a policy."""
-        return {"healthCheckedTargets": dict(self.targets)} if self.targets else {"rrdatas": list(self.answers)}
-
-    @property
-    def primary_targets(self) -> dict[str, Any]:
-        return dict(self.targets) or {"externalEndpoints": list(self.answers)}
-
-
-def place(region: str, member: CloudDnsMember, kind: RecordType) -> Place:
-    """As cloudfail.yaml says it."""
-    given = member.answers or tuple(one.ip_address for one in member.load_balancers)
-    answers = tuple(sorted(value_of(answer, kind) for answer in given))
-    targets: dict[str, Any] = {}
-    if member.health_checked:
-        targets = {"externalEndpoints": list(answers)}
-    elif member.load_balancers:
-        targets = {
-            "internalLoadBalancers": [
-                {
-                    "loadBalancerType": one.type,
-                    "ipAddress": one.ip_address,
-                    "port": str(one.port),
-                    "ipProtocol": one.ip_protocol,
-                    "networkUrl": one.network_url,
-                    "project": one.project,
-                    **({"region": one.region} if one.region is not None else {}),
-                }
-                for one in member.load_balancers
-            ]
-        }
-    return Place(region, answers, member.location or region, targets)
 
 
 @dataclass(frozen=True)
@@ -106,6 +58,9 @@ class Name:
             )
         if self.routing in ("wrr", "geo") and 0 < len(checked) < len(self.places):
             raise Permanent(f"{self.name}: a policy has health-checked targets for every region, or for none.")
+        balanced = any("internalLoadBalancers" in one.targets for one in self.places.values())
+        if self.routing == "primary-backup" and balanced and len(checked) < len(self.places):
+            raise Permanent(f"{self.name}: any region may become the primary; write the load_balancers of both.")
         if self.routing == "primary-backup" and (
             len(self.places) != 2 or self.kind == "CNAME" or not self._first.targets
         ):
@@ -149,7 +104,7 @@ class Name:
         if all(weight.is_integer() for weight in given.values()):
             return {region: int(weight) for region, weight in given.items()}
         whole = sum(given.values())
-        return {region: _percent(weight / whole) for region, weight in given.items()}
+        return {region: percent(weight / whole) for region, weight in given.items()}
 
     def _policy(self, seen: Sequence[RecordSet]) -> Mapping[str, Any]:
         found = routing_of(seen[0]) if len(seen) == 1 else "not there"
@@ -196,7 +151,7 @@ class Name:
                 f"cloudfail.yaml means {first}, the topology's primary, and {second} alone as backup"
             )
         trickle = float(policy["primaryBackup"].get("trickleTraffic") or 0.0)
-        return {first: 100 - _percent(trickle), second: _percent(trickle)}
+        return {first: 100 - percent(trickle), second: percent(trickle)}
 
     def _primary_and_backups(self, policy: Mapping[str, Any]) -> tuple[str, set[str]]:
         both = policy["primaryBackup"]
@@ -265,12 +220,12 @@ class Name:
         items = []
         for region, one in self.places.items():
             if region in serving:
-                items.append(_weighing(found.get(region) or one.content, weights[region]))
+                items.append(weighing(found.get(region) or one.content, weights[region]))
             elif region in found and not checked:
-                items.append(_weighing(found[region], 0))
+                items.append(weighing(found[region], 0))
             elif region in found:
                 self._can_be_put_back(one, found[region])
-        return {"wrr": {**policy["wrr"], "items": _as_seen(items, policy["wrr"].get("items") or [])}}
+        return {"wrr": {**policy["wrr"], "items": in_order_of(items, policy["wrr"].get("items") or [])}}
 
     def _geo(self, serving: Sequence[str], policy: Mapping[str, Any]) -> dict[str, Any]:
         found = self._items(policy["geo"].get("items") or [])
@@ -278,7 +233,7 @@ class Name:
             if region not in serving:
                 self._can_be_put_back(self.places[region], found[region])
         items = [found.get(region) or self._at_its_place(self.places[region]) for region in serving]
-        return {"geo": {**policy["geo"], "items": _as_seen(items, policy["geo"].get("items") or [])}}
+        return {"geo": {**policy["geo"], "items": in_order_of(items, policy["geo"].get("items") or [])}}
 
     def _primary_backup(
         self, weights: Mapping[str, int], serving: Sequence[str], policy: Mapping[str, Any]
@@ -315,72 +270,10 @@ class Name:
     def _can_be_put_back(self, one: Place, seen: Mapping[str, Any], meant: Mapping[str, Any] | None = None) -> None:
         """What takes an item out of the zone must know how it was."""
         held = {key: value for key, value in seen.items() if key not in ("weight", "location")}
-        if _sorted(held) != _sorted(meant or one.content):
+        if comparable(held) != comparable(meant or one.content):
             raise Permanent(
                 f"{self.name} has {json.dumps(held)} for {one.region} in the zone, unlike cloudfail.yaml: taken out, "
                 f"it could not be put back as it was.",
                 "Nothing was changed.",
                 f"Write in members: {{{one.region}: …}} what the zone holds (health_checked, load_balancers).",
             )
-
-
-def plain(one: RecordSet) -> dict[str, Any]:
-    """A record set without what Google adds to it by itself, its name in lower case with the dot at its end."""
-    return {**_without_added(one), "name": canonical(str(one["name"]))}
-
-
-def changes(seen: Sequence[RecordSet], wanted: Sequence[RecordSet]) -> tuple[list[RecordSet], list[RecordSet]]:
-    """(deletions, additions): exactly what was seen out, what is wanted in. Google refuses the whole change if a record
-    set that is to go is not as it was seen, or if one that is to come stands there already."""
-    kept = {_key(one) for one in wanted} & {_key(one) for one in seen}
-    gone = [one for one in seen if _key(one) not in kept]
-    return gone, [one for one in wanted if _key(one) not in kept]
-
-
-def routing_of(one: RecordSet) -> str:
-    policy = one.get("routingPolicy")
-    if not policy:
-        return "simple"
-    return next((word for key, word in _POLICIES.items() if policy.get(key)), "by a policy that is not known here")
-
-
-def _as_seen(items: Sequence[Mapping[str, Any]], seen: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """In the order in which the zone has them, so that the same items are the same record set."""
-    order = [_sorted({key: value for key, value in one.items() if key != "weight"}) for one in seen]
-
-    def where(item: Mapping[str, Any]) -> int:
-        told = _sorted({key: value for key, value in item.items() if key != "weight"})
-        return order.index(told) if told in order else len(order)
-
-    return sorted(items, key=where)
-
-
-def _weighing(item: Mapping[str, Any], weight: int) -> Mapping[str, Any]:
-    """The same item where it weighs that already: a weight of zero may be left out."""
-    same = "weight" in item and float(item["weight"]) == weight
-    return item if same else {**item, "weight": weight}
-
-
-def _percent(share: float) -> int:
-    """Of a region that gets anything, at least 1."""
-    return max(1, round(100 * share)) if share > 0 else 0
-
-
-def _without_added(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _without_added(one) for key, one in value.items() if key not in _ADDED}
-    if isinstance(value, float) and value.is_integer():
-        return int(value)  # 100.0 and 100 are one number in JSON
-    return [_without_added(one) for one in value] if isinstance(value, list) else value
-
-
-def _sorted(value: Any) -> Any:
-    """For comparing: the order in a list of values says nothing, nor does what is empty (gcloud writes empty targets
-    beside values)."""
-    if isinstance(value, Mapping):
-        return json.dumps({key: _sorted(one) for key, one in value.items() if one not in ({}, [], "")}, sort_keys=True)
-    return sorted(map(_sorted, value)) if isinstance(value, (list, tuple)) else value
-
-
-def _key(one: RecordSet) -> str:
-    return json.dumps(one, sort_keys=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from cloudfail.clock import SystemClock
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import Objectives, PortName, Region, Resource, Topology
+from cloudfail.ports import Call
 from cloudfail_gcp.asking import Asking
 from cloudfail_gcp.budget import Budget
 from cloudfail_gcp.dns import KINDS
@@ -30,6 +32,10 @@ DOMAIN = "shop.example."
 NAME = "www.shop.example"
 CHECK = f"https://www.googleapis.com/compute/v1/projects/{standin.PROJECT}/global/healthChecks/www"
 CHECKED = {region: {"answers": [value], "health_checked": True} for region, value in ADDRESS.items()}
+TO_WEST = {CENTRAL: 0, WEST: 100}
+TO_CENTRAL = {CENTRAL: 100, WEST: 0}
+MARK = f"_cloudfail.{NAME}."
+SOON_SECONDS = 20.0
 FACTS = {kind.name: kind for kind in KINDS}
 ENDPOINT = "CLOUDSDK_API_ENDPOINT_OVERRIDES_DNS"
 
@@ -93,6 +99,22 @@ def primary_backup(trickle: float = 0.0, primary: str = CENTRAL, backup: str = W
     return policy(primaryBackup=both, healthCheck=CHECK)
 
 
+def call(epoch: int = 10, seconds: float = 30.0, *, check: Callable[[], None] = lambda: None) -> Call:
+    return Call("r1", "step", epoch, "k", seconds, check)
+
+
+def heard(port: CloudDns, names: ZoneServer, wanted: str) -> None:
+    """The name server comes to answer with that region's address, three times in a row."""
+    until, said = time.monotonic() + SOON_SECONDS, None
+    while time.monotonic() < until:
+        names.follow()
+        said = [known(port.resolve()) for _ in range(3)]
+        if said == [{names.address: (ADDRESS[wanted],)}] * 3:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"it answers {said}, not with {wanted}")
+
+
 @contextlib.contextmanager
 def serving_names(zone: standin.CloudDns, listeners: Mapping[str, int]) -> Iterator[ZoneServer]:
     """A name server over that zone, which finds an address healthy if its port takes connections. listeners: address ->
@@ -104,6 +126,10 @@ def serving_names(zone: standin.CloudDns, listeners: Mapping[str, int]) -> Itera
     told = Answers(healthy, [CENTRAL, WEST])
     with zone_server(lambda: as_records(zone.published()), told) as made:  # type: ignore[arg-type]  (the same `find`)
         yield made
+
+
+Port = Callable[..., CloudDns]
+"""What the fixture `port` is: port(members, **options)."""
 
 
 class DnsWorld:
