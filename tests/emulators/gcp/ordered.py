@@ -87,6 +87,9 @@ VERBS: Mapping[Key, Row] = {
     (PortName.DNS, "cloud-dns", "shift", "wrr"): Row(
         _name(dns_world.weighted({CENTRAL: 60, WEST: 40}, checked=True), dns_world.CHECKED, "wrr")
     ),
+    (PortName.DNS, "cloud-dns", "shift", "geo"): Row(
+        _name(dns_world.near(CENTRAL, WEST, checked=True), dns_world.CHECKED, "geo")
+    ),
     (PortName.DNS, "cloud-dns", "shift", "primary-backup"): Row(
         _name(dns_world.primary_backup(), dns_world.CHECKED, "primary-backup")
     ),
