@@ -14,6 +14,9 @@ from cloudfail_names.options import Duration, Seen, Strict, duration
 Routing = Literal["simple", "wrr", "geo", "primary-backup"]
 ZoneName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 ProjectId = Annotated[str, Field(pattern=r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
+NetworkUrl = Annotated[
+    str, Field(pattern=r"^https://www\.googleapis\.com/compute/v1/projects/[^/\s]+/global/networks/[^/\s]+$")
+]
 Location = Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)+\d+$")]
 
 
@@ -24,7 +27,7 @@ class Balancer(Strict):
     ip_address: str
     port: Annotated[int, Field(ge=1, le=65535)]
     ip_protocol: Literal["tcp", "udp"] = "tcp"
-    network_url: str
+    network_url: NetworkUrl
     project: str
     region: str | None = None
 

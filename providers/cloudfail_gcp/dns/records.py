@@ -12,7 +12,8 @@ What stays true, whatever is asked for:
   only where nothing is health-checked.
 - What is not ours of a policy (its health check, fencing) stays as it was seen.
 
-Sources: Cloud DNS, "DNS routing policies and health checks"; dns.v1, RRSetRoutingPolicy and what it refers to.
+Sources: Cloud DNS, "DNS routing policies and health checks" and "Configure DNS routing policies"; dns.v1,
+RRSetRoutingPolicy and what it refers to.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from cloudfail.errors import Permanent
 from cloudfail_gcp.dns.options import Routing
 from cloudfail_gcp.dns.sets import Place, RecordSet, comparable, in_order_of, percent, routing_of, weighing
 from cloudfail_names.names import RecordType, value_of
+
+WEIGHT_MAX = 1000
 
 
 class NotOurs(Exception):
@@ -194,8 +197,8 @@ class Name:
         unknown = [region for region in weights if region not in self.places]
         if unknown:
             raise Permanent(f"{self.name} has no answer for {unknown[0]}.", "Nothing was changed.")
-        if any(weight < 0 for weight in weights.values()):
-            raise Permanent("A weight is zero or more.", "Nothing was changed.")
+        if any(not 0 <= weight <= WEIGHT_MAX for weight in weights.values()):
+            raise Permanent(f"A weight is a number from 0 to {WEIGHT_MAX}.", "Nothing was changed.")
         if not serving:
             raise Permanent(
                 "Every weight is zero: this would leave the name without an answer.", "Nothing was changed."

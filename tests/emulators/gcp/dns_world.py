@@ -36,6 +36,7 @@ TO_WEST = {CENTRAL: 0, WEST: 100}
 TO_CENTRAL = {CENTRAL: 100, WEST: 0}
 MARK = f"_cloudfail.{NAME}."
 SOON_SECONDS = 20.0
+NETWORK = "https://www.googleapis.com/compute/v1/projects/shop-net/global/networks/prod"
 FACTS = {kind.name: kind for kind in KINDS}
 ENDPOINT = "CLOUDSDK_API_ENDPOINT_OVERRIDES_DNS"
 

@@ -27,6 +27,7 @@ from tests.emulators.gcp.dns_world import (
     FACTS,
     MARK,
     NAME,
+    NETWORK,
     TO_CENTRAL,
     TO_WEST,
     WEST,
@@ -342,6 +343,16 @@ def test_its_permissions_are_on_the_zone_alone() -> None:
     assert [(one.region, one.actions, one.on, one.verbs) for one in told.execute] == [
         ("global", EXECUTE, on, ("shift",))
     ]
+
+
+def test_an_internal_passthrough_balancers_health_may_be_used_in_its_networks_project() -> None:
+    of = FACTS["cloud-dns"].permissions
+    assert of is not None
+    balancer = {"type": "regionalL4ilb", "port": 80, "network_url": NETWORK, "project": standin.PROJECT}
+    members = {region: {"load_balancers": [{**balancer, "ip_address": ADDRESS[region]}]} for region in ADDRESS}
+    (_, signals) = of(resource({"routing": "wrr"}, members), topology(), [CENTRAL, WEST]).execute
+    assert (signals.actions, signals.on) == (("dns.networks.useHealthSignals",), ("projects/shop-net",))
+    assert "whole project" in signals.why
 
 
 def test_a_zone_whose_project_nobody_names_is_told() -> None:

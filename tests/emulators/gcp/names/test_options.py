@@ -9,7 +9,14 @@ from pydantic import ValidationError
 
 from cloudfail_gcp.dns.options import CloudDnsMember, CloudDnsOptions
 
-BALANCER = {"type": "regionalL4ilb", "ip_address": "10.0.0.9", "port": 80, "network_url": "net", "project": "shop-prod"}
+NETWORK = "https://www.googleapis.com/compute/v1/projects/shop-net/global/networks/prod"
+BALANCER = {
+    "type": "regionalL4ilb",
+    "ip_address": "10.0.0.9",
+    "port": 80,
+    "network_url": NETWORK,
+    "project": "shop-prod",
+}
 
 
 def test_a_plain_text_is_one_answer_and_what_is_left_out_has_its_default() -> None:
@@ -27,6 +34,7 @@ def test_a_plain_text_is_one_answer_and_what_is_left_out_has_its_default() -> No
         ({"load_balancers": [BALANCER], "health_checked": True}, "leave health_checked out"),
         ({"load_balancers": [{**BALANCER, "port": 0}]}, "port"),
         ({"load_balancers": [{**BALANCER, "type": "external"}]}, "type"),
+        ({"load_balancers": [{**BALANCER, "network_url": "prod"}]}, "network_url"),
         ({"answers": ["192.0.2.1"], "location": "Iowa"}, "location"),
         ({"answers": [""]}, "answers"),
         ({"answers": ["192.0.2.1"], "wieght": 1}, "wieght"),

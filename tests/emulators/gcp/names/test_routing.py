@@ -16,6 +16,7 @@ from tests.emulators.gcp.dns_world import (
     CHECK,
     CHECKED,
     NAME,
+    NETWORK,
     TO_CENTRAL,
     TO_WEST,
     WEST,
@@ -127,6 +128,16 @@ def test_a_trickle_is_a_weight_that_ends_with_a_shift_and_comes_back_with_it(
     assert zone.sets[f"{NAME}.", "A"] == primary_backup(trickle=0.1)
 
 
+def test_weights_that_google_would_not_take_are_refused(zone: standin.CloudDns, port: Port) -> None:
+    zone.put(weighted(TO_CENTRAL))
+    www = port(routing="wrr")
+    for weights in ({CENTRAL: -1, WEST: 1}, {CENTRAL: 0, WEST: 1001}):
+        with pytest.raises(Permanent, match="from 0 to 1000"):
+            www.shift(weights, expect=known(www.read()), call=call())
+    with pytest.raises(Permanent, match="no answer for us-east1"):
+        www.shift({"us-east1": 1}, expect=known(www.read()), call=call())
+
+
 def test_what_could_not_be_put_back_as_it_was_is_not_taken_out(zone: standin.CloudDns, port: Port) -> None:
     zone.put(weighted({CENTRAL: 100, WEST: 100}, checked=True))
     www = port(ADDRESS, routing="wrr")
@@ -135,7 +146,7 @@ def test_what_could_not_be_put_back_as_it_was_is_not_taken_out(zone: standin.Clo
     assert zone.sets[f"{NAME}.", "A"] == weighted({CENTRAL: 100, WEST: 100}, checked=True)
 
 
-BALANCER = {"type": "regionalL4ilb", "ip_address": "192.0.2.1", "port": 80, "network_url": "net", "project": "p"}
+BALANCER = {"type": "regionalL4ilb", "ip_address": "192.0.2.1", "port": 80, "network_url": NETWORK, "project": "p"}
 BALANCED = {"load_balancers": [BALANCER]}
 
 
@@ -160,7 +171,7 @@ def test_what_no_zone_can_hold_is_said_before_anything_is_asked(
 
 def test_internal_load_balancers_stand_in_a_policy_as_google_words_them(zone: standin.CloudDns, port: Port) -> None:
     def balancer(region: str, key: Callable[[str], str]) -> dict[str, Any]:
-        told = {"ip_address": ADDRESS[region], "ip_protocol": "tcp", "network_url": "net", "project": "p"}
+        told = {"ip_address": ADDRESS[region], "ip_protocol": "tcp", "network_url": NETWORK, "project": "p"}
         return {key(name): value for name, value in {**told, "region": region}.items()}
 
     def camel(name: str) -> str:
