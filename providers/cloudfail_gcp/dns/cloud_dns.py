@@ -148,6 +148,11 @@ class CloudDns:
         try:
             self._must_be_ours(seen)
             self._name.weights(seen.sets)
+            found += [
+                f"{region} has the weight zero in {self._options.name}, and would be answered with while the rest is "
+                f"unhealthy; take its item out, as a shift does"
+                for region in self._name.may_come_back(seen.sets)
+            ]
         except (NotOurs, Permanent) as error:
             found.append(str(error))
         return Known(tuple(found), at)

@@ -109,6 +109,14 @@ class Name:
         whole = sum(given.values())
         return {region: percent(weight / whole) for region, weight in given.items()}
 
+    def may_come_back(self, seen: Sequence[RecordSet]) -> list[str]:
+        """Regions of weight zero that are in the zone where health decides. Raises NotOurs."""
+        if self.routing != "wrr":
+            return []
+        found = self._items(self._policy(seen)["wrr"].get("items") or [])
+        checked = any(one.get("healthCheckedTargets") for one in found.values())
+        return [region for region, one in found.items() if checked and not float(one.get("weight", 0))]
+
     def _policy(self, seen: Sequence[RecordSet]) -> Mapping[str, Any]:
         found = routing_of(seen[0]) if len(seen) == 1 else "not there"
         if found != self.routing:
@@ -153,8 +161,9 @@ class Name:
                 f"{self.name} has {primary} as its primary and {' and '.join(sorted(backups))} as backup; "
                 f"cloudfail.yaml means {first}, the topology's primary, and {second} alone as backup"
             )
-        trickle = float(policy["primaryBackup"].get("trickleTraffic") or 0.0)
-        return {first: 100 - percent(trickle), second: percent(trickle)}
+        # A primary that is in the zone may answer, also where all is sent to the backup.
+        trickle = min(99, percent(float(policy["primaryBackup"].get("trickleTraffic") or 0.0)))
+        return {first: 100 - trickle, second: trickle}
 
     def _primary_and_backups(self, policy: Mapping[str, Any]) -> tuple[str, set[str]]:
         both = policy["primaryBackup"]

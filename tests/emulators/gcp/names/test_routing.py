@@ -82,7 +82,10 @@ def test_left_in_with_a_weight_of_zero_it_would_have_come_back(
     """What the latch is against, shown on the same name server."""
     zone.put(weighted(TO_WEST, checked=True))
     listeners[ADDRESS[WEST]].close()
-    heard(port(CHECKED, routing="wrr"), names, CENTRAL)
+    www = port(CHECKED, routing="wrr")
+    heard(www, names, CENTRAL)
+    (told,) = known(www.preflight())
+    assert told.startswith(f"{CENTRAL} has the weight zero")
 
 
 def test_a_nearest_region_is_there_or_not(zone: standin.CloudDns, port: Port, names: ZoneServer) -> None:
@@ -136,6 +139,16 @@ def test_weights_that_google_would_not_take_are_refused(zone: standin.CloudDns, 
             www.shift(weights, expect=known(www.read()), call=call())
     with pytest.raises(Permanent, match="no answer for us-east1"):
         www.shift({"us-east1": 1}, expect=known(www.read()), call=call())
+
+
+def test_a_primary_that_all_is_trickled_away_from_is_still_to_be_taken_out(zone: standin.CloudDns, port: Port) -> None:
+    """Google's own way of a failover by hand. While the primary is in the zone, it may answer."""
+    zone.put(primary_backup(trickle=1.0))
+    www = port(CHECKED, routing="primary-backup")
+    seen = known(www.read())
+    assert seen.weights == {CENTRAL: 1, WEST: 99}
+    www.shift(TO_WEST, expect=seen, call=call())
+    assert zone.sets[f"{NAME}.", "A"] == primary_backup(primary=WEST, backup=WEST)
 
 
 def test_what_could_not_be_put_back_as_it_was_is_not_taken_out(zone: standin.CloudDns, port: Port) -> None:
