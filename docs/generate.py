@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cloudfail.model.topology import PortName
     from cloudfail.ports import Kind, VerbFacts
 
 DOCS = Path(__file__).resolve().parent
@@ -73,13 +74,26 @@ def aws_verbs() -> str:
     """Every verb of every kind of the AWS provider, and where what it calls stands."""
     from cloudfail_aws import provider
 
+    return cloud_verbs(provider.kinds())
+
+
+def gcp_verbs() -> str:
+    """The same of Google Cloud."""
+    from cloudfail_gcp import provider
+
+    return cloud_verbs(provider.kinds())
+
+
+def cloud_verbs(kinds: Mapping[tuple[PortName, str], Kind]) -> str:
+    """One cloud's: plane and home beside what every provider says."""
+
     def home(kind: Kind, facts: VerbFacts) -> str:
         if kind.verbs_of is not None and facts.home is not None:
             return "the resource's own region"
         return {None: "no region", "member": "the member's region"}.get(facts.home) or str(facts.home)
 
     def rows() -> Iterable[tuple[str, ...]]:
-        for (port, name), kind in provider.kinds().items():
+        for (port, name), kind in kinds.items():
             for verb, facts in kind.verbs.items():
                 yield (
                     f"`{port}: {name}`",
@@ -151,6 +165,7 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     "local-verbs": local_verbs,
     "aws-verbs": aws_verbs,
     "divided": divided,
+    "gcp-verbs": gcp_verbs,
     "actions": actions,
     "faults": faults,
 }

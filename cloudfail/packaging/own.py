@@ -11,7 +11,15 @@ from pathlib import Path
 from cloudfail.errors import Refused
 from cloudfail.packaging.archive import Files, kept
 
-PACKAGES = ("cloudfail", "cloudfail_aws", "cloudfail_azure", "cloudfail_gcp", "cloudfail_local", "cloudfail_postgres")
+PACKAGES = (
+    "cloudfail",
+    "cloudfail_aws",
+    "cloudfail_azure",
+    "cloudfail_gcp",
+    "cloudfail_local",
+    "cloudfail_names",
+    "cloudfail_postgres",
+)
 # The command line and what only it needs. No module of the rest imports these (tests/unit/test_packaging.py).
 LEFT_OUT = (
     "cloudfail/__main__.py",

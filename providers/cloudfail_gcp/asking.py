@@ -214,7 +214,8 @@ class Asking:
         said = errors.refusal(answer.status_code, told)
         if said.throttled:
             self._budget.penalise(self.project(region), region, api, changes=changes)
-        raise errors.from_refusal(said, what, _retry_after(answer.headers.get("Retry-After")))
+        after = _retry_after(answer.headers.get("Retry-After"))
+        raise errors.from_refusal(said, what, after) from errors.Answered(said)
 
 
 def _take_on(session: Any, left: float) -> None:

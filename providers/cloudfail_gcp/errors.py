@@ -85,6 +85,14 @@ class Refusal:
         return self.status == 429 or self.reason in THROTTLED or self.code in THROTTLED
 
 
+class Answered(Exception):
+    """What Google said, as the cause of the error that it became."""
+
+    def __init__(self, said: Refusal) -> None:
+        super().__init__(said.message)
+        self.said = said
+
+
 def refusal(status: int, body: Any) -> Refusal:
     """`body`: the JSON that came, or anything else."""
     error = body.get("error") if isinstance(body, Mapping) else None

@@ -131,7 +131,7 @@ VENDORS: dict[str, tuple[str, ...]] = {
     "redis": ("cloudfail_aws.database",),
     "requests": ("cloudfail_gcp",),
     "pymongo": ("cloudfail_aws.database",),
-    "dns": ("cloudfail_local", "cloudfail_aws.dns", "cloudfail.lab"),
+    "dns": ("cloudfail_local", "cloudfail_names", "cloudfail.lab"),
     "yaml": ("cloudfail.config", "cloudfail.lab", "cloudfail.testing.simulation"),
     "tenacity": ("cloudfail.retry", "cloudfail_local", "cloudfail_aws", "cloudfail_gcp", "cloudfail_azure"),
     "uv": ("cloudfail.packaging.resolving",),

@@ -15,7 +15,7 @@ from cloudfail_aws.discovering.looking import Look
 from cloudfail_aws.discovering.regions import region_in
 from cloudfail_aws.discovering.targets import balancers
 from cloudfail_aws.discovering.zones import Record, health_checks, host, hosts_of, identifier, records
-from cloudfail_aws.dns.names import canonical
+from cloudfail_names.names import canonical
 
 ROUTINGS = {"Weight": "weighted", "Failover": "failover", "Region": "latency", "MultiValueAnswer": "multivalue"}
 

@@ -2,72 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetJsonSchemaHandler,
-    PlainSerializer,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import Field, GetJsonSchemaHandler, model_validator
 
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h)$")
-_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_RESOLVER = re.compile(r"^(?:\[[0-9A-Fa-f:.]+\]|\d{1,3}(?:\.\d{1,3}){3})(?::\d{1,5})?$")
+from cloudfail_names.names import RecordType
+from cloudfail_names.options import Duration, Seen, Strict, duration
 
 Routing = Literal["simple", "weighted", "failover", "latency", "multivalue"]
-RecordType = Literal["A", "AAAA", "CNAME"]
-
-
-class _Seconds(float):
-    """Seconds that remember how they were written, so that a dumped model validates again."""
-
-    text: str
-
-
-def _duration(value: Any) -> _Seconds:
-    if isinstance(value, _Seconds):
-        return value
-    match = _DURATION.match(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError(f"{value!r} is not a duration; write a number with its unit: 500ms, 2s, 5m or 1h")
-    seconds = _Seconds(float(match[1]) * _UNIT_SECONDS[match[2]])
-    seconds.text = value
-    return seconds
-
-
-def _resolver(value: str) -> str:
-    if _RESOLVER.match(value) is None:
-        raise ValueError(
-            f"{value!r} is no address of a resolver; write 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53"
-        )
-    return value
-
-
-Duration = Annotated[
-    float,
-    BeforeValidator(_duration),
-    PlainSerializer(lambda value: getattr(value, "text", f"{value}s"), return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h)$"}),
-]
-Resolver = Annotated[str, AfterValidator(_resolver)]
 ZoneId = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,32}$")]
 HealthCheckId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 ObjectUrl = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^?\s]+(\?region=[a-z0-9-]+)?$")]
 Arn = Annotated[str, Field(pattern=r"^arn:[A-Za-z0-9:./_-]{1,250}$")]
 AwsRegion = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d+$")]
-
-
-class Strict(BaseModel):
-    """An unknown key is a mistake."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Alias(Strict):
@@ -125,21 +72,14 @@ class Switch(Strict):
         return self
 
 
-class _Seen(Strict):
-    """Where its answers are asked for. Without resolvers, those of this machine are asked."""
-
-    resolvers: tuple[Resolver, ...] = ()
-    answer_within: Duration = _duration("5s")
-
-
-class Route53Options(_Seen):
+class Route53Options(Seen):
     """dns: route53. One name of one hosted zone. `routing` is that of its record sets: simple if it is not given, or
     failover where a switch moves it."""
 
     zone: ZoneId
     name: str
     type: RecordType = "A"
-    ttl: Duration = _duration("60s")
+    ttl: Duration = duration("60s")
     routing: Routing | None = None
     switch: Switch | None = None
 
@@ -167,7 +107,7 @@ class ZoneMember(Strict):
         return {"anyOf": [{"type": "string"}, handler.resolve_ref_schema(handler(schema))]}
 
 
-class ZoneOptions(_Seen):
+class ZoneOptions(Seen):
     """dns: route53-zone. Many names of one hosted zone, all simple records, moved together in batches.
 
     domain: the zone's own name; names: below it, relative ("a", "b.c") or whole ("a.shop.example."). resolve: how many
@@ -178,18 +118,18 @@ class ZoneOptions(_Seen):
     domain: str
     names: Annotated[tuple[str, ...], Field(min_length=1, max_length=100_000)]
     type: RecordType = "A"
-    ttl: Duration = _duration("60s")
+    ttl: Duration = duration("60s")
     resolve: Annotated[int, Field(ge=1, le=10_000)] = 100
-    answer_within: Duration = _duration("30s")
+    answer_within: Duration = duration("30s")
 
 
-class S3SwitchOptions(_Seen):
+class S3SwitchOptions(Seen):
     """dns: s3-switch. A name that objects move, whoever keeps its zone; `object` and `objects` as under `switch:` of
     route53. The zone is never asked."""
 
     name: str
     type: RecordType = "A"
-    ttl: Duration = _duration("60s")
+    ttl: Duration = duration("60s")
     routing: Literal["weighted", "failover", "latency", "multivalue"] = "failover"
     object: ObjectUrl | None = None
     objects: dict[str, ObjectUrl] = Field(default_factory=dict)
@@ -209,7 +149,7 @@ class Endpoint(Strict):
     region: AwsRegion
 
 
-class RoutingControlOptions(_Seen):
+class RoutingControlOptions(Seen):
     """dns: routing-control. A name whose record sets hang on Application Recovery Controller's routing controls.
 
     override_safety_rules: ARNs of the safety rules that a move may break; naming them here is what permits it.
@@ -217,7 +157,7 @@ class RoutingControlOptions(_Seen):
 
     name: str
     type: RecordType = "A"
-    ttl: Duration = _duration("60s")
+    ttl: Duration = duration("60s")
     routing: Literal["weighted", "failover", "latency", "multivalue"] = "failover"
     endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1, max_length=5)]
     override_safety_rules: tuple[Arn, ...] = ()

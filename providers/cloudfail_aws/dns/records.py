@@ -15,15 +15,14 @@ specific for weighted records" (all weights zero: each is answered alike).
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cloudfail.errors import Permanent
-from cloudfail_aws.dns.names import canonical
-from cloudfail_aws.dns.options import NameMember, RecordType, Routing
+from cloudfail_aws.dns.options import NameMember, Routing
+from cloudfail_names.names import RecordType, canonical, value_of
 
 RecordSet = Mapping[str, Any]
 WEIGHT_MAX = 255
@@ -62,16 +61,6 @@ def place(region: str, member: NameMember, kind: RecordType) -> Place:
         }
         answers = (target,)
     return Place(region, member.set_identifier or region, answers, alias, member.health_check)
-
-
-def value_of(text: str, kind: RecordType) -> str:
-    """One value of a record, in the one way to write it."""
-    if kind == "CNAME":
-        return canonical(text)
-    try:
-        return str(ipaddress.ip_address(text.strip()))
-    except ValueError:
-        return text.strip().lower()
 
 
 @dataclass(frozen=True)

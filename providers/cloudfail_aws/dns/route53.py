@@ -25,10 +25,10 @@ from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.dns import zones
-from cloudfail_aws.dns.names import Mark, canonical, is_owned_by, mark_name, mark_of, quoted, unquoted
 from cloudfail_aws.dns.options import NameMember, Route53Options
 from cloudfail_aws.dns.records import Name, NotOurs, RecordSet, changes, health_checks, place
-from cloudfail_aws.dns.resolving import Resolvers
+from cloudfail_names.names import Mark, canonical, is_owned_by, mark_name, mark_of, quoted, unquoted
+from cloudfail_names.resolving import Resolvers
 
 LOOK_AGAIN_SECONDS = 3.0
 """For finding out, after a batch was refused, what it was refused for."""

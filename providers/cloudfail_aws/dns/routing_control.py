@@ -26,7 +26,7 @@ from cloudfail_aws.asking import Asking
 from cloudfail_aws.dns import zones
 from cloudfail_aws.dns.options import ControlMember, Endpoint, RoutingControlOptions
 from cloudfail_aws.dns.records import place
-from cloudfail_aws.dns.resolving import Resolvers
+from cloudfail_names.resolving import Resolvers
 
 SERVICE = "route53-recovery-cluster"
 STATES_MAX = 10

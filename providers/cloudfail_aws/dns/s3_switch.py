@@ -26,10 +26,10 @@ from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.dns import zones
-from cloudfail_aws.dns.names import canonical
-from cloudfail_aws.dns.options import NameMember, RecordType, Route53Options, S3SwitchOptions
+from cloudfail_aws.dns.options import NameMember, Route53Options, S3SwitchOptions
 from cloudfail_aws.dns.records import RecordSet, held_by, place
-from cloudfail_aws.dns.resolving import Resolvers
+from cloudfail_names.names import RecordType, canonical
+from cloudfail_names.resolving import Resolvers
 
 LEARN_SECONDS = 3.0
 LEARN_AGAIN_SECONDS = 30.0

@@ -24,11 +24,11 @@ from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.dns import zones
 from cloudfail_aws.dns.batches import RECORDS_MAX, Isolation, Move, TooLarge, batches, changes_of
-from cloudfail_aws.dns.names import MARK_LABEL, canonical, is_owned_by, mark_name, mark_of, unquoted
 from cloudfail_aws.dns.options import ZoneMember, ZoneOptions
-from cloudfail_aws.dns.records import NotOurs, RecordSet, changes, held_by, value_of
-from cloudfail_aws.dns.resolving import Resolvers
+from cloudfail_aws.dns.records import NotOurs, RecordSet, changes, held_by
 from cloudfail_aws.errors import code_of
+from cloudfail_names.names import MARK_LABEL, canonical, is_owned_by, mark_name, mark_of, unquoted, value_of
+from cloudfail_names.resolving import Resolvers
 
 PAGE = "300"
 SNAPSHOTS_MAX = 4

@@ -9,7 +9,7 @@ from typing import Any
 from cloudfail.errors import Permanent
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
-from cloudfail_aws.dns.names import canonical
+from cloudfail_names.names import canonical
 
 SERVICE = "route53"
 HOME = "us-east-1"

@@ -11,7 +11,7 @@ from cloudfail.config import Loaded
 from cloudfail.errors import ConfigError
 from cloudfail.lint import lint
 from cloudfail_aws import provider
-from cloudfail_aws.dns.names import Mark, canonical, mark_name, mark_of, quoted, unquoted
+from cloudfail_names.names import Mark, canonical, mark_name, mark_of, quoted, unquoted
 from tests.emulators.aws.emulator import free_port
 
 HEAD = """\

@@ -15,8 +15,8 @@ from cloudfail.model.observation import Unknown
 from cloudfail.testing.conformance import DnsSuite
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.clients import Clients
-from cloudfail_aws.dns.names import unquoted
 from cloudfail_aws.dns.route53 import Route53
+from cloudfail_names.names import unquoted
 from tests.emulators.aws.dns_world import (
     ADDRESS,
     EAST,

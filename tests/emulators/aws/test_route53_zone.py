@@ -22,8 +22,8 @@ from cloudfail_aws.attempts import REQUEST_SECONDS
 from cloudfail_aws.budget import Budget
 from cloudfail_aws.clients import READ_SECONDS, Clients
 from cloudfail_aws.dns.batches import RECORDS_MAX
-from cloudfail_aws.dns.names import Mark, quoted
 from cloudfail_aws.dns.zone import BATCH_SECONDS, Zone, spread
+from cloudfail_names.names import Mark, quoted
 from tests.emulators.aws.dns_world import (
     ADDRESS,
     DOMAIN,

@@ -16,6 +16,7 @@ from cloudfail.ports import Call
 from cloudfail.testing.conformance import Calls
 from cloudfail_gcp.asking import Asking
 from cloudfail_gcp.budget import Budget
+from cloudfail_gcp.errors import Answered
 from cloudfail_gcp.roles import role_mistake
 from cloudfail_gcp.sessions import Sessions, endpoint
 from tests.emulators.gcp.front import Fault, Front, Refused
@@ -183,3 +184,11 @@ def test_places_of_ones_own_are_named_as_gcloud_has_it(monkeypatch: pytest.Monke
     assert endpoint("sqladmin") == "https://sqladmin.googleapis.com/"
     monkeypatch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_SQL", "http://127.0.0.1:9")
     assert endpoint("sqladmin") == "http://127.0.0.1:9/"
+
+
+def test_what_google_said_stays_the_cause_of_what_it_became(dns: Dns) -> None:
+    with pytest.raises(Conflict) as refused:
+        make(asking(), "zone-0")
+    cause = refused.value.__cause__
+    assert isinstance(cause, Answered)
+    assert (cause.said.status, cause.said.reason) == (409, "alreadyExists")

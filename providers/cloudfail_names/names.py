@@ -1,15 +1,19 @@
-"""Names and texts as Route 53 writes them, and the mark that a run leaves beside a name. Pure.
+"""Names, values and texts in the one way to write them, and the mark that a run leaves beside a name. Pure.
 
 The mark is a TXT record set at `_cloudfail.<name>`: whose name it is (`owner`, the application), the epoch and run that
-moved it last, and the weights that it was given. It is changed in the same batch as the records, so that it is never
+moved it last, and the weights that it was given. It is changed in the same request as the records, so that it is never
 older than they are.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+RecordType = Literal["A", "AAAA", "CNAME"]
 
 MARK_LABEL = "_cloudfail"
 _STRING_MAX = 255
@@ -24,6 +28,16 @@ def canonical(name: str) -> str:
     """A name in lower case, with the dot at its end, its escapes undone: Route 53 lists *.shop as \\052.shop."""
     plain = _OCTAL.sub(lambda match: chr(int(match[1], 8)), name).lower()
     return plain if plain.endswith(".") else f"{plain}."
+
+
+def value_of(text: str, kind: RecordType) -> str:
+    """One value of a record, in the one way to write it."""
+    if kind == "CNAME":
+        return canonical(text)
+    try:
+        return str(ipaddress.ip_address(text.strip()))
+    except ValueError:
+        return text.strip().lower()
 
 
 def mark_name(name: str) -> str:

@@ -20,8 +20,7 @@ import dns.rdataclass
 import dns.rdatatype
 
 from cloudfail.model.observation import Known, Unknown
-from cloudfail_aws.dns.options import RecordType
-from cloudfail_aws.dns.records import value_of
+from cloudfail_names.names import RecordType, value_of
 
 AT_ONCE = 16
 PORT = 53
