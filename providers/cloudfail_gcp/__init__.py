@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName
 from cloudfail.ports import Kind
+from cloudfail_gcp import loadbalancer
 
-_KINDS: tuple[Kind, ...] = ()
+_KINDS: tuple[Kind, ...] = (*loadbalancer.KINDS,)
 
 
 class GoogleProvider:
