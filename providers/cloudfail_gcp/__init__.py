@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName
 from cloudfail.ports import Kind
-from cloudfail_gcp import loadbalancer
+from cloudfail_gcp import compute, loadbalancer
 
-_KINDS: tuple[Kind, ...] = (*loadbalancer.KINDS,)
+_KINDS: tuple[Kind, ...] = (*loadbalancer.KINDS, *compute.KINDS)
 
 
 class GoogleProvider:

@@ -17,11 +17,12 @@ from tests.emulators.gcp.standins.operations import BASE, Operations, fingerprin
 
 
 class BackendServices(Operations):
-    """`members`: group's path -> {instance's path: port on loopback}."""
+    """`members`: group's path -> {instance's path: port on loopback}. `unlisted`: groups whose health is not told."""
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
         self.members: dict[str, dict[str, int]] = {}
+        self.unlisted: set[str] = set()
         self._services: dict[str, dict[str, Any]] = {}
 
     def service(self, path: str, scalers: dict[str, float | None], **more: Any) -> str:
@@ -89,6 +90,7 @@ class BackendServices(Operations):
         listed = [
             {"instance": BASE + name, "port": 80, "healthState": "HEALTHY" if answers(port) else "UNHEALTHY"}
             for name, port in self.members.get(group, {}).items()
+            if group not in self.unlisted
         ]
         told: dict[str, Any] = {"kind": "compute#backendServiceGroupHealth"}
         return told | ({"healthStatus": listed} if listed else {})
