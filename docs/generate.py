@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cloudfail.ports import Kind, VerbFacts
+    from cloudfail.ports import Kind, Provider, VerbFacts
 
 DOCS = Path(__file__).resolve().parent
 FENCED = {"condition": "fenced by condition", "mark": "fenced by mark", "watching": "repaired by watching"}
@@ -73,6 +73,17 @@ def aws_verbs() -> str:
     """Every verb of every kind of the AWS provider, and where what it calls stands."""
     from cloudfail_aws import provider
 
+    return _cloud_verbs(provider)
+
+
+def gcp_verbs() -> str:
+    """The same of the Google Cloud provider."""
+    from cloudfail_gcp import provider
+
+    return _cloud_verbs(provider)
+
+
+def _cloud_verbs(provider: Provider) -> str:
     def home(kind: Kind, facts: VerbFacts) -> str:
         if kind.verbs_of is not None:
             return "the resource's own region"
@@ -124,6 +135,7 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     "rules": rules,
     "local-verbs": local_verbs,
     "aws-verbs": aws_verbs,
+    "gcp-verbs": gcp_verbs,
     "actions": actions,
     "faults": faults,
 }
