@@ -33,10 +33,11 @@ class Autoscaler:
 
 @dataclass(frozen=True)
 class Group:
-    """One member. `instances`: the URL of its instance group, as backend services name it."""
+    """One member. `size`: how many instances it is to have now. `instances`: the URL of its instance group, as backend
+    services name it."""
 
     path: str
-    wanted: int
+    size: int
     instances: str
     autoscaler: Autoscaler | None
 
@@ -44,6 +45,11 @@ class Group:
     def scaled(self) -> Autoscaler | None:
         """The autoscaler, if it does anything."""
         return self.autoscaler if self.autoscaler is not None and self.autoscaler.mode != OFF else None
+
+    @property
+    def wanted(self) -> int:
+        """What it was told: at least so many, where an autoscaler sets the size, or the size itself."""
+        return self.size if self.scaled is None else self.scaled.floor
 
     @property
     def held(self) -> bool:
@@ -55,9 +61,9 @@ class Group:
 
     @property
     def version(self) -> str:
-        if (one := self.autoscaler) is None:
-            return f"{self.wanted}/by hand"
-        return f"{self.wanted}/{one.floor}/{one.ceiling}/{one.mode}/{one.marks.epoch}"
+        """What a verb would change, or rests on. The size that an autoscaler sets is neither."""
+        one, size = self.autoscaler, "scaled" if self.scaled is not None else str(self.size)
+        return size if one is None else f"{size}/{one.floor}/{one.ceiling}/{one.mode}/{one.marks.epoch}"
 
 
 def described(asking: Asking, path: str, *, within: float) -> Group:
@@ -109,8 +115,8 @@ def running(asking: Asking, group: Group, *, within: float) -> dict[str, Mapping
         token = following
     else:
         raise OutcomeUnknown(f"{group.path} has more than {PAGES_MAX} pages of instances.")
-    if not listed and group.wanted:
-        raise Transient(f"{group.wanted} are wanted in {group.path}, and none is listed.")
+    if not listed and group.size:
+        raise Transient(f"{group.path} is to have {group.size} instances, and none is listed.")
     return {
         path_of(str(one["instance"])): one
         for one in listed

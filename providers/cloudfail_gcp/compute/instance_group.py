@@ -1,20 +1,21 @@
 """compute: instance-group. A zonal or regional managed instance group, and the autoscaler on it.
 
-`resize` says how many are wanted, and its operation is DONE before an instance exists. So `running` counts the
-instances that are listed as running and are to stay so, and `healthy` those that a backend service, or the group's own
-health check, finds healthy.
+Where an autoscaler sets the size, `resize` is no way to change it: Google refuses it for a regional group (412,
+"Resizing of autoscaled regional managed instance groups is not allowed"), and the autoscaler undoes it in a zonal one.
+So what is ordered there is the floor, `minNumReplicas`: the autoscaler makes at least so many, and takes none of them
+away. `wanted` is that floor. The ceiling goes up as far as needed, and back with the floor by the run that raised it.
+One patch carries floor, ceiling and marks (marks.py). A group without an autoscaler, or with one that is OFF, is
+resized.
 
-An autoscaler would undo a resize within its next look. So its bounds are patched before: up, the floor goes along, so
-that it takes nothing away of what was just ordered, and the ceiling as far as needed; back to what stood before this
-same run, both as they stood then. One patch carries bounds and marks (marks.py). The size is ordered last: whatever was
-lost on the way, the next look finds the size missing and orders the whole again, in absolute numbers.
+Neither is done when its operation is DONE: that is before an instance exists. So `running` counts the instances that
+are listed as running and are to stay so, and `healthy` those of them that a backend service, or the group's own health
+check, finds healthy.
 
 Scale-in is held by the autoscaler's mode ONLY_SCALE_OUT. Letting go puts back the mode that the hold replaced, and
-nothing where somebody else had restricted it. An autoscaler that is OFF scales nothing in, and its bounds bind nobody:
-there, as in a group that has none, a size is a size.
+nothing where somebody else had restricted it.
 
-Neither request has a condition: group and autoscaler are read again immediately before, an older worker that looks
-finds a newer epoch, and what it sent late is put right by watching. A group without an autoscaler carries no epoch.
+No request has a condition: group and autoscaler are read again immediately before, an older worker that looks finds a
+newer epoch, and what it sent late is put right by watching. A group without an autoscaler carries no epoch.
 """
 
 from __future__ import annotations
@@ -85,18 +86,15 @@ class InstanceGroup:
         if group.wanted == count:
             return
         _may(group, expect, call)
-        said = f"{group.path}: {count} wanted"
-        if (autoscaler := group.scaled) is not None:
-            floor, ceiling, before = sized(group.wanted, autoscaler, count, call.run)
-            noted = replace(autoscaler.marks, epoch=call.epoch, before=before)
-            bounds = {"minNumReplicas": floor, "maxNumReplicas": ceiling}
-            if (floor, ceiling, noted) != (autoscaler.floor, autoscaler.ceiling, autoscaler.marks):
-                self._patch(autoscaler, bounds, noted, call, until)
-            said += f", between {floor} and {ceiling}"
-        self._order(
-            region_of(group.path), "POST", f"{group.path}/resize", call, until, query={"size": str(count)}, body=None
-        )
-        call.log(said)
+        if (autoscaler := group.scaled) is None:
+            path = f"{group.path}/resize"
+            self._order(region_of(path), "POST", path, call, until, query={"size": str(count)}, body=None)
+            call.log(f"{group.path}: {count} wanted")
+            return
+        ceiling, before = sized(autoscaler, count, call.run)
+        noted = replace(autoscaler.marks, epoch=call.epoch, before=before)
+        self._patch(autoscaler, {"minNumReplicas": count, "maxNumReplicas": ceiling}, noted, call, until)
+        call.log(f"{group.path}: at least {count} wanted, and at most {ceiling}")
 
     def hold(self, region: str, held: bool, *, expect: ComputeState, call: Call) -> None:
         until = self._asking.deadline(call.timeout_seconds)
@@ -182,17 +180,16 @@ def _may(group: Group, expect: ComputeState, call: Call) -> None:
         raise Conflict(f"{group.path} is {group.version}, not {expect.version} as it was seen.")
 
 
-def sized(wanted: int, autoscaler: Autoscaler, count: int, run: str) -> tuple[int, int, Before | None]:
-    """Floor and ceiling with `count` wanted, and what is to be noted as having stood before."""
+def sized(autoscaler: Autoscaler, count: int, run: str) -> tuple[int, Before | None]:
+    """The ceiling with `count` as the floor, and what is to be noted as having stood before."""
     word, before = marks.run_word(run), autoscaler.marks.before
     if before is not None and before.run != word:
         before = None
-    if count > wanted:
-        stood = before or Before(word, wanted, autoscaler.floor, autoscaler.ceiling)
-        return max(autoscaler.floor, count), max(autoscaler.ceiling, count), stood
-    if before is not None and before.wanted == count:
-        return min(before.floor, count), max(before.ceiling, count), None
-    return min(autoscaler.floor, count), max(autoscaler.ceiling, count), before
+    if count > autoscaler.floor:
+        return max(autoscaler.ceiling, count), before or Before(word, autoscaler.floor, autoscaler.ceiling)
+    if before is not None and before.floor == count:
+        return max(before.ceiling, count), None
+    return max(autoscaler.ceiling, count), before
 
 
 def build(resource: Resource, topology: Topology) -> InstanceGroup:

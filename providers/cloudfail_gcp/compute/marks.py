@@ -1,10 +1,12 @@
 """What a run leaves in the description of an autoscaler, so that the next one can tell whose the numbers are.
 
-A managed instance group has no labels, its `description` is set when it is made, and what `allInstancesConfig` carries
-goes to every instance. An autoscaler's description can be patched, in the same request as the bounds and the mode that
-it speaks of: neither is ever there without the other. It holds the epoch of the last change; what stood before the run
-scaled, so that the bounds go back with the count; and the mode that a hold replaced, which is what letting go puts
-back. What people wrote there stays in front of it. A group without an autoscaler carries nothing.
+A managed instance group has no labels, and what its `allInstancesConfig` carries goes to every instance. An autoscaler
+has a description that can be changed (Terraform's provider updates it in place), in the same request as the bounds and
+the mode that it speaks of: neither is ever there without the other.
+
+It holds the epoch of the last change; what stood before the run scaled, so that the ceiling goes back with the floor;
+and the mode that a hold replaced, which is what letting go puts back. What people wrote there stays in front of it. A
+group without an autoscaler carries nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 
 _MARK = re.compile(
     r"\s*\[cloudfail epoch=(?P<epoch>\d+)"
-    r"(?: run=(?P<run>\S+) wanted=(?P<wanted>\d+) floor=(?P<floor>\d+) ceiling=(?P<ceiling>\d+))?"
+    r"(?: run=(?P<run>\S+) floor=(?P<floor>\d+) ceiling=(?P<ceiling>\d+))?"
     r"(?: mode=(?P<mode>[A-Z_]+))?\]"
 )
 _UNFIT = re.compile(r"[^A-Za-z0-9_.:/-]")
@@ -25,7 +27,6 @@ class Before:
     """What stood before a run scaled for the first time."""
 
     run: str
-    wanted: int
     floor: int
     ceiling: int
 
@@ -43,7 +44,7 @@ class Marks:
         """The description that holds them."""
         said = f"[cloudfail epoch={self.epoch or 0}"
         if (one := self.before) is not None:
-            said += f" run={one.run} wanted={one.wanted} floor={one.floor} ceiling={one.ceiling}"
+            said += f" run={one.run} floor={one.floor} ceiling={one.ceiling}"
         said += f" mode={self.mode}]" if self.mode else "]"
         return f"{self.text} {said}" if self.text else said
 
@@ -59,6 +60,5 @@ def read(description: str) -> Marks:
     if found is None:
         return Marks(description)
     told = found.groupdict()
-    numbers = [int(told[key] or 0) for key in ("wanted", "floor", "ceiling")]
-    before = Before(told["run"], *numbers) if told["run"] else None
+    before = Before(told["run"], int(told["floor"]), int(told["ceiling"])) if told["run"] else None
     return Marks(_MARK.sub("", description), int(told["epoch"]), before, told["mode"] or "")

@@ -29,12 +29,11 @@ EAST_GROUP = f"projects/{PROJECT}/zones/{EAST}-a/instanceGroupManagers/web-e"
 WEST_GROUP = f"projects/{PROJECT}/regions/{WEST}/instanceGroupManagers/web-w"
 SERVICE = f"projects/{PROJECT}/global/backendServices/web"
 POLICY = {"minNumReplicas": 1, "maxNumReplicas": 4, "mode": "ON"}
-RESIZE = "regionInstanceGroupManagers.resize"
 PATCH = "regionAutoscalers.patch"
 
 
 class Site(World):
-    """A zonal group in the east, and a regional one in the west whose autoscaler keeps two of at most four."""
+    """A zonal group in the east; a regional one in the west, whose load wants two, of at least one and at most four."""
 
     def __init__(self, google: Front, machine: InstanceGroups, policy: dict[str, Any] | None = None) -> None:
         super().__init__(google, KIND, self.made)
@@ -73,7 +72,7 @@ class Site(World):
     def scaled(self, count: int, run_call: Any = None) -> None:
         port = self.port()
         port.scale(WEST, count, expect=known(port.read(WEST)), call=run_call or call())
-        self.until(lambda: self.size() == count and not self.pending())
+        self.until(lambda: not self.pending() and known(self.port().read(WEST)).wanted == count)
 
     def held(self, held: bool) -> None:
         port = self.port()
@@ -112,29 +111,59 @@ class TestAGroupThatAServiceCounts(ComputeSuite):
         return site
 
 
-def test_size_and_bounds_are_ordered_so_that_the_autoscaler_undoes_nothing(world: Site) -> None:
+def test_the_floor_is_what_is_ordered_and_the_autoscaler_makes_at_least_so_many(world: Site) -> None:
     world.scaled(6)
     assert world.scaler() == (6, 6, "ON")
     for _ in range(5):
-        world.machine.settle()
-        assert world.size() == 6
-    orders = [kind for kind, _ in world.machine.orders]
-    assert orders == ["patch", "resize"]
+        assert world.size() == 6, "and takes none of them away"
+    assert [kind for kind, _ in world.machine.orders] == ["patch"]
+    world.until(lambda: known(world.port().read(WEST)).healthy == 6)
 
 
-def test_without_its_bounds_the_autoscaler_would_have_undone_it(world: Site) -> None:
-    """What the stand-in does to a resize alone: this is what the patch is for."""
-    world.machine.order("resize", WEST_GROUP, {}, lambda: setattr(world.machine._groups[WEST_GROUP], "target", 6))
-    time.sleep(world.machine.seconds * 2)
-    assert world.size() == 2
+def test_a_group_that_its_load_has_grown_runs_more_than_is_wanted(world: Site) -> None:
+    world.machine.at(WEST_GROUP).load = 4
+    world.until(lambda: known(world.port().read(WEST)).running == 4)
+    state = known(world.port().read(WEST))
+    assert (state.wanted, state.running, state.ceiling) == (1, 4, 4)
+    world.scaled(3)
+    assert world.size() == 4
+    assert world.scaler() == (3, 4, "ON")
+
+
+def test_a_zonal_group_is_ordered_in_the_same_way(world: Site) -> None:
+    """Google would take a resize there, and the autoscaler would undo it."""
+    port = world.port()
+    port.scale(EAST, 5, expect=known(port.read(EAST)), call=call())
+    world.until(lambda: world.machine.at(EAST_GROUP).target == 5)
+    assert world.front.count(operation="autoscalers.patch") == 1
+    assert world.front.count(mutating=True) == 1
 
 
 def test_taken_back_by_its_own_run_the_group_is_as_it_was(world: Site) -> None:
     world.scaled(6)
-    assert world.description().startswith("The shop's. [cloudfail epoch=10 run=r1 wanted=2 floor=1 ceiling=4")
-    world.scaled(2)
+    assert world.description() == "The shop's. [cloudfail epoch=10 run=r1 floor=1 ceiling=4]"
+    world.scaled(1)
     assert world.scaler() == (1, 4, "ON")
     assert world.description() == "The shop's. [cloudfail epoch=10]"
+    assert world.size() == 2, "what its load wants"
+
+
+def test_scaled_twice_by_one_run_it_still_goes_back_to_what_stood_before(world: Site) -> None:
+    world.scaled(6)
+    world.scaled(7)
+    world.scaled(1)
+    assert world.scaler() == (1, 4, "ON")
+
+
+def test_an_autoscaler_that_was_attached_meanwhile_is_a_conflict(google: Front, machine: InstanceGroups) -> None:
+    site = Site(google, machine, policy={})
+    port = site.port()
+    state = known(port.read(WEST))
+    site.front.outages.stale(3600, operation="regionInstanceGroupManagers.get")
+    known(port.read(WEST))
+    machine.at(WEST_GROUP).autoscaler = {"autoscalingPolicy": POLICY, "selfLink": "", "name": "web-w"}
+    with pytest.raises(Conflict, match="not allowed"):
+        port.scale(WEST, 5, expect=state, call=call())
 
 
 def test_a_group_without_an_autoscaler_is_resized_and_carries_no_epoch(google: Front, machine: InstanceGroups) -> None:
@@ -172,7 +201,7 @@ def test_a_hold_and_a_scale_of_one_run_keep_each_other_s_marks(world: Site) -> N
     world.held(True)
     world.scaled(6)
     world.held(False)
-    world.scaled(2)
+    world.scaled(1)
     assert world.scaler() == (1, 4, "ON")
 
 
@@ -265,27 +294,31 @@ def test_a_newer_epoch_stops_an_older_worker_that_looks(world: Site) -> None:
     port = world.port()
     with pytest.raises(Conflict, match="epoch 11"):
         port.scale(WEST, 2, expect=known(port.read(WEST)), call=call(10))
-    assert world.size() == 3
+    assert world.scaler()[0] == 3
 
 
-def test_a_resize_that_lands_late_is_seen_and_put_right(world: Site) -> None:
-    """It has no condition: what stops it is nothing, and what finds it is the next look."""
+def test_an_order_that_lands_late_is_seen_and_put_right(world: Site) -> None:
+    """It has no condition: nothing stops it, and the next look finds it."""
     port = world.port()
-    late = world.front.outages.hold(times=1, operation=RESIZE)
+    late = world.front.outages.hold(times=1, operation=PATCH)
     with pytest.raises(OutcomeUnknown):
         port.scale(WEST, 4, expect=known(port.read(WEST)), call=call(10, seconds=12.0))
-    world.until(lambda: not world.pending())
     world.scaled(5, call(11))
     late.land()
     world.until(lambda: not world.pending())
+    assert world.scaler()[0] == 4
     assert KIND.verbs["scale"].fencing == "watching"
-    assert world.size() == 5, "the newer floor holds against it"
+    assert isinstance(step(world, 5), Todo)
+    world.scaled(5, call(11))
+    assert world.scaler()[0] == 5
 
 
 def test_a_world_that_changed_since_it_was_seen_is_left_alone(world: Site) -> None:
     port = world.port()
     state = known(port.read(WEST))
-    world.machine.at(WEST_GROUP).load = 3
+    found = world.machine.at(WEST_GROUP).autoscaler
+    assert found is not None
+    found["autoscalingPolicy"]["maxNumReplicas"] = 9
     with pytest.raises(Conflict):
         port.scale(WEST, 4, expect=state, call=call())
     with pytest.raises(Conflict):
@@ -298,19 +331,6 @@ def test_a_region_without_a_member_is_unknown_and_takes_no_order(world: Site) ->
     assert isinstance(port.read("us-east4"), Unknown)
     with pytest.raises(Transient):
         port.scale("us-east4", 3, expect=known(port.read(WEST)), call=call())
-
-
-def test_bounds_without_the_size_are_carried_on_and_what_stood_before_is_not_forgotten(world: Site) -> None:
-    fault = world.front.outages.fail("backendError", 503, operation=RESIZE)
-    world.machine.at(WEST_GROUP)
-    port = world.port()
-    with pytest.raises(OutcomeUnknown):
-        port.scale(WEST, 6, expect=known(port.read(WEST)), call=call())
-    fault.lift()
-    world.until(lambda: not world.pending())
-    world.scaled(7)
-    world.scaled(2)
-    assert world.scaler() == (1, 4, "ON")
 
 
 def test_the_permissions_are_of_what_is_asked_and_no_more(world: Site) -> None:
@@ -334,7 +354,6 @@ def test_the_permissions_are_of_what_is_asked_and_no_more(world: Site) -> None:
         "regionInstanceGroupManagers.get",
         "regionInstanceGroupManagers.listManagedInstances",
         "regionAutoscalers.get",
-        RESIZE,
         PATCH,
     }
 

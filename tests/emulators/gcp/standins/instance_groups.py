@@ -1,9 +1,10 @@
 """Managed instance groups of Compute Engine, zonal and regional, and their autoscalers.
 
 As the references of `instanceGroupManagers` and `autoscalers` have it: a resize is DONE when the size is ordered, and
-an instance is listed at once and runs later; an autoscaler takes a group to what it recommends, within its bounds, and
-in the mode ONLY_SCALE_OUT never down; a patch merges, goes to the collection, and takes effect when it is done. An
-instance that runs is a listener on loopback. The groups may be backends of a backend service.
+an instance is listed at once and runs later; a regional group that is autoscaled takes no resize; an autoscaler takes a
+group to what it recommends, within its bounds, and in the mode ONLY_SCALE_OUT never down; a patch merges, goes to the
+collection, and takes effect when it is done. An instance that runs is a listener on loopback. The groups may be
+backends of a backend service.
 """
 
 from __future__ import annotations
@@ -141,6 +142,11 @@ class InstanceGroups(BackendServices):
         self, labels: dict[str, str], query: dict[str, str], body: Any
     ) -> dict[str, Any]:
         group, size = self.at(self._group_path(labels)), int(query["size"])
+        scaled = group.autoscaler is not None and group.autoscaler["autoscalingPolicy"].get("mode", "ON") != "OFF"
+        if scaled and "region" in labels:
+            raise Refused(
+                412, "conditionNotMet", "Resizing of autoscaled regional managed instance groups is not allowed."
+            )
 
         def resize() -> None:
             group.target = size
