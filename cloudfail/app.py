@@ -217,13 +217,14 @@ class App:
     # ---- what compute runs, so that a lost region's capacity is known
 
     def count(self) -> Mapping[str, Mapping[str, int]]:
-        """How many workers each group runs in each region now, where that can be read. Any thread may ask."""
+        """How many workers each group runs in each region now, where that can be read. Any thread may ask. What is
+        wanted may be a floor (ComputeState), under which a group that its load has grown runs more."""
         found: dict[str, dict[str, int]] = {}
         for name, compute in self.world.computes().items():
             for region in self.topology.resources[name].members or self.topology.regions:
                 read = compute.read(region)
                 if isinstance(read, Known) and read.value.healthy > 0:
-                    found.setdefault(name, {})[region] = read.value.wanted
+                    found.setdefault(name, {})[region] = max(read.value.wanted, read.value.running)
         return found
 
     def record(self, counted: Mapping[str, Mapping[str, int]] | None = None) -> None:

@@ -108,8 +108,9 @@ class LoadBalancerState:
 
 @dataclass(frozen=True)
 class ComputeState:
-    """wanted: what the scaler was told. running: what exists. healthy: what the load balancer counts as healthy.
-    ceiling: the most that the scaler may run, None if unbounded. scale_in_held: whether scale-in is suspended."""
+    """wanted: what the scaler was told; where it sets the size itself, the least that it may. running: what exists.
+    healthy: what the load balancer counts as healthy. ceiling: the most that the scaler may run, None if unbounded.
+    scale_in_held: whether scale-in is suspended."""
 
     wanted: int
     running: int

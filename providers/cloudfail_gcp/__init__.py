@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName
 from cloudfail.ports import Kind
+from cloudfail_gcp.compute import KINDS as COMPUTE
 from cloudfail_gcp.dns import KINDS as DNS
+from cloudfail_gcp.loadbalancer import KINDS as LOADBALANCER
 
-_KINDS: tuple[Kind, ...] = (*DNS,)
+_KINDS: tuple[Kind, ...] = (*DNS, *LOADBALANCER, *COMPUTE)
 
 
 class GoogleProvider:
