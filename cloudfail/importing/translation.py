@@ -93,13 +93,13 @@ class Translation:
         return {one: members[one] for one in self.plan.regions if one in members}, tuple(remarks)
 
     def by_region(self, block: Block, mapping: Part | None) -> dict[str, str]:
-        """Region → ARN, of a mapping."""
+        """Region → ARN, of a mapping; one that is left empty is not written out."""
         found: dict[str, str] = {}
         for region, value in mapping.entries() if mapping is not None else ():
             arn = value.text()
             if region not in self.plan.regions:
                 self.lost(block, said(region), "it is no region of this plan")
-            elif arn is not None:
+            elif arn is not None and arn.strip():
                 found[region] = arn
         return found
 
