@@ -285,8 +285,17 @@ def test_all_pages_of_instances_are_counted(world: Site) -> None:
 
 
 def test_an_empty_list_of_a_group_that_should_have_instances_is_unknown(world: Site) -> None:
+    world.machine.lists = False
+    read = world.port().read(WEST)
+    assert isinstance(read, Unknown)
+    assert "none is listed" in read.reason
+
+
+def test_pages_of_instances_that_do_not_end_are_unknown(world: Site) -> None:
     world.machine.page = 0
-    assert isinstance(world.port().read(WEST), Unknown)
+    read = world.port().read(WEST)
+    assert isinstance(read, Unknown)
+    assert "the same page" in read.reason
 
 
 def test_a_newer_epoch_stops_an_older_worker_that_looks(world: Site) -> None:
