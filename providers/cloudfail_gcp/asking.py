@@ -136,7 +136,7 @@ class Asking:
         session_name = f"{call.run}/{call.epoch}"
         whole = dict(query or {})
         if request_id:
-            whole[request_id] = _request_id(call, method, path, body)
+            whole[request_id] = _request_id(call, method, path, whole, body)
 
         def once(left: float) -> dict[str, Any]:
             self._wait_turn(api, region, left, changes=True)
@@ -235,9 +235,9 @@ def _raises() -> tuple[type[Exception], ...]:
     return (TimeoutError, *failures())
 
 
-def _request_id(call: Call, method: str, path: str, body: Mapping[str, Any] | None) -> str:
+def _request_id(call: Call, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None) -> str:
     """A UUID (no zero UUID, as the references ask) that is the same for each attempt of one effect under one lease."""
-    told = f"{call.key}/{call.epoch}/{method}/{path}/{body!r}"
+    told = f"{call.key}/{call.epoch}/{method}/{path}/{sorted(query.items())!r}/{body!r}"
     return str(uuid.UUID(bytes=hashlib.sha256(told.encode()).digest()[:16], version=4))
 
 

@@ -160,7 +160,7 @@ def test_naming_the_kinds_imports_no_vendor_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-    assert len(provider.kinds()) == 7
+    assert len(provider.kinds()) == 8
     for (port, name), kind in provider.kinds().items():
         assert (kind.port, kind.name) == (port, name)
         assert kind.verbs

@@ -82,7 +82,7 @@ class Zone:
     def review(self, more: str = "", mode: str = "switchover") -> Review:
         members = f"members: {{us-east-1: {ADDRESS[EAST]}, us-west-2: {ADDRESS[WEST]}}}"
         topology, runbook = self.tmp_path / "cloudfail.yaml", self.tmp_path / "move.yaml"
-        topology.write_text(TOPOLOGY.format(account="111111111111", zone=self.id, more=more or members, port=self.port))
+        topology.write_text(TOPOLOGY.format(account="123456789012", zone=self.id, more=more or members, port=self.port))
         runbook.write_text(RUNBOOK.format(mode=mode))
         return App(config.load(topology, [runbook]), MemoryStore(), "alice").review(EAST, WEST, "move")
 

@@ -96,6 +96,17 @@ def test_every_attempt_of_one_effect_has_the_same_request_id_and_another_lease_a
     assert ids[0] == ids[1] != ids[2]
 
 
+def test_two_orders_that_differ_in_their_query_alone_have_two_request_ids(dns: Dns) -> None:
+    call = Calls().make()
+    for pretty in ("true", "false"):
+        asking().change(
+            "dns", "global", "POST", ZONES, call=call, query={"prettyPrint": pretty}, body={"name": "new"},
+            request_id="clientOperationId",
+        )  # fmt: skip
+    first, second = (one for _, one in dns.made)
+    assert first != second
+
+
 @pytest.mark.parametrize("what", ["fail", "throttle", "refuse", "silence"])
 def test_a_read_is_tried_again_and_a_change_only_where_nothing_was_done(dns: Dns, google: Front, what: str) -> None:
     def once() -> Fault:
