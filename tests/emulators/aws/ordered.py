@@ -1,4 +1,4 @@
-"""A verb of a kind as a run uses it: look, order, look. One for each verb that AWS's ports have, on the front.
+"""The world in which each verb that AWS's ports have is ordered, on the front.
 
 `VERBS` says how the world is made in which each is ordered. Together with `test_every_verb.py` it is the matrix of
 kinds, verbs and faults: a new kind gets its row here, or a test there fails.
@@ -13,10 +13,8 @@ from typing import Any
 import botocore.session
 
 from cloudfail.clock import SystemClock
-from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import FenceOutcome, Role
 from cloudfail.model.topology import PortName, Resource
-from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.budget import Budget
 from cloudfail_aws.dns import s3_switch
@@ -48,31 +46,15 @@ from tests.emulators.aws.members import SOURCE, TARGET, unique
 from tests.emulators.aws.standin import StandIn
 from tests.emulators.aws.standins.routing_controls import REGIONS, Panel
 from tests.emulators.aws.standins.target_health import OPERATION, TargetHealth
+from tests.emulators.verbs import Ordered
 
 Serve = Callable[[str, Any], StandIn]
 TO_TARGET = {SOURCE: 0, TARGET: 100}
 
 
-@dataclass
-class Ordered:
-    """read: what the port says. order(expect, call): the verb. wanted: whether what was read is as ordered. truth: the
-    same, asked of the emulator itself. effects: the operations whose requests are the effect, and not a mark beside it.
-    follow: what AWS does by itself after it, and the
-    emulator leaves out. says_nothing: what a port may answer, beside Unknown, where it could not look."""
-
-    front: Front
-    read: Callable[[], Known[Any] | Unknown]
-    order: Callable[[Any, Call], None]
-    wanted: Callable[[Any], bool]
-    truth: Callable[[], bool]
-    effects: tuple[str, ...]
-    follow: Callable[[], None] = lambda: None
-    says_nothing: Callable[[Any], bool] = lambda _state: False
-
-    def sent(self) -> int:
-        """How many requests for the effect reached the front since `Front.forget`."""
-        names = {canonical(name) for name in self.effects}
-        return sum(canonical(one.operation) in names for one in self.front.seen(mutating=True))
+def _sent(front: Front, *effects: str) -> Callable[[], int]:
+    names = {canonical(name) for name in effects}
+    return lambda: sum(canonical(one.operation) in names for one in front.seen(mutating=True))
 
 
 Make = Callable[[Front, Serve], Ordered]
@@ -89,7 +71,7 @@ def _shifting(front: Front, port: Any, truth: Callable[[], bool], *effects: str)
         lambda seen, call: port.shift(TO_TARGET, expect=seen, call=call),
         _goes_west,
         truth,
-        effects,
+        _sent(front, *effects),
     )
 
 
@@ -138,7 +120,7 @@ def _zonal(front: Front, serve: Serve) -> Ordered:
         lambda seen, call: port.shift(test_zonal_shift.TWO, expect=seen, call=call),
         lambda state: bool(state.weights["zone-2"] and not state.weights["zone-1"]),
         lambda: site.away() == test_zonal_shift.ZONES["zone-1"],
-        ("StartZonalShift",),
+        _sent(front, "StartZonalShift"),
     )
 
 
@@ -163,7 +145,7 @@ def _route(front: Front, serve: Serve) -> Ordered:
         lambda seen, call: port.route(dict.fromkeys(seen.points, (TARGET,)), expect=seen, call=call),
         lambda state: all(regions == (TARGET,) for regions in state.points.values()),
         lambda: site.hop(site.tables[0]) == site.hops[TARGET],
-        ("CreateRoute", "ReplaceRoute"),
+        _sent(front, "CreateRoute", "ReplaceRoute"),
     )
 
 
@@ -177,8 +159,8 @@ def _scaling(front: Front, port: Any, size: Callable[[], int], effect: str, foll
         lambda seen, call: port.scale(TARGET, 3, expect=seen, call=call),
         lambda state: bool(state.wanted == 3),
         lambda: size() == 3,
-        (effect,),
-        follow,
+        _sent(front, effect),
+        follow=follow,
     )
 
 
@@ -189,7 +171,7 @@ def _holding(front: Front, port: Any, truth: Callable[[], bool], *effects: str) 
         lambda seen, call: port.hold(TARGET, True, expect=seen, call=call),
         lambda state: bool(state.scale_in_held),
         truth,
-        effects,
+        _sent(front, *effects),
     )
 
 
@@ -278,7 +260,7 @@ def _consumers(kind: str, *effects: str) -> Make:
             lambda state: not state.enabled,
             # A kind without a mark beside it is read as any client would; what it says is held to its own suite.
             lambda: not dns_world.known(port.read(TARGET)).enabled,
-            effects,
+            _sent(front, *effects),
         )
 
     return make
@@ -381,7 +363,7 @@ def _aurora_failover(front: Front, serve: Serve) -> Ordered:
         lambda seen, call: database.failover(SOURCE, TARGET, expect=seen, call=call),
         lambda state: state.role is Role.PRIMARY,
         lambda: _writer(front),
-        ("FailoverGlobalCluster",),
+        _sent(front, "FailoverGlobalCluster"),
     )
 
 
@@ -395,7 +377,7 @@ def _acl_fence(front: Front, serve: Serve) -> Ordered:
         # Entries that stand are owed all the same, since nobody here reaches the server.
         lambda fence: not fence.methods_left and "network-acl stands" in fence.evidence,
         lambda: len(account.numbers()) > 2,
-        ("CreateNetworkAclEntry",),
+        _sent(front, "CreateNetworkAclEntry"),
         says_nothing=lambda fence: fence.outcome is FenceOutcome.OWED and "stands" not in fence.evidence,
     )
 

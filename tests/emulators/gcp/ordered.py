@@ -1,4 +1,4 @@
-"""A verb of a kind as a run uses it: look, order, look. One for each verb that Google Cloud's ports have, on the front.
+"""The world in which each verb that Google Cloud's ports have is ordered, on the front.
 
 `VERBS` says how the world is made in which each is ordered. Together with `test_every_verb.py` it is the matrix of
 kinds, verbs and faults: a new kind gets its row here, or a test there fails.
@@ -7,40 +7,26 @@ kinds, verbs and faults: a new kind gets its row here, or a test there fails.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
-from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName
-from cloudfail.ports import Call
-from tests.emulators.gcp import dns_world
+from tests.emulators.gcp import balancing, dns_world, test_backend_service, test_instance_group
 from tests.emulators.gcp.dns_world import CENTRAL, WEST
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.standins import dns
+from tests.emulators.gcp.standins.instance_groups import InstanceGroups
+from tests.emulators.verbs import Ordered
 
 Serve = Callable[[str, Any], Any]
 TO_TARGET = {CENTRAL: 0, WEST: 100}
 
 
-@dataclass
-class Ordered:
-    """read: what the port says. order(expect, call): the verb. wanted: whether what was read is as ordered. truth: the
-    same, of the state machine itself. effects: the operations whose requests are the effect, and not a mark beside it.
-    follow: what Google does by itself after it, and the state machine leaves out. says_nothing: what a port may answer,
-    beside Unknown, where it could not look."""
+UNAVAILABLE = "backendError"
 
-    front: Front
-    read: Callable[[], Known[Any] | Unknown]
-    order: Callable[[Any, Call], None]
-    wanted: Callable[[Any], bool]
-    truth: Callable[[], bool]
-    effects: tuple[str, ...]
-    follow: Callable[[], None] = lambda: None
-    says_nothing: Callable[[Any], bool] = lambda _state: False
 
-    def sent(self) -> int:
-        """How many requests for the effect reached the front since `Front.forget`."""
-        return sum(one.operation in self.effects for one in self.front.seen(mutating=True))
+def _sent(front: Front, *effects: str) -> Callable[[], int]:
+    return lambda: sum(one.operation in effects for one in front.seen(mutating=True))
 
 
 Make = Callable[[Front, Serve], Ordered]
@@ -64,34 +50,90 @@ def _name(there: Mapping[str, Any], members: Mapping[str, Any], routing: str) ->
             lambda seen, call: port.shift(TO_TARGET, expect=seen, call=call),
             lambda state: bool(state.weights[WEST] and not state.weights[CENTRAL]),
             truth,
-            ("changes.create",),
+            _sent(front, "changes.create"),
+            unavailable=UNAVAILABLE,
         )
 
     return make
 
 
-@dataclass(frozen=True)
-class Row:
-    """requests: how many the verb sends that change something, marks included, where all goes well."""
+def _on_compute(made: Callable[[Front, InstanceGroups], Ordered]) -> Make:
+    """Every operation comes to its end before it is asked what is so."""
 
-    make: Make
-    requests: int = 1
+    def make(front: Front, serve: Serve) -> Ordered:
+        machine: InstanceGroups = serve("compute.v1", InstanceGroups())
+        return replace(made(front, machine), follow=machine.end, unavailable=UNAVAILABLE)
+
+    return make
+
+
+def _capacity(front: Front, machine: InstanceGroups) -> Ordered:
+    site = test_backend_service.Site(front, machine)
+    port = site.port()
+    east, west = test_backend_service.EAST_GROUP, test_backend_service.WEST_GROUP
+    return Ordered(
+        front,
+        port.read,
+        lambda seen, call: port.shift({balancing.EAST: 0, balancing.WEST: 100}, expect=seen, call=call),
+        lambda state: bool(state.weights[balancing.WEST] and not state.weights[balancing.EAST]),
+        lambda: (site.scalers()[east], site.scalers()[west]) == (0.0, 1.0),
+        _sent(front, test_backend_service.PATCH),
+    )
+
+
+def _sized(front: Front, site: test_instance_group.Site, truth: Callable[[], bool], effect: str) -> Ordered:
+    port = site.port()
+    return Ordered(
+        front,
+        lambda: port.read(balancing.WEST),
+        lambda seen, call: port.scale(balancing.WEST, 3, expect=seen, call=call),
+        lambda state: bool(state.wanted == 3),
+        truth,
+        _sent(front, effect),
+    )
+
+
+def _by_its_floor(front: Front, machine: InstanceGroups) -> Ordered:
+    site = test_instance_group.Site(front, machine)
+    return _sized(front, site, lambda: site.scaler()[0] == 3, test_instance_group.PATCH)
+
+
+def _by_hand(front: Front, machine: InstanceGroups) -> Ordered:
+    site = test_instance_group.Site(front, machine, policy={})
+    return _sized(front, site, lambda: site.size() == 3, "regionInstanceGroupManagers.resize")
+
+
+def _held(front: Front, machine: InstanceGroups) -> Ordered:
+    site = test_instance_group.Site(front, machine)
+    port = site.port()
+    return Ordered(
+        front,
+        lambda: port.read(balancing.WEST),
+        lambda seen, call: port.hold(balancing.WEST, True, expect=seen, call=call),
+        lambda state: bool(state.scale_in_held),
+        lambda: site.scaler()[2] == "ONLY_SCALE_OUT",
+        _sent(front, test_instance_group.PATCH),
+    )
 
 
 Key = tuple[PortName, str, str, str]
 
-VERBS: Mapping[Key, Row] = {
-    (PortName.DNS, "cloud-dns", "shift", "simple"): Row(
+VERBS: Mapping[Key, Make] = {
+    (PortName.DNS, "cloud-dns", "shift", "simple"): (
         _name(dns_world.simple(dns_world.ADDRESS[CENTRAL]), dns_world.ADDRESS, "simple")
     ),
-    (PortName.DNS, "cloud-dns", "shift", "wrr"): Row(
+    (PortName.DNS, "cloud-dns", "shift", "wrr"): (
         _name(dns_world.weighted({CENTRAL: 60, WEST: 40}, checked=True), dns_world.CHECKED, "wrr")
     ),
-    (PortName.DNS, "cloud-dns", "shift", "geo"): Row(
+    (PortName.DNS, "cloud-dns", "shift", "geo"): (
         _name(dns_world.near(CENTRAL, WEST, checked=True), dns_world.CHECKED, "geo")
     ),
-    (PortName.DNS, "cloud-dns", "shift", "primary-backup"): Row(
+    (PortName.DNS, "cloud-dns", "shift", "primary-backup"): (
         _name(dns_world.primary_backup(), dns_world.CHECKED, "primary-backup")
     ),
+    (PortName.LOADBALANCER, "backend-service", "shift", "global"): _on_compute(_capacity),
+    (PortName.COMPUTE, "instance-group", "scale", "by its floor"): _on_compute(_by_its_floor),
+    (PortName.COMPUTE, "instance-group", "scale", "by hand"): _on_compute(_by_hand),
+    (PortName.COMPUTE, "instance-group", "hold", "autoscaled"): _on_compute(_held),
 }
 """Port, kind, verb, and the shape in which it is tried."""

@@ -47,6 +47,15 @@ class Operations:
             elif self.obeying:
                 effect()
 
+    def end(self) -> None:
+        """Wait until every operation has come to its end."""
+        for _ in range(400):
+            self.settle()
+            if not self._pending:
+                return
+            time.sleep(0.02)
+        raise AssertionError("an operation never ended")
+
     def busy(self, target: str) -> bool:
         return any(operation["targetLink"] == BASE + target for _, operation, _ in self._pending)
 
