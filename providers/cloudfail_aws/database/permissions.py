@@ -81,7 +81,20 @@ def rds_replica(resource: Resource, topology: Topology, regions: Sequence[str]) 
 
 def aurora_global(resource: Resource, topology: Topology, regions: Sequence[str]) -> Permissions:
     names = Names(resource, topology)
-    return stated(one for region in regions if region in resource.members for one in _clusters(resource, names, region))
+    return stated(
+        one
+        for region in regions
+        if region in resource.members
+        for one in (*_clusters(resource, names, region), *_aurora(resource, names, region))
+    )
+
+
+def _aurora(resource: Resource, names: Names, region: str) -> Told:
+    """What of the other global clusters is said elsewhere, or is not asked."""
+    member = resource.members[region]
+    own = (names.arn("rds", region, f"cluster:{member['cluster']}"),)
+    yield False, none_taken(region, *_LAG)
+    yield from _closed(region, member, resource.options, own, "DBCluster")
 
 
 def _clusters(resource: Resource, names: Names, region: str) -> Told:
@@ -92,7 +105,6 @@ def _clusters(resource: Resource, names: Names, region: str) -> Told:
     every = tuple(names.arn("rds", one, f"cluster:{other['cluster']}") for one, other in resource.members.items())
     yield False, Grant(region, ("rds:DescribeGlobalClusters",), (whole,))
     yield False, Grant(region, ("rds:ListTagsForResource",), (own,))
-    yield False, none_taken(region, *_LAG)
     yield True, Grant(region, ("rds:FailoverGlobalCluster",), (whole, *every), ("failover",))
     yield True, Grant(region, ("rds:SwitchoverGlobalCluster",), (whole, *every), ("switchover",))
     yield True, Grant(region, ("rds:AddTagsToResource",), (own,), MOVES)
@@ -107,7 +119,6 @@ def _clusters(resource: Resource, names: Names, region: str) -> Told:
     yield True, Grant(region, ("rds:CopyDBClusterSnapshot",), (tail, copy), FOLLOW, why=why)
     yield True, Grant(region, ("rds:AddTagsToResource",), (copy,), FOLLOW, why=why)
     yield from _acls(names, region, member, resource.options)
-    yield from _closed(region, member, resource.options, (own,), "DBCluster")
 
 
 def acls(names: Names, region: str, member: Any, options: Any) -> Told:
