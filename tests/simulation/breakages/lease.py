@@ -203,7 +203,7 @@ def two_runs_are_open_at_once(acted: Acted) -> Iterator[None]:
         patch.object(
             app_module,
             "refusals",
-            lambda plan, topology, log, seen: refusals(plan, topology, replace(log, open_run=""), seen),
+            lambda plan, topology, log, *seen: refusals(plan, topology, replace(log, open_run=""), *seen),
         ),
     ):
         yield
