@@ -35,7 +35,7 @@ def an_answer_set_is_emptied_first(acted: Acted) -> Iterator[None]:
 
     def broken_act(self: Any, world: Any, context: Any, seen: Todo, call: Any) -> None:
         acted()
-        traffic_module._shift(world, context, dict.fromkeys(seen.expect.weights, 0), seen, call)
+        traffic_module.shift(world, context, dict.fromkeys(seen.expect.weights, 0), seen, call)
         act(self, world, context, seen, call)
 
     def broken_shift(self: Any, weights: Any, version: str, call: Any) -> None:
