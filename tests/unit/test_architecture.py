@@ -25,6 +25,7 @@ LAYERS: dict[str, int] = {
     "cloudfail.signing": 1,
     "cloudfail.approval": 2,
     "cloudfail.ports": 2,
+    "cloudfail.time_left": 3,
     "cloudfail.actions.arguments": 3,
     "cloudfail.config": 4,
     "cloudfail.registry": 4,

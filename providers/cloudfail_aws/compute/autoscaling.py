@@ -12,13 +12,13 @@ from typing import Any
 from cloudfail.errors import Permanent, Transient
 from cloudfail.model.room import Room
 from cloudfail.model.topology import Resource, Topology
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.compute import marks
 from cloudfail_aws.compute.groups import Group, ScaledGroup, Size, member_of
 from cloudfail_aws.compute.instances import launched, room_of
 from cloudfail_aws.compute.options import AutoScalingMember
 from cloudfail_aws.compute.targets import counted
-from cloudfail_aws.time_left import TimeLeft
 
 HELD = ("AlarmNotification", "AZRebalance", "ScheduledActions", "Terminate")
 """The processes that end instances without being asked by name: alarms and schedules lower the count, rebalancing ends

@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.compute import marks
 from cloudfail_aws.compute.groups import Group, ScaledGroup
 from cloudfail_aws.compute.scalable import SUSPENDED, Scalable, switches
-from cloudfail_aws.time_left import TimeLeft
 
 
 class ScaledByTarget(ScaledGroup):

@@ -13,6 +13,7 @@ from cloudfail.errors import Permanent, Transient
 from cloudfail.model.room import Room
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.compute import marks
 from cloudfail_aws.compute.by_target import ScaledByTarget
@@ -21,7 +22,6 @@ from cloudfail_aws.compute.options import EcsMember
 from cloudfail_aws.compute.quotas import FARGATE, measured
 from cloudfail_aws.compute.scalable import Scalable, is_held
 from cloudfail_aws.compute.targets import counted
-from cloudfail_aws.time_left import TimeLeft
 
 
 class Ecs(ScaledByTarget):

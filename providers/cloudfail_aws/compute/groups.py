@@ -18,10 +18,10 @@ from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.room import Room
 from cloudfail.model.states import ComputeState
 from cloudfail.ports import Call
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.compute import marks
 from cloudfail_aws.compute.marks import Before, Marks
-from cloudfail_aws.time_left import TimeLeft
 
 READ_SECONDS = 8.0
 """How long one look at a member may take, with all that it asks."""

@@ -16,6 +16,7 @@ from cloudfail.errors import Permanent, Transient
 from cloudfail.model.room import Room
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.compute import marks
 from cloudfail_aws.compute.by_target import ScaledByTarget
@@ -23,7 +24,6 @@ from cloudfail_aws.compute.groups import Group, Size, member_of
 from cloudfail_aws.compute.options import LambdaConcurrencyMember
 from cloudfail_aws.compute.scalable import Scalable, is_held
 from cloudfail_aws.errors import code_of
-from cloudfail_aws.time_left import TimeLeft
 
 _NONE_YET = "ProvisionedConcurrencyConfigNotFoundException"
 

@@ -19,6 +19,7 @@ from cloudfail.errors import Permanent, Transient
 from cloudfail.model.room import Room
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.compute import marks
 from cloudfail_aws.compute.autoscaling import in_service
@@ -26,7 +27,6 @@ from cloudfail_aws.compute.groups import Group, ScaledGroup, Size, member_of
 from cloudfail_aws.compute.instances import room_of, templated
 from cloudfail_aws.compute.options import NodegroupMember
 from cloudfail_aws.compute.targets import counted
-from cloudfail_aws.time_left import TimeLeft
 
 _STANDS = ("ACTIVE", "UPDATING", "DEGRADED")
 FLOOR = "floor="

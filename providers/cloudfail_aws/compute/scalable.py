@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudfail.errors import Permanent, Transient
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.compute.groups import Size
-from cloudfail_aws.time_left import TimeLeft
 
 SUSPENDED = ("DynamicScalingInSuspended", "ScheduledScalingSuspended")
 """What holds scale-in. Scaling out goes on."""

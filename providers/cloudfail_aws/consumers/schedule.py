@@ -23,10 +23,10 @@ from typing import Any
 from cloudfail.errors import Permanent
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.consumers.options import ScheduleMember
 from cloudfail_aws.consumers.switches import Switch, Switched
-from cloudfail_aws.time_left import TimeLeft
 
 _STANDS = {"ENABLED": True, "DISABLED": False}
 # What GetSchedule says and UpdateSchedule does not take.

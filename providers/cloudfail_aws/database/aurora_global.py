@@ -17,7 +17,7 @@ from cloudfail_aws.database.global_database import GlobalDatabase, identifier
 from cloudfail_aws.database.members import fencing_of, plane_of
 from cloudfail_aws.database.options import AuroraGlobalOptions, ClusterMember
 from cloudfail_aws.database.reported_lag import AURORA, ReportedLag
-from cloudfail_aws.database.sql_plane import SqlPlane
+from cloudfail_databases.sql_plane import SqlPlane
 
 
 class AuroraGlobal(GlobalDatabase):

@@ -19,10 +19,10 @@ from cloudfail.errors import CloudfailError, Conflict, Transient
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import FenceOutcome, FenceState
 from cloudfail.ports import Call
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.database.cache_plane import Endpoint, Plane, Seen
 from cloudfail_aws.database.cache_session import CacheError, Lost, Refusal, Session
 from cloudfail_aws.database.cache_users import may_nothing
-from cloudfail_aws.time_left import TimeLeft
 
 REFUSALS = ("READONLY", "NOPERM")
 """What a server says to a write that it does not take. A login that is refused may be a wrong password of ours."""

@@ -19,12 +19,12 @@ from cloudfail.errors import CloudfailError, Conflict, Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import FenceOutcome, FenceState, Progress
 from cloudfail.ports import Call
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.database.cache_fence import Fencing
 from cloudfail_aws.database.cache_plane import Plane
 from cloudfail_aws.database.cache_session import CacheError
 from cloudfail_aws.database.global_datastores import ASSOCIATED, Datastore, GlobalDatastores, Member
 from cloudfail_aws.database.marks import refuse_older
-from cloudfail_aws.time_left import TimeLeft
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from typing import Any
 from cloudfail.errors import CloudfailError, Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.ports import Call
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.database.marks import epoch_in, mark, refuse_older
-from cloudfail_aws.time_left import TimeLeft
 
 NAME = "users"
 NOTHING = "on ~* -@all"

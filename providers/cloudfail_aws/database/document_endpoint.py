@@ -13,9 +13,9 @@ from typing import Any
 
 from cloudfail.errors import Conflict
 from cloudfail.ports import Call
-from cloudfail_aws.database.data_plane import Proof, Standing, Tried
 from cloudfail_aws.database.document_errors import DUPLICATE, REFUSED
 from cloudfail_aws.database.document_session import DocumentError, Refusal, Session
+from cloudfail_databases.data_plane import Proof, Standing, Tried
 
 ADMIN_NAME = "cloudfail"
 WRITER_NAME = "cloudfail-writer"

@@ -20,7 +20,6 @@ from typing import Any
 
 from cloudfail.errors import OutcomeUnknown, Permanent
 from cloudfail.ports import Call
-from cloudfail_aws.database.data_plane import Proof, Tried
 from cloudfail_aws.database.document_endpoint import (
     Endpoint,
     Fence,
@@ -34,6 +33,7 @@ from cloudfail_aws.database.document_endpoint import (
 )
 from cloudfail_aws.database.document_errors import NOT_FOUND, NOT_SUPPORTED, mutation_error
 from cloudfail_aws.database.document_session import DocumentError, Lost, Refusal
+from cloudfail_databases.data_plane import Proof, Tried
 
 LEFT = "root"
 WIRE_WITH_TRANSACTIONS = 7

@@ -15,11 +15,11 @@ from cloudfail_aws.clients import Clients
 from cloudfail_aws.database.document_endpoint import Endpoint
 from cloudfail_aws.database.document_options import DocumentDbGlobalOptions, DocumentMember
 from cloudfail_aws.database.document_plane import DocumentPlane
-from cloudfail_aws.database.fence import Fencing
 from cloudfail_aws.database.global_clusters import GlobalClusters
 from cloudfail_aws.database.global_database import GlobalDatabase, identifier
 from cloudfail_aws.database.network_acl import NetworkAclFence
 from cloudfail_aws.database.security_group import SecurityGroupFence
+from cloudfail_databases.fence import Fencing
 from cloudfail_postgres.secret import secret_value
 
 SERVICE = "docdb"

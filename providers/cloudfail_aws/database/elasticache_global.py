@@ -17,6 +17,7 @@ from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import DatabaseState, FenceState, LossBound, Progress, Role, WriteProof
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.clients import Clients
 from cloudfail_aws.database.cache_fence import Fencing
@@ -28,7 +29,6 @@ from cloudfail_aws.database.elasticache_options import CacheMember, ElastiCacheG
 from cloudfail_aws.database.global_datastores import ClusterMode, Datastore, GlobalDatastores, Member
 from cloudfail_aws.database.marks import refuse_older
 from cloudfail_aws.database.network_acl import NetworkAclFence
-from cloudfail_aws.time_left import TimeLeft
 from cloudfail_postgres.secret import secret_value
 
 NO_LOGIN = "this member has no `endpoint`, so nobody here can see whether it takes writes"

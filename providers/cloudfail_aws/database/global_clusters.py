@@ -16,9 +16,9 @@ from typing import Any
 
 from cloudfail.errors import Permanent, Transient
 from cloudfail.ports import Call
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.database.marks import epoch_in, mark
-from cloudfail_aws.time_left import TimeLeft
 
 TAIL = "rds:unplanned-global-failover-"
 

@@ -15,12 +15,12 @@ from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import DatabaseState, FenceState, LossBound, Progress, Role, WriteProof
 from cloudfail.model.topology import Resource
 from cloudfail.ports import Call
-from cloudfail_aws.database.data_plane import DataPlane, NoWord, View
-from cloudfail_aws.database.fence import Fencing
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.database.global_clusters import GlobalCluster, GlobalClusters, Member
 from cloudfail_aws.database.global_moves import Moves
 from cloudfail_aws.database.marks import refuse_older
-from cloudfail_aws.time_left import TimeLeft
+from cloudfail_databases.data_plane import DataPlane, NoWord, View
+from cloudfail_databases.fence import Fencing
 
 GIVE_BACK = "give back the logins that the fence took"
 

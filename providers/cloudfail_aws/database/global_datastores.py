@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from cloudfail.errors import Permanent, Transient
 from cloudfail.ports import Call
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.database.marks import epoch_in, mark
-from cloudfail_aws.time_left import TimeLeft
 
 SETTLED = "available"
 ASSOCIATED = "associated"

@@ -14,11 +14,11 @@ from cloudfail.errors import CloudfailError, Conflict, Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import Progress
 from cloudfail.ports import Call
-from cloudfail_aws.database.data_plane import DataPlane, NoWord
-from cloudfail_aws.database.fence import Fencing
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.database.global_clusters import GlobalCluster, GlobalClusters, Member, Tail
 from cloudfail_aws.database.marks import refuse_older
-from cloudfail_aws.time_left import TimeLeft
+from cloudfail_databases.data_plane import DataPlane, NoWord
+from cloudfail_databases.fence import Fencing
 
 READY = "available"
 IN_SYNC = ("", "connected")

@@ -12,11 +12,11 @@ from typing import Any
 
 from cloudfail.errors import CloudfailError, Permanent, Transient
 from cloudfail.ports import Call
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.database.marks import epoch_in, mark
 from cloudfail_aws.database.security_group import TAG as GROUPS
 from cloudfail_aws.errors import code_of
-from cloudfail_aws.time_left import TimeLeft
 
 NAME_LENGTH = 63
 KEPT_LETTERS = 8

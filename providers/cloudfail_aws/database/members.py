@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from cloudfail.errors import Permanent
 from cloudfail_aws.asking import Asking
-from cloudfail_aws.database.fence import Fencing
 from cloudfail_aws.database.network_acl import NetworkAclFence
 from cloudfail_aws.database.options import SqlMember, SqlOptions
 from cloudfail_aws.database.security_group import SecurityGroupFence
-from cloudfail_aws.database.sql_plane import SqlPlane
+from cloudfail_databases.fence import Fencing
+from cloudfail_databases.sql_plane import SqlPlane
 from cloudfail_postgres.endpoint import Endpoint, with_password
 from cloudfail_postgres.plane import Plane
 

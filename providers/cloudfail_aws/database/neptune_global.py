@@ -13,7 +13,6 @@ from functools import partial
 from cloudfail.model.topology import Resource, Roles, Topology
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.clients import Clients
-from cloudfail_aws.database.fence import Fencing
 from cloudfail_aws.database.global_clusters import GlobalClusters
 from cloudfail_aws.database.global_database import GlobalDatabase, identifier
 from cloudfail_aws.database.graph_options import GraphMember, NeptuneGlobalOptions
@@ -22,6 +21,7 @@ from cloudfail_aws.database.network_acl import NetworkAclFence
 from cloudfail_aws.database.role_policy import NAME, Guarded, RolePolicyFence, guarded
 from cloudfail_aws.database.security_group import SecurityGroupFence
 from cloudfail_aws.iam import partition
+from cloudfail_databases.fence import Fencing
 
 SERVICE = "neptune"
 NO_WAY = "this member has no `endpoints` and `writers`, so nobody here can see whether it takes writes"

@@ -14,10 +14,10 @@ from typing import Any
 from cloudfail.errors import CloudfailError, Permanent
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.ports import Call
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.database.marks import epoch_in, mark, refuse_older
 from cloudfail_aws.database.options import NetworkAcls
-from cloudfail_aws.time_left import TimeLeft
 
 NAME = "network-acl"
 _EVERYBODY = (("CidrBlock", "0.0.0.0/0"), ("Ipv6CidrBlock", "::/0"))

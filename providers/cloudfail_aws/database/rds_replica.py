@@ -18,6 +18,7 @@ from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import DatabaseState, FenceState, LossBound, Progress, Role, WriteProof
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.clients import Clients
 from cloudfail_aws.database.instances import Instance, Instances
@@ -27,7 +28,6 @@ from cloudfail_aws.database.options import InstanceMember, RdsReplicaOptions
 from cloudfail_aws.database.replica_follow import Following
 from cloudfail_aws.database.replica_switchover import Switchover
 from cloudfail_aws.database.reported_lag import REPLICA, ReportedLag, lag_of
-from cloudfail_aws.time_left import TimeLeft
 from cloudfail_postgres.plane import GIVE_BACK, Seen, shut_out
 from cloudfail_postgres.session import SessionError
 

@@ -17,10 +17,10 @@ from cloudfail.errors import CloudfailError, Conflict, Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import FenceOutcome, FenceState, Progress
 from cloudfail.ports import Call
-from cloudfail_aws.database.fence import Fencing
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.database.instances import Instance
 from cloudfail_aws.database.marks import refuse_older
-from cloudfail_aws.time_left import TimeLeft
+from cloudfail_databases.fence import Fencing
 from cloudfail_postgres.logins import last_row, write_last
 from cloudfail_postgres.plane import Plane, Seen
 from cloudfail_postgres.session import SessionError

@@ -22,10 +22,10 @@ from typing import Any
 from cloudfail.errors import CloudfailError, Permanent
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.ports import Call
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.database import marks
 from cloudfail_aws.roles import home
-from cloudfail_aws.time_left import TimeLeft
 
 NAME = "iam"
 DENIED = ("neptune-db:Write*", "neptune-db:Delete*", "neptune-db:StartLoaderJob", "neptune-db:ResetDatabase")

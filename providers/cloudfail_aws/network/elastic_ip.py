@@ -19,10 +19,10 @@ from typing import Any
 
 from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Refused, Transient
 from cloudfail.model.topology import Resource, Topology
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.network.options import ElasticIpOptions, HolderMember
 from cloudfail_aws.network.paths import READ_SECONDS, UNCHANGED, Path, Seen, told_apart
-from cloudfail_aws.time_left import TimeLeft
 
 MAY = "DryRunOperation"
 _AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")

@@ -23,9 +23,9 @@ from cloudfail.model.states import NetworkState, Reached
 from cloudfail.model.topology import Resource
 from cloudfail.ports import Call
 from cloudfail.probes.through import through
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.network.options import Reach
-from cloudfail_aws.time_left import TimeLeft
 
 READ_SECONDS = 8.0
 """How long one look may take, with all that it asks."""

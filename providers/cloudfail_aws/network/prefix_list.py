@@ -13,10 +13,10 @@ from typing import Any
 
 from cloudfail.errors import Conflict, Permanent, Transient
 from cloudfail.model.topology import Resource, Topology
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.network.options import EntriesMember, PrefixListOptions
 from cloudfail_aws.network.paths import UNCHANGED, Path, Seen, told_apart
-from cloudfail_aws.time_left import TimeLeft
 
 
 class PrefixList(Path):

@@ -20,10 +20,10 @@ from typing import Any
 
 from cloudfail.errors import Conflict, Permanent, Transient
 from cloudfail.model.topology import Resource, Topology
+from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.network.options import HOPS, HopMember, RouteTableOptions, parameter_of
 from cloudfail_aws.network.paths import UNCHANGED, Path, Seen, told_apart
-from cloudfail_aws.time_left import TimeLeft
 
 PROPAGATED = frozenset({"EnableVgwRoutePropagation", "Advertisement"})
 _SAID_IN = ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")

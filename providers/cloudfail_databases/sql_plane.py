@@ -9,7 +9,7 @@ from cloudfail.errors import Conflict, Transient
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import LossBound, WriteProof
 from cloudfail.ports import Call
-from cloudfail_aws.database.data_plane import NoWord, Proof, Standing, Tried, View
+from cloudfail_databases.data_plane import NoWord, Proof, Standing, Tried, View
 from cloudfail_postgres import write_proof
 from cloudfail_postgres.endpoint import Endpoint
 from cloudfail_postgres.logins import give_back, revoke

@@ -16,8 +16,8 @@ from cloudfail.errors import Conflict, Transient
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import FenceOutcome, FenceState
 from cloudfail.ports import Call
-from cloudfail_aws.database.data_plane import DataPlane, NoWord, Proof, Tried, View
-from cloudfail_aws.time_left import TimeLeft
+from cloudfail.time_left import TimeLeft
+from cloudfail_databases.data_plane import DataPlane, NoWord, Proof, Tried, View
 
 
 class Network(Protocol):
