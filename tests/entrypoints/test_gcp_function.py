@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +13,7 @@ import pytest
 from cloudfail.entrypoints.serving import LIMIT, limit_seconds
 from cloudfail.errors import Refused
 from cloudfail.execution.lifecycle import Phase
+from tests.entrypoints.google_service import Service
 from tests.entrypoints.site import Site
 
 pytestmark = pytest.mark.timeout(180)
@@ -33,58 +27,23 @@ def site(tmp_path: Path) -> Iterator[Site]:
     made.close()
 
 
-def _serve(site: Site, target: str, signature: str) -> tuple[subprocess.Popen[bytes], int]:
-    (site.root / "main.py").write_text("from cloudfail.entrypoints.gcp_function import tick_event, tick_http\n")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    command = ["-m", "functions_framework", "--target", target, "--signature-type", signature, "--source", "main.py"]
-    served = subprocess.Popen(
-        [sys.executable, *command, "--host", "127.0.0.1", "--port", str(port)],
-        cwd=site.root, env={**site.environment(), "CLOUDFAIL_LIMIT_SECONDS": "14"}, start_new_session=True,
-    )  # fmt: skip
-    ends = time.monotonic() + 30
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return served, port
-        assert time.monotonic() < ends and served.poll() is None, "functions-framework did not start"
-        time.sleep(0.1)
-
-
-def _ask(port: int, method: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/",
-        method=method,
-        data=json.dumps(body or {}).encode() if method == "POST" else None,
-        headers={"Content-Type": "application/json", **headers},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            status, said = answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        status, said = error.code, error.read()
-    return status, json.loads(said) if said.startswith(b"{") else said.decode()
+def _serving(site: Site, target: str, signature: str) -> Service:
+    made = Service(site.root, {**site.environment(), "CLOUDFAIL_LIMIT_SECONDS": "14"}, target, signature)
+    made.start()
+    return made
 
 
 @pytest.fixture
 def by_http(site: Site) -> Iterator[Ask]:
-    served, port = _serve(site, "tick_http", "http")
-    yield lambda method, body=None: _ask(port, method, body)
-    _end(served)
+    with contextlib.closing(_serving(site, "tick_http", "http")) as served:
+        yield served.ask
 
 
 @pytest.fixture
 def by_event(site: Site) -> Iterator[Ask]:
-    served, port = _serve(site, "tick_event", "cloudevent")
     headers = {"ce-id": "1", "ce-source": "//pubsub", "ce-type": "alert", "ce-specversion": "1.0"}
-    yield lambda method, body=None: _ask(port, method, body, **headers)
-    _end(served)
-
-
-def _end(served: subprocess.Popen[bytes]) -> None:
-    os.killpg(served.pid, signal.SIGKILL)
-    served.wait(10)
+    with contextlib.closing(_serving(site, "tick_event", "cloudevent")) as served:
+        yield lambda method, body=None: served.ask(method, body, **headers)
 
 
 def test_a_loss_is_acted_on_and_the_answer_says_what_stands(site: Site, by_http: Ask) -> None:

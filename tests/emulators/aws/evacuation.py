@@ -9,13 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import re
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +19,6 @@ import dns.query
 from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 
-from cloudfail.shipped import runbook_file
 from tests.emulators.aws import databases, tables
 from tests.emulators.aws.dns_world import ADDRESS, NAME, ZoneFile, record, serving
 from tests.emulators.aws.emulator import Emulator
@@ -33,6 +26,7 @@ from tests.emulators.aws.front import ACCOUNT, Fault, Front
 from tests.emulators.aws.standins.global_clusters import GlobalClusters, Member
 from tests.emulators.aws.users import Users
 from tests.emulators.aws.zone_server import ZoneServer
+from tests.emulators.operator import Operator
 from tests.local import servers
 
 EAST, WEST, WITNESS = "us-east-1", "us-west-2", "eu-central-1"
@@ -54,9 +48,6 @@ ORDERS = {
     "postgresql": {"provider": "local", "database": "postgresql"},
 }
 CLUSTERS = {EAST: "orders-e", WEST: "orders-w"}
-TICKS_MAX = 12
-COMMAND_SECONDS = 600.0
-RUNBOOKS = ("evacuate", "restore", "failback")
 # One of the images that moto has in every region.
 IMAGE = "ami-12c6146b"
 TAIL = "rds:unplanned-global-failover-orders-e-2026-11-23-10-00"
@@ -88,15 +79,7 @@ policy: {{scope: site, hold_down: 4s, lease: {lease}, automation: {automation}}}
 """
 
 
-@dataclass(frozen=True)
-class Said:
-    """What a command printed (both streams), and how it ended."""
-
-    code: int
-    text: str
-
-
-class Site:
+class Site(Operator):
     """The application. `clusters` is what RDS says, `pair` what the databases do."""
 
     def __init__(
@@ -113,15 +96,12 @@ class Site:
         lease: str,
         database: str,
     ) -> None:
-        self.root, self.front, self.pair, self.names, self.routing = root, front, pair, names, routing
+        self.front, self.pair, self.names, self.routing = front, pair, names, routing
         self.clusters, self.users, self.zone = clusters, users, zone
         self.servers = {EAST: pair.east, WEST: pair.west}
-        self.started: list[subprocess.Popen[bytes]] = []
         self._outage: Fault | None = None
-        (root / "runbooks").mkdir()
-        for name in RUNBOOKS:
-            (root / "runbooks" / f"{name}.yaml").write_text(runbook_file(name).read_text())
-        (root / "cloudfail.yaml").write_text(
+        super().__init__(
+            root,
             TOPOLOGY.format(
                 account=ACCOUNT,
                 addresses={region: users.address(region) for region in (EAST, WEST)},
@@ -131,7 +111,7 @@ class Site:
                 automation=automation,
                 lease=lease,
                 switch=SWITCH[routing],
-            )
+            ),
         )
 
     def _orders(self, database: str) -> dict[str, Any]:
@@ -167,71 +147,7 @@ class Site:
         databases.build_again(self.servers[EAST], self.servers[WEST])
         self.clusters.resynchronise("orders-global")
 
-    # ---- cloudfail, as a person types it
-
-    def environment(self, by: str = "alice") -> dict[str, str]:
-        return {
-            **os.environ,
-            "CLOUDFAIL_CONFIG": str(self.root / "cloudfail.yaml"),
-            "CLOUDFAIL_ALLOW_LOOPBACK": "1",
-            "CLOUDFAIL_AS": by,
-        }
-
-    def argv(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "cloudfail", *words]
-
-    def cloudfail(self, *words: str, by: str = "alice") -> Said:
-        done = subprocess.run(
-            self.argv(*words), cwd=self.root, env=self.environment(by), stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, timeout=COMMAND_SECONDS, check=False,
-        )  # fmt: skip
-        return Said(done.returncode, done.stdout)
-
-    def begin(self, log: str, *words: str, by: str = "alice") -> subprocess.Popen[bytes]:
-        """Start a command that stays; what it prints is read by `words_of`."""
-        with (self.root / f"{log}.log").open("ab") as file:
-            process = subprocess.Popen(
-                self.argv(*words), cwd=self.root, env=self.environment(by), stdin=subprocess.DEVNULL, stdout=file,
-                stderr=subprocess.STDOUT,
-            )  # fmt: skip
-        self.started.append(process)
-        return process
-
-    def words_of(self, log: str) -> str:
-        return (self.root / f"{log}.log").read_text()
-
-    def reviewed(self, region: str, *words: str) -> tuple[str, str]:
-        """What `cloudfail plan` says of it: (the text, the checksum)."""
-        said = self.cloudfail("plan", region, *words)
-        assert said.code == 0, said.text
-        asked = re.search(r"--plan ([0-9a-f]+)", said.text)
-        assert asked is not None, said.text
-        return said.text, asked[1]
-
-    def move(self, log: str, region: str, checksum: str, *words: str, approve: tuple[str, ...] = ()) -> Said:
-        """Act on that plan; another person lets it pass its gate when it waits there."""
-        process = self.begin(log, "evacuate", region, "--plan", checksum, *words)
-        ends = time.monotonic() + COMMAND_SECONDS
-        while "gate opened" not in self.words_of(log) and process.poll() is None:
-            assert time.monotonic() < ends, self.words_of(log)
-            time.sleep(0.5)
-        if process.poll() is None:
-            said = self.cloudfail("approve", *approve, "--reason", "seen from outside", by="bob")
-            assert said.code == 0, f"{said.text}\n{self.words_of(log)}"
-        process.wait(COMMAND_SECONDS)
-        return Said(process.returncode, self.words_of(log))
-
     # ---- what is so
-
-    def settled(self) -> str:
-        """What `status` says once ticks have done what was owed."""
-        for _ in range(TICKS_MAX):
-            said = self.cloudfail("tick", "--for", "15", by="schedule")
-            assert said.code == 0, said.text
-            standing = self.cloudfail("status").text
-            if "DEGRADED" not in standing.splitlines()[0]:
-                return standing
-        raise AssertionError(standing)
 
     def resolved(self) -> list[str]:
         """What a user's resolver gives."""
@@ -266,10 +182,7 @@ class Site:
         return int(found["AutoScalingGroups"][0]["DesiredCapacity"])
 
     def close(self) -> None:
-        for process in self.started:
-            if process.poll() is None:
-                process.kill()
-                process.wait(10)
+        super().close()
         for server in self.servers.values():
             server.thaw()
 

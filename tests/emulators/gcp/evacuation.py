@@ -1,0 +1,231 @@
+"""The application of docs/gcp.md, standing in two regions of the front: what runs it, and cloudfail beside it.
+
+The control planes are state machines behind one address; the data plane is real. Customers ask a name server on
+loopback, which answers from the managed zone, and order at listeners; the databases are PostgreSQL servers which follow
+what the API was told, late. The log is in a bucket of a third region.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import requests
+
+from tests.emulators.aws import databases
+from tests.emulators.aws.zone_server import ZoneServer, zone_server
+from tests.emulators.gcp import dns_world
+from tests.emulators.gcp.dns_answers import Answers, as_records
+from tests.emulators.gcp.dns_world import DOMAIN, NAME
+from tests.emulators.gcp.front import Fault, Front
+from tests.emulators.gcp.shop import Customers, Shop, resolved
+from tests.emulators.gcp.standins.dns import PROJECT, CloudDns
+from tests.emulators.gcp.standins.instance_groups import InstanceGroups
+from tests.emulators.operator import Operator
+from tests.local import servers
+
+CENTRAL, WEST = "us-central1", "europe-west1"
+ADDRESS = {CENTRAL: "127.0.1.1", WEST: "127.0.1.2"}
+WORKERS = {CENTRAL: 3, WEST: 1}
+# One group stands in a zone of its region, the other one in all of them.
+GROUP = {
+    CENTRAL: f"projects/{PROJECT}/zones/{CENTRAL}-b/instanceGroupManagers/web-c",
+    WEST: f"projects/{PROJECT}/regions/{WEST}/instanceGroupManagers/web-w",
+}
+# The failback that ships holds each step of its ramp for a minute. A step has the same meaning in a tenth of the time.
+HELD, HELD_HERE, HELD_SECONDS = "hold: 1m", "hold: 6s", 6.0
+
+TOPOLOGY = """\
+application: shop
+objectives: {{rto: 30m, rpo: 30s}}
+regions:
+  us-central1: {{provider: gcp, account: {project}, variables: {{address: "{addresses[us-central1]}"}}}}
+  europe-west1: {{provider: gcp, account: {project}, variables: {{address: "{addresses[europe-west1]}"}}}}
+primary: us-central1
+state: "{state}"
+resources:
+  orders: {orders}
+  web: {{compute: instance-group, members: {groups}}}
+  www:
+    dns: cloud-dns
+    zone: shop-example
+    name: www.shop.example
+    ttl: 60s
+    routing: {routing}
+    resolvers: ["{resolver}"]
+    answer_within: 20s
+    members: {answers}
+checks:
+  checkout: {{http: "http://${{address}}/healthz", every: 2s, timeout: 2s, fall: 2, rise: 1, vantages: 2 of 3}}
+vantages: {{one: {{}}, two: {{}}, three: {{}}}}
+policy: {{scope: site, hold_down: 4s, lease: {lease}, automation: {automation}}}
+"""
+
+
+class Site(Operator):
+    """The application. `zone` and `groups` are what Google's APIs say, `servers` what the databases do."""
+
+    def __init__(
+        self,
+        root: Path,
+        front: Front,
+        pair: servers.Pair,
+        names: ZoneServer,
+        zone: CloudDns,
+        groups: InstanceGroups,
+        shop: Shop,
+        state: str,
+        *,
+        automation: str,
+        routing: str,
+        lease: str,
+    ) -> None:
+        self.front, self.names, self.zone, self.groups, self.shop = front, names, zone, groups, shop
+        self.servers = {CENTRAL: pair.east, WEST: pair.west}
+        self.customers = Customers(shop, names.address, NAME)
+        self._outage: Fault | None = None
+        checked = routing == "primary-backup"
+        answers = {
+            region: {"answers": [value], "health_checked": True} if checked else value
+            for region, value in ADDRESS.items()
+        }
+        super().__init__(
+            root,
+            TOPOLOGY.format(
+                project=PROJECT,
+                addresses={region: f"{value}:{shop.port}" for region, value in ADDRESS.items()},
+                state=state,
+                orders=json.dumps(self._orders()),
+                groups=json.dumps(GROUP),
+                routing=routing,
+                resolver=names.address,
+                answers=json.dumps(answers),
+                lease=lease,
+                automation=automation,
+            ),
+        )
+        failback = root / "runbooks" / "failback.yaml"
+        shipped = failback.read_text()
+        assert shipped.count(HELD) == 1
+        failback.write_text(shipped.replace(HELD, HELD_HERE))
+
+    def _orders(self) -> dict[str, Any]:
+        members = {
+            region: {"name": server.region, **databases.reached(server)} for region, server in self.servers.items()
+        }
+        return {"provider": "local", "database": "postgresql", "members": members}
+
+    # ---- what happens to it
+
+    def lose_central(self, *, databases_too: bool = True) -> None:
+        """Every API takes requests that name us-central1, a zone or an instance in it, and never answers them; its
+        customers hear nothing, and its database's server stands still, or goes on."""
+        self.front.forget()
+        self._outage = self.front.outages.silence(region=CENTRAL)
+        self.shop.lost.add(CENTRAL)
+        if databases_too:
+            self.servers[CENTRAL].freeze()
+
+    def return_central(self) -> None:
+        """All of it is there again, as it was left."""
+        assert self._outage is not None
+        self._outage.lift()
+        self.servers[CENTRAL].thaw()
+        self.shop.lost.discard(CENTRAL)
+
+    def beats(self) -> bool:
+        """Whether the replica has a heartbeat of a watcher's."""
+        with contextlib.suppress(psycopg.Error):
+            return bool(self.servers[WEST].one("SELECT count(*) FROM cloudfail.heartbeat"))
+        return False
+
+    def fall_behind(self, orders: int = 5) -> None:
+        """The primary goes on, and sends nothing more to its replica, until so many orders more were acknowledged."""
+        (sender,) = self.servers[CENTRAL].ask("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walsender'")
+        os.kill(sender[0], signal.SIGSTOP)
+        now = time.monotonic()
+        servers.until(lambda: len(self.customers.since(now)) >= orders, 20, "orders that the replica lacks")
+
+    # ---- what is so
+
+    def resolved(self) -> list[str]:
+        """What a user's resolver gives."""
+        return resolved(self.names.address, NAME)
+
+    def order(self, region: str, note: str) -> None:
+        """What a client of that server does: it raises where no write is let in."""
+        self.servers[region].ask(f"INSERT INTO orders (note) VALUES ('{note}')", user="shop")
+
+    def notes(self, region: str) -> set[str]:
+        return {str(row[0]) for row in self.servers[region].ask("SELECT note FROM orders")}
+
+    def changes(self, **where: Any) -> list[str]:
+        """The requests that were to change something, and reached the front."""
+        return [f"{one.service}.{one.operation} in {one.region}" for one in self.front.seen(mutating=True, **where)]
+
+    def is_silent(self) -> bool:
+        """Whether us-central1 takes a request, and does not answer it."""
+        try:
+            requests.get(f"{self.front.url}/~compute/compute/v1/{GROUP[CENTRAL]}", timeout=2.0)
+        except requests.ReadTimeout:
+            return True
+        return False
+
+    def workers(self, region: str) -> int:
+        return self.groups.at(GROUP[region]).target
+
+    def close(self) -> None:
+        super().close()
+        self.customers.stop()
+        for server in self.servers.values():
+            server.thaw()
+
+
+def _record(routing: str) -> dict[str, Any]:
+    """What the zone holds while all is well."""
+    if routing == "primary-backup":
+        made = dns_world.primary_backup()
+    else:
+        made = dns_world.weighted({CENTRAL: 100, WEST: 0})
+    told = json.dumps(made)
+    for region, address in ADDRESS.items():
+        told = told.replace(dns_world.ADDRESS[region], address)
+    made = json.loads(told)
+    return dict(made)
+
+
+@contextlib.contextmanager
+def site(
+    root: Path,
+    front: Front,
+    serving: Callable[[str, Any], Any],
+    pair: servers.Pair,
+    state: str,
+    *,
+    automation: str = "off",
+    routing: str = "wrr",
+    lease: str = "20s",
+) -> Iterator[Site]:
+    """The application as an operator set it up."""
+    zone: CloudDns = serving("dns.v1", CloudDns())
+    zone.zone(DOMAIN)
+    zone.put(_record(routing))
+    by_region: Mapping[str, servers.Server] = {CENTRAL: pair.east, WEST: pair.west}
+    with contextlib.ExitStack() as stack:
+        groups: InstanceGroups = serving("compute.v1", stack.enter_context(contextlib.closing(InstanceGroups())))
+        policy = {"minNumReplicas": 1, "maxNumReplicas": 4, "mode": "ON"}
+        for region, path in GROUP.items():
+            groups.group(path, WORKERS[region], policy=policy)
+        shop = stack.enter_context(contextlib.closing(Shop(ADDRESS, by_region)))
+        told: Any = Answers(shop.is_well, [CENTRAL, WEST])
+        names = stack.enter_context(zone_server(lambda: as_records(zone.published()), told))
+        settings = {"automation": automation, "routing": routing, "lease": lease}
+        made = Site(root, front, pair, names, zone, groups, shop, state, **settings)
+        yield stack.enter_context(contextlib.closing(made))

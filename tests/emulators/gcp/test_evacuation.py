@@ -1,0 +1,156 @@
+"""An application on Google Cloud leaves us-central1 while nothing there answers, by the runbooks that ship."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.emulators.gcp import evacuation
+from tests.emulators.gcp.evacuation import ADDRESS, CENTRAL, WEST, WORKERS, Site
+from tests.emulators.gcp.front import Front
+from tests.entrypoints.google_service import Service
+from tests.local import servers
+from tests.local.conftest import pair, postgres_root, template
+
+__all__ = ["pair", "postgres_root", "template"]
+TICK_SECONDS, TICKS_MAX = 20.0, 20
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+
+
+@pytest.fixture
+def site(
+    tmp_path: Path,
+    google: Front,
+    serving: Callable[[str, Any], Any],
+    gcs: str,
+    pair: Callable[..., servers.Pair],
+    request: pytest.FixtureRequest,
+) -> Iterator[Site]:
+    asked = dict(getattr(request, "param", {}))
+    one = pair(synchronous=asked.pop("synchronous", False))
+    with evacuation.site(tmp_path, google, serving, one, gcs, **asked) as made:
+        made.customers.must_be_served()
+        said = made.cloudfail("check")
+        assert said.code == 0, said.text
+        yield made
+
+
+def assert_evacuated(site: Site) -> None:
+    """Customers, orders and workers are in the survivor; nothing of what was changed was asked of the lost region."""
+    assert site.changes(region=CENTRAL) == [], "nothing was to be changed in us-central1"
+    assert site.is_silent()
+    assert site.front.count(region=CENTRAL, met="fault") == site.front.count(region=CENTRAL), "nothing there answered"
+    assert {one.partition(" in ")[2] for one in site.changes()} == {WEST, "global"}
+    assert site.resolved() == [ADDRESS[WEST]]
+    site.customers.must_be_served()
+    assert site.customers.orders[-1].address == ADDRESS[WEST]
+    assert site.workers(WEST) == WORKERS[CENTRAL]
+
+
+def assert_accounted(site: Site) -> None:
+    """The log holds together, and the run's report says of each step how it is known to be done."""
+    audit = site.cloudfail("audit", "verify")
+    assert audit.code == 0, audit.text
+    assert "consistent" in audit.text.splitlines()[0], audit.text
+
+
+@pytest.mark.parametrize(
+    "site", [{"automation": "automatic", "routing": "primary-backup", "synchronous": True}], indirect=True
+)
+def test_watch_leaves_it_by_itself_where_the_lost_side_is_prevented_from_acknowledging(site: Site) -> None:
+    """The primary waits for its replica. Nobody is asked but the person who signed the plan while all was well."""
+    signed = site.cloudfail("plan", CENTRAL, "--sign-for", "1h")
+    assert signed.code == 0, signed.text
+    site.begin("watch", "watch", by="schedule")
+    servers.until(lambda: site.beats(), 60, "heartbeats are replicated")
+    site.lose_central()
+    servers.until(lambda: site.resolved() == [ADDRESS[WEST]], 30, "Google's servers find us-central1 unhealthy")
+    servers.until(lambda: "is done: shop was moved" in site.words_of("watch"), 120, "the run is done")
+    said = site.words_of("watch")
+    print(said)
+    assert_evacuated(site)
+    assert_accounted(site)
+    taken = {one.note for one in site.customers.stop()}
+    assert taken <= site.notes(WEST), "no order that was acknowledged is lost"
+    site.return_central()
+    servers.until(lambda: site.shop.is_well(ADDRESS[CENTRAL]), 10)
+    assert site.resolved() == [ADDRESS[WEST]], "its health brings nobody back"
+    assert 0
+
+
+@pytest.fixture
+def function(site: Site) -> Iterator[Service]:
+    """The function as it is deployed, on a schedule."""
+    environment = {**site.environment(), "CLOUDFAIL_AS": "", "CLOUDFAIL_LIMIT_SECONDS": str(TICK_SECONDS)}
+    with contextlib.closing(Service(site.root, environment, "tick_http", log=site.root / "function.log")) as made:
+        made.start()
+        yield made
+
+
+def ticks(function: Service, enough: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+    """What each tick answers, up to the one that is `enough`. One whose calls have not come back ends its process, and
+    the platform begins another."""
+    said: list[dict[str, Any]] = []
+    for _ in range(TICKS_MAX):
+        try:
+            status, answer = function.ask("POST", {})
+        except (OSError, http.client.HTTPException):
+            continue
+        assert status == 200, answer
+        assert answer["seconds"] < TICK_SECONDS
+        said.append(answer)
+        if enough(answer):
+            return said
+    raise AssertionError(said)
+
+
+@pytest.mark.parametrize("site", [{"automation": "automatic"}], indirect=True)
+def test_the_function_leaves_it_over_several_ticks_one_of_which_is_killed_after_it_ordered_the_promotion(
+    site: Site, function: Service
+) -> None:
+    """Google's APIs and the customers' way are gone; the database's server is not, so that its fence is proven, and a
+    plan that was signed is acted on."""
+    signed = site.cloudfail("plan", CENTRAL, "--sign-for", "1h")
+    assert signed.code == 0, signed.text
+    ticks(function, lambda said: said["run"] is None)
+    site.lose_central(databases_too=False)
+    asked = threading.Thread(target=lambda: contextlib.suppress(Exception)(function.ask)("POST", {}))
+    asked.start()
+    servers.until(lambda: not site.servers[WEST].one("SELECT pg_is_in_recovery()"), 60, "the promotion is ordered")
+    function.kill()
+    asked.join()
+    function.start()
+    after = ticks(function, lambda said: said["run"] is None)
+    print(after)
+    print((site.root / "function.log").read_text())
+    assert (after[-1]["primary"], after[-1]["obligations"]) == (WEST, 0)
+    assert_evacuated(site)
+    assert_accounted(site)
+    assert 0
+
+
+@pytest.mark.parametrize("site", [{"automation": "stage-1"}], indirect=True)
+def test_where_the_old_database_still_answers_its_fence_is_proven_and_nothing_is_owed(site: Site) -> None:
+    """The APIs and the users' way are gone; the server is not, and this takes no more."""
+    site.lose_central(databases_too=False)
+    text, checksum = site.reviewed(CENTRAL)
+    assert "will be owed" not in text
+    print(text)
+    done = site.move("evacuate", CENTRAL, checksum)
+    print(done.text)
+    assert done.code == 0, done.text
+    assert_evacuated(site)
+    print(site.cloudfail("audit", "verify").text)
+    print(site.cloudfail("status").text)
+    with pytest.raises(psycopg.Error):
+        site.order(CENTRAL, "over a new one")
+    taken = {one.note for one in site.customers.stop()}
+    assert taken <= site.notes(WEST)
+    assert 0
