@@ -26,6 +26,7 @@ from tests.emulators.gcp.dns_answers import Answers, as_records
 from tests.emulators.gcp.dns_world import DOMAIN, NAME
 from tests.emulators.gcp.front import Fault, Front
 from tests.emulators.gcp.shop import Customers, Shop, resolved
+from tests.emulators.gcp.standins.cloud_sql import CloudSql
 from tests.emulators.gcp.standins.dns import PROJECT, CloudDns
 from tests.emulators.gcp.standins.instance_groups import InstanceGroups
 from tests.emulators.operator import Operator
@@ -39,6 +40,10 @@ GROUP = {
     CENTRAL: f"projects/{PROJECT}/zones/{CENTRAL}-b/instanceGroupManagers/web-c",
     WEST: f"projects/{PROJECT}/regions/{WEST}/instanceGroupManagers/web-w",
 }
+# The database: Cloud SQL's, or PostgreSQL that the application keeps on machines of its own in both regions.
+ORDERS = {"cloud-sql": {"database": "cloud-sql"}, "postgresql": {"provider": "local", "database": "postgresql"}}
+INSTANCE = {CENTRAL: "orders-c", WEST: "orders-w"}
+LATE_SECONDS = 0.7
 # The failback that ships holds each step of its ramp for a minute. A step has the same meaning in a tenth of the time.
 HELD, HELD_HERE, HELD_SECONDS = "hold: 1m", "hold: 6s", 6.0
 
@@ -80,14 +85,16 @@ class Site(Operator):
         names: ZoneServer,
         zone: CloudDns,
         groups: InstanceGroups,
+        sql: CloudSql,
         shop: Shop,
         state: str,
         *,
+        database: str,
         automation: str,
         routing: str,
         lease: str,
     ) -> None:
-        self.front, self.names, self.zone, self.groups, self.shop = front, names, zone, groups, shop
+        self.front, self.names, self.zone, self.groups, self.sql, self.shop = front, names, zone, groups, sql, shop
         self.servers = {CENTRAL: pair.east, WEST: pair.west}
         self.customers = Customers(shop, names.address, NAME)
         self._outage: Fault | None = None
@@ -102,7 +109,7 @@ class Site(Operator):
                 project=PROJECT,
                 addresses={region: f"{value}:{shop.port}" for region, value in ADDRESS.items()},
                 state=state,
-                orders=json.dumps(self._orders()),
+                orders=json.dumps(self._orders(database)),
                 groups=json.dumps(GROUP),
                 routing=routing,
                 resolver=names.address,
@@ -116,11 +123,12 @@ class Site(Operator):
         assert shipped.count(HELD) == 1
         failback.write_text(shipped.replace(HELD, HELD_HERE))
 
-    def _orders(self) -> dict[str, Any]:
-        members = {
-            region: {"name": server.region, **databases.reached(server)} for region, server in self.servers.items()
-        }
-        return {"provider": "local", "database": "postgresql", "members": members}
+    def _orders(self, database: str) -> dict[str, Any]:
+        members = {}
+        for region, server in self.servers.items():
+            of = {"instance": INSTANCE[region]} if database == "cloud-sql" else {"name": server.region}
+            members[region] = {**databases.reached(server), **of}
+        return {**ORDERS[database], "members": members}
 
     # ---- what happens to it
 
@@ -129,6 +137,7 @@ class Site(Operator):
         customers hear nothing, and its database's server stands still, or goes on."""
         self.front.forget()
         self._outage = self.front.outages.silence(region=CENTRAL)
+        self.sql.gone.add(CENTRAL)
         self.shop.lost.add(CENTRAL)
         if databases_too:
             self.servers[CENTRAL].freeze()
@@ -137,6 +146,7 @@ class Site(Operator):
         """All of it is there again, as it was left."""
         assert self._outage is not None
         self._outage.lift()
+        self.sql.gone.discard(CENTRAL)
         self.servers[CENTRAL].thaw()
         self.shop.lost.discard(CENTRAL)
 
@@ -170,6 +180,10 @@ class Site(Operator):
         """The requests that were to change something, and reached the front."""
         return [f"{one.service}.{one.operation} in {one.region}" for one in self.front.seen(mutating=True, **where)]
 
+    def promotions(self) -> list[tuple[str, str]]:
+        """(the operation's type, who was to be the writer): what Cloud SQL took of orders that move the writer."""
+        return [(kind, name) for kind, name, _ in self.sql.orders if kind != "UPDATE"]
+
     def is_silent(self) -> bool:
         """Whether us-central1 takes a request, and does not answer it."""
         try:
@@ -201,6 +215,34 @@ def _record(routing: str) -> dict[str, Any]:
     return dict(made)
 
 
+def _instances(by_region: Mapping[str, servers.Server]) -> CloudSql:
+    """orders-c and its replica for disaster recovery, whose servers follow a little later than the API says."""
+    made = CloudSql(project=PROJECT, seconds=1.0)
+    made.instance(INSTANCE[CENTRAL], CENTRAL)
+    made.instance(INSTANCE[WEST], WEST, master=INSTANCE[CENTRAL], dr=True)
+
+    def places() -> tuple[servers.Server, servers.Server]:
+        """(the new primary, the old one), as the last order has it."""
+        new = next(region for region, name in INSTANCE.items() if name == made.orders[-1][1])
+        return by_region[new], by_region[CENTRAL if new == WEST else WEST]
+
+    def promote() -> None:
+        time.sleep(LATE_SECONDS)
+        places()[0].ask("SELECT pg_promote(true, 30)")
+
+    def change_places() -> None:
+        time.sleep(LATE_SECONDS)
+        new, old = places()
+        databases.change_places(old, new)
+
+    def rebuild() -> None:
+        new, old = places()
+        databases.build_again(old, new)
+
+    made.then = {"PROMOTE_REPLICA": promote, "SWITCHOVER": change_places, "RECONFIGURE_OLD_PRIMARY": rebuild}
+    return made
+
+
 @contextlib.contextmanager
 def site(
     root: Path,
@@ -212,6 +254,7 @@ def site(
     automation: str = "off",
     routing: str = "wrr",
     lease: str = "20s",
+    database: str = "cloud-sql",
 ) -> Iterator[Site]:
     """The application as an operator set it up."""
     zone: CloudDns = serving("dns.v1", CloudDns())
@@ -219,6 +262,7 @@ def site(
     zone.put(_record(routing))
     by_region: Mapping[str, servers.Server] = {CENTRAL: pair.east, WEST: pair.west}
     with contextlib.ExitStack() as stack:
+        sql: CloudSql = serving("sqladmin.v1", stack.enter_context(contextlib.closing(_instances(by_region))))
         groups: InstanceGroups = serving("compute.v1", stack.enter_context(contextlib.closing(InstanceGroups())))
         policy = {"minNumReplicas": 1, "maxNumReplicas": 4, "mode": "ON"}
         for region, path in GROUP.items():
@@ -226,6 +270,6 @@ def site(
         shop = stack.enter_context(contextlib.closing(Shop(ADDRESS, by_region)))
         told: Any = Answers(shop.is_well, [CENTRAL, WEST])
         names = stack.enter_context(zone_server(lambda: as_records(zone.published()), told))
-        settings = {"automation": automation, "routing": routing, "lease": lease}
-        made = Site(root, front, pair, names, zone, groups, shop, state, **settings)
+        settings = {"automation": automation, "routing": routing, "lease": lease, "database": database}
+        made = Site(root, front, pair, names, zone, groups, sql, shop, state, **settings)
         yield stack.enter_context(contextlib.closing(made))
