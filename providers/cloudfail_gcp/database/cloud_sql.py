@@ -158,6 +158,12 @@ class CloudSql:
         now = _version(target, seen, instance) if seen is not None else f"{target}/unseen/{instance.version}"
         if now != expect.version:
             raise Conflict(f"{target} is {now}, not {expect.version} as it was seen.")
+        if self.instances.region_of(instance.master) != source:
+            raise Permanent(
+                f"{instance.name} in {target} replicates {instance.master}, which is not the member in {source}.",
+                "It was not promoted.",
+                "See which instance has the newest data, and make the replica follow it, or correct cloudfail.yaml.",
+            )
         refuse_older(instance.epoch, call, f"{instance.name} in {target}")
         if operation is not None or instance.state != READY:
             words = operation.words if operation is not None else f"Cloud SQL says that it is {instance.state}"
