@@ -13,6 +13,7 @@ from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Transient
 from cloudfail.model.observation import Unknown
 from cloudfail.model.states import FenceOutcome, Progress, Role
 from cloudfail.testing.conformance import Calls, DatabaseSuite, eventually, known
+from cloudfail_postgres.session import Lost, Session, SqlError
 from tests.emulators.gcp import sql_world
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.sql_world import CENTRAL, WEST, World
@@ -351,6 +352,34 @@ def test_what_counts_as_which_fence(listed: World, row: str) -> None:
     if outcome is FenceOutcome.PROVEN:
         assert "opened before" in state.evidence
         assert "a new connection" in state.evidence
+
+
+@pytest.mark.lab
+def test_cloud_sqls_own_users_keep_their_logins_and_sessions_and_no_other_does(world: World) -> None:
+    """Nobody may change them: a fence that tried to would be refused as a whole."""
+    east = world.pair.east
+    for role in ("cloudsqlagent", "cloudsqlagents", "reports"):
+        east.ask(f"CREATE ROLE {role} LOGIN CREATEDB")
+    # As on Cloud SQL: cloudfail's own login is no superuser, and may change what it was given to change.
+    east.ask("GRANT pg_signal_backend, pg_read_all_stats TO cloudfail")
+    east.ask("GRANT CREATE ON DATABASE postgres TO cloudfail")
+    if int(east.one("SHOW server_version_num")) >= 160000:
+        east.ask("GRANT shop, cloudsqlagents, reports TO cloudfail WITH ADMIN OPTION")
+    east.ask("ALTER ROLE cloudfail NOSUPERUSER CREATEROLE")
+    sessions = [Session(east.dsn(role), name="x", seconds=5.0) for role in ("cloudsqlagent", "cloudsqlagents")]
+    for session in sessions:
+        session.open()
+    state = known(world.port().fence_state(CENTRAL, WEST))
+    world.port().fence(CENTRAL, WEST, expect=state, call=Calls().make())
+    assert known(world.port().fence_state(CENTRAL, WEST)).outcome is FenceOutcome.PROVEN
+    left = "SELECT rolname FROM pg_roles WHERE rolcanlogin AND NOT rolsuper AND NOT rolreplication ORDER BY rolname"
+    assert {row[0] for row in east.ask(left)} == {"cloudfail", "cloudsqlagent"}, "and cloudfail's own"
+    agent, other = sessions
+    assert agent.ask("SELECT 1").rows
+    with pytest.raises((Lost, SqlError)):
+        other.ask("SELECT 1")
+    agent.close()
+    assert not world.port().plane.peek(CENTRAL).replica
 
 
 @pytest.mark.lab
