@@ -159,6 +159,14 @@ def test_a_mark_whose_operation_does_not_end_is_in_doubt_and_nothing_is_promoted
     assert not promotions(machine)
 
 
+def test_where_the_mark_is_not_taken_it_is_said_how_to_go_on_by_hand(machine: standin.CloudSql, google: Front) -> None:
+    database = sql_world.port()
+    google.outages.fail("forbidden", 403, operation="instances.patch")
+    with pytest.raises(Permanent, match="gcloud sql instances promote-replica orders-w --failover"):
+        database.failover(CENTRAL, WEST, expect=replica(database), call=Calls().make())
+    assert not machine.orders
+
+
 def test_what_is_under_way_on_the_replica_is_waited_for(machine: standin.CloudSql, google: Front) -> None:
     """A look says so; an order on top of it is refused by the look, and, where the list does not answer, by Google."""
     database = sql_world.port(api_within="1s")
