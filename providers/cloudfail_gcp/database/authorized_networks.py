@@ -7,14 +7,15 @@ connection which was made before ends. So what stands here is said as evidence, 
 that were tried. What it adds is that nobody new comes in from outside while sessions are ended and logins revoked.
 
 What is taken off is written into labels of the instance in the same patch, and put back from there: neither is ever
-there without the other. A label holds no dots and slashes: 192.0.2.0/24 is `192_0_2_0-24`.
+there without the other. A label holds no dots and slashes: 192.0.2.0/24 is `192_0_2_0-24`. One that is done with
+stays, and is empty: the API's description has no word on how a patch takes one away.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloudfail.errors import CloudfailError, Permanent
@@ -27,8 +28,11 @@ from cloudfail_gcp.database.options import AuthorizedNetworks
 
 NAME = "authorized-networks"
 LABEL = "cloudfail-network-"
-NETWORKS_MAX = 40
+NAMED = "cloudfail-named-"
+NETWORKS_MAX = 25
 """An instance has 64 labels at most ("Label Cloud SQL instances"), and some of them are somebody else's."""
+_LABEL_CAN_HOLD = re.compile(r"[a-z0-9_-]{1,63}")
+_NETWORK = re.compile(r"\d+\.\d+\.\d+\.\d+(?:/\d+)?")
 _NOTED = re.compile(r"(\d+)_(\d+)_(\d+)_(\d+)-(\d+)")
 
 
@@ -69,19 +73,19 @@ class AuthorizedNetworksFence:
         others = self._others(region, instance)
         if not others and _noted(instance):
             return
-        if len(others) > NETWORKS_MAX or any(one.get("expirationTime") for one in others):
+        if len(others) > NETWORKS_MAX or not all(map(_can_be_noted, others)):
             raise Permanent(
-                f"{instance.name} has {len(others)} authorized networks, or one that expires: labels cannot hold that.",
+                f"{instance.name} has more than {NETWORKS_MAX} authorized networks, or one that is no IPv4 network, or "
+                "that expires: labels cannot hold that.",
                 "They were left as they are.",
                 "Take `authorized_networks` out of the member, or make the list shorter.",
             )
-        values = [str(one.get("value", "")) for one in others]
-        before = {**_noted(instance), **{f"{LABEL}{number}": _label(value) for number, value in enumerate(values, 1)}}
+        noted = _noted(instance) | _labels(others, after=len(_noted(instance)))
         kept = [one for one in _entries(instance) if one not in others]
         self._instances.patch(
             region,
             instance,
-            {"ipConfiguration": {"authorizedNetworks": kept}, "userLabels": before or {f"{LABEL}0": "none"}},
+            {"ipConfiguration": {"authorizedNetworks": kept}, "userLabels": noted or {f"{LABEL}0": "none"}},
             timed.rest(),
         )
         call.log(f"{region}: {instance.name} lets in no network but {', '.join(self._kept(region)) or 'none'}")
@@ -93,7 +97,7 @@ class AuthorizedNetworksFence:
         noted = _noted(instance)
         if not noted:
             return
-        back = [{"value": value, "kind": "sql#aclEntry"} for value in map(_network, noted.values()) if value]
+        back = _from_labels(noted)
         there = _entries(instance)
         known = {str(one.get("value")) for one in there}
         self._instances.patch(
@@ -101,7 +105,7 @@ class AuthorizedNetworksFence:
             instance,
             {
                 "ipConfiguration": {"authorizedNetworks": there + [one for one in back if one["value"] not in known]},
-                "userLabels": dict.fromkeys(noted),
+                "userLabels": dict.fromkeys(noted, ""),
             },
             timed.rest(),
         )
@@ -119,15 +123,29 @@ def _entries(instance: Instance) -> list[dict[str, Any]]:
 
 
 def _noted(instance: Instance) -> dict[str, str]:
-    return {key: value for key, value in instance.labels.items() if key.startswith(LABEL) and value}
+    return {key: value for key, value in instance.labels.items() if key.startswith((LABEL, NAMED)) and value}
 
 
-def _label(network: str) -> str:
-    address, _, bits = network.partition("/")
-    return f"{address.replace('.', '_')}-{bits or 32}"
+def _can_be_noted(entry: Mapping[str, Any]) -> bool:
+    return _NETWORK.fullmatch(str(entry.get("value", ""))) is not None and not entry.get("expirationTime")
 
 
-def _network(label: str) -> str:
-    """ "" for what is none."""
-    found = _NOTED.fullmatch(label)
-    return f"{found[1]}.{found[2]}.{found[3]}.{found[4]}/{found[5]}" if found else ""
+def _labels(entries: Sequence[Mapping[str, Any]], *, after: int) -> dict[str, str]:
+    """A name goes along where a label can hold it; it is a word for people."""
+    found: dict[str, str] = {}
+    for number, entry in enumerate(entries, after + 1):
+        address, _, bits = str(entry.get("value", "")).partition("/")
+        found[f"{LABEL}{number}"] = f"{address.replace('.', '_')}-{bits or 32}"
+        if _LABEL_CAN_HOLD.fullmatch(name := str(entry.get("name", ""))):
+            found[f"{NAMED}{number}"] = name
+    return found
+
+
+def _from_labels(noted: Mapping[str, str]) -> list[dict[str, str]]:
+    found = []
+    for key in sorted(noted):
+        if key.startswith(LABEL) and (network := _NOTED.fullmatch(noted[key])):
+            entry = {"kind": "sql#aclEntry", "value": "{}.{}.{}.{}/{}".format(*network.groups())}
+            name = noted.get(NAMED + key.removeprefix(LABEL))
+            found.append(entry | ({"name": name} if name else {}))
+    return found

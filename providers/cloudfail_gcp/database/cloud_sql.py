@@ -35,6 +35,19 @@ from cloudfail_gcp.database.readiness import sentences
 from cloudfail_gcp.sessions import Sessions
 from cloudfail_postgres.plane import GIVE_BACK
 
+# Users that Cloud SQL itself logs in with, some of them no superusers; nobody else has their passwords, and nobody may
+# change them ("About PostgreSQL users and roles", "Cloud SQL system users and roles").
+SERVICE_ROLES = (
+    "cloudsqladmin",
+    "cloudsqlagent",
+    "cloudsqlconnpooladmin",
+    "cloudsqlimportexport",
+    "cloudsqllogical",
+    "cloudsqlobservability",
+    "cloudsqlreplica",
+    "cloudsqlsuperuser",
+)
+
 
 class CloudSql:
     """ports.Database, ports.Preflight."""
@@ -45,7 +58,7 @@ class CloudSql:
         names = {region: one.instance for region, one in self._members.items()}
         seconds = float(options.api_within)
         self.instances = Instances(Asking.of(resource, topology, sessions), names, seconds=seconds)
-        self.plane = SqlPlane(plane_of(self._members, options))
+        self.plane = SqlPlane(plane_of(self._members, options, spared=SERVICE_ROLES))
         listed = {
             region: one.authorized_networks
             for region, one in self._members.items()
@@ -158,6 +171,12 @@ class CloudSql:
         now = _version(target, seen, instance) if seen is not None else f"{target}/unseen/{instance.version}"
         if now != expect.version:
             raise Conflict(f"{target} is {now}, not {expect.version} as it was seen.")
+        if self.instances.region_of(instance.master) != source:
+            raise Permanent(
+                f"{instance.name} in {target} replicates {instance.master}, which is not the member in {source}.",
+                "It was not promoted.",
+                "See which instance has the newest data, and make the replica follow it, or correct cloudfail.yaml.",
+            )
         refuse_older(instance.epoch, call, f"{instance.name} in {target}")
         if operation is not None or instance.state != READY:
             words = operation.words if operation is not None else f"Cloud SQL says that it is {instance.state}"

@@ -165,8 +165,8 @@ class Instances:
     def promote(self, region: str, instance: Instance, call: Call) -> None:
         """What was not replicated is lost. The mark first, then the promotion that the instance is for."""
         timed = TimeLeft(call)
-        self._mark(region, instance, timed)
         query = {"failover": "true"} if instance.dr else {}
+        self._mark(region, instance, timed, f"promote-replica {instance.name}{' --failover' if instance.dr else ''}")
         self._order(region, "promoteReplica", query, timed.rest())
         if instance.dr:
             call.log(f"{instance.name} was failed over to; Cloud SQL takes {instance.master} back as its replica")
@@ -179,7 +179,7 @@ class Instances:
         """Nothing is lost: Cloud SQL stops the primary, and waits until its replica for disaster recovery has it all,
         for so long at most."""
         timed = TimeLeft(call)
-        self._mark(region, replica, timed)
+        self._mark(region, replica, timed, f"switchover {replica.name}")
         self._order(region, "switchover", {"dbTimeout": f"{wait_seconds:g}s"}, timed.rest())
 
     def patch(self, region: str, instance: Instance, changed: Mapping[str, Any], call: Call) -> None:
@@ -202,10 +202,18 @@ class Instances:
         if now.epoch != call.epoch:
             raise OutcomeUnknown(f"The settings of {instance.name} were changed, and do not carry this run's mark.")
 
-    def _mark(self, region: str, instance: Instance, timed: TimeLeft) -> None:
+    def _mark(self, region: str, instance: Instance, timed: TimeLeft, by_hand: str) -> None:
         call = timed.rest()
-        if instance.epoch != call.epoch:
+        if instance.epoch == call.epoch:
+            return
+        try:
             self.patch(region, instance, {}, call)
+        except Permanent as error:
+            raise Permanent(
+                f"Cloud SQL does not take the epoch's mark on {instance.name}: {error.happened}",
+                "Nothing was moved.",
+                f"If that cannot be mended, see that nobody else moves it, and: gcloud sql instances {by_hand}",
+            ) from error
 
     def _wait(self, region: str, name: str, timed: TimeLeft) -> None:
         """Until the operation has ended, in slices. Raises what its error is classed as, if it ended in one."""

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cloudfail.config.durations import Seconds
-from cloudfail.config.fields import PositiveDuration, Shape
+from cloudfail.config.fields import PositiveDuration, Shape, mistake
 from cloudfail_databases.sql_options import SqlMember, SqlTimes
 
 InstanceName = Annotated[str, Field(pattern=r"^[a-z](?:[a-z0-9-]{0,96}[a-z0-9])?$")]
 Network = Annotated[str, Field(pattern=r"^(?:\d{1,3}\.){3}\d{1,3}/(?:[0-9]|[12][0-9]|3[0-2])$")]
+
+DAY_SECONDS = 86400.0
 
 
 class AuthorizedNetworks(Shape):
@@ -47,3 +49,10 @@ class CloudSqlOptions(SqlTimes):
         "authorized-networks",
     )
     switchover_within: PositiveDuration = Seconds(600)
+
+    @field_validator("switchover_within")
+    @classmethod
+    def _at_most_a_day(cls, value: float) -> float:
+        if value > DAY_SECONDS:
+            raise mistake("Cloud SQL waits for a day at most", "write 24h or less")
+        return value

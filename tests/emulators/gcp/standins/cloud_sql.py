@@ -96,6 +96,10 @@ class CloudSql:
             self._designate(master, name)
         return made
 
+    def begin(self, kind: str, name: str) -> None:
+        """Something that Cloud SQL, or somebody else, does on it: a backup, say."""
+        self._begin(kind, name, lambda: None)
+
     def settle(self) -> None:
         """What has run long enough is done, and what was owed to a region that is back has begun."""
         now, pending, self._pending = self._clock(), self._pending, []
