@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 if TYPE_CHECKING:
     from cloudfail.model.topology import PortName
@@ -112,6 +112,7 @@ def cloud_verbs(kinds: Mapping[tuple[PortName, str], Kind]) -> str:
 def divided() -> str:
     """What steps a ramp may take on each kind of name and balancer."""
     import cloudfail_aws
+    import cloudfail_gcp
     import cloudfail_local
     from cloudfail.model.topology import PortName, Resource
 
@@ -131,6 +132,17 @@ def divided() -> str:
                         facts = kind.facts("shift", Resource(name, port, name, provider.name, None, {}, options))
                         with_switch = ", `switch:`" if switch is not None else ""
                         yield f"`{port}: {name}`, `routing: {routing}`{with_switch}", words[facts.divides]
+        for (port, name), kind in cloudfail_gcp.provider.kinds().items():
+            if "shift" not in kind.verbs:
+                continue
+            routed = getattr(kind.options, "model_fields", {}).get("routing")
+            if routed is None or kind.verbs_of is None:
+                yield f"`{port}: {name}`", words[kind.verbs["shift"].divides]
+                continue
+            for routing in get_args(routed.annotation):
+                options = {"zone": "z", "name": "n", "routing": routing}
+                facts = kind.facts("shift", Resource(name, port, name, "gcp", None, {}, options))
+                yield f"`{port}: {name}`, `routing: {routing}`", words[facts.divides]
 
     return table(("kind", "the steps of a ramp"), rows())
 

@@ -413,10 +413,11 @@ def test_else_the_plan_is_refused(tmp_path: Path) -> None:
 def test_every_kind_that_moves_traffic_says_how_it_divides() -> None:
     """So that a new one is thought about; `not` is a thought too."""
     import cloudfail_aws
+    import cloudfail_gcp
     import cloudfail_local
 
     said: dict[str, str] = {}
-    for provider in (cloudfail_aws.provider, cloudfail_local.provider):
+    for provider in (cloudfail_aws.provider, cloudfail_gcp.provider, cloudfail_local.provider):
         kinds: dict[Any, PortKind] = dict(provider.kinds())
         said |= {name: kind.verbs["shift"].divides for (_, name), kind in kinds.items() if "shift" in kind.verbs}
     assert said == {
@@ -429,6 +430,8 @@ def test_every_kind_that_moves_traffic_says_how_it_divides() -> None:
         "cloudfront": "not",
         "s3-mrap": "not",
         "zonal-shift": "evenly",
+        "cloud-dns": "not",
+        "backend-service": "not",
         "haproxy": "percent",
         "rfc2136": "evenly",
     }
@@ -454,6 +457,27 @@ def test_a_name_on_aws_divides_as_its_records_are_routed(kind: str, options: dic
 
     one = cloudfail_aws.provider.kinds()[PortName.DNS, kind]
     assert one.facts("shift", Resource("www", PortName.DNS, kind, "aws", None, {}, options)).divides == divides
+
+
+@pytest.mark.parametrize(
+    ("options", "divides"),
+    [
+        ({}, "evenly"),
+        ({"type": "CNAME"}, "not"),
+        ({"routing": "wrr"}, "percent"),
+        ({"routing": "wrr", "type": "CNAME"}, "percent"),
+        ({"routing": "primary-backup"}, "percent"),
+        ({"routing": "geo"}, "not"),
+    ],
+)
+def test_a_name_on_google_divides_as_its_record_set_is_routed(options: dict[str, Any], divides: str) -> None:
+    import cloudfail_gcp
+
+    one = cloudfail_gcp.provider.kinds()[PortName.DNS, "cloud-dns"]
+    www = Resource(
+        "www", PortName.DNS, "cloud-dns", "gcp", None, {}, {"zone": "z", "name": "www.shop.example", **options}
+    )
+    assert one.facts("shift", www).divides == divides
 
 
 def test_the_estimate_holds_all_of_its_holds(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ resources:
     dns: cloud-dns
     zone: shop-example
     name: www.shop.example
-    ttl: 60s
+    ttl: 5s
     routing: {routing}
     resolvers: ["{resolver}"]
     answer_within: 20s
@@ -185,12 +185,27 @@ class Site(Operator):
         return [(kind, name) for kind, name, _ in self.sql.orders if kind != "UPDATE"]
 
     def is_silent(self) -> bool:
-        """Whether us-central1 takes a request, and does not answer it."""
+        """Whether requests about a zone and an instance of us-central1 are taken, and not answered."""
+        group = f"~compute/compute/v1/{GROUP[CENTRAL]}"
+        return all(self._hangs(path) for path in (group, f"~sqladmin/v1/projects/{PROJECT}/instances/orders-c"))
+
+    def _hangs(self, path: str) -> bool:
         try:
-            requests.get(f"{self.front.url}/~compute/compute/v1/{GROUP[CENTRAL]}", timeout=2.0)
+            requests.get(f"{self.front.url}/{path}", timeout=1.0)
         except requests.ReadTimeout:
             return True
         return False
+
+    def weights(self) -> list[tuple[float, dict[str, float]]]:
+        """(when, region -> weight) of each change of the name since its zone was set up, the oldest first."""
+        named = {address: region for region, address in ADDRESS.items()}
+        found = []
+        for change in self.zone.changes:
+            for added in change["body"]["additions"]:
+                items = added.get("routingPolicy", {}).get("wrr", {}).get("items", ())
+                if items:
+                    found.append((change["at"], {named[one["rrdatas"][0]]: one.get("weight", 0) for one in items}))
+        return found
 
     def workers(self, region: str) -> int:
         return self.groups.at(GROUP[region]).target
@@ -208,11 +223,10 @@ def _record(routing: str) -> dict[str, Any]:
         made = dns_world.primary_backup()
     else:
         made = dns_world.weighted({CENTRAL: 100, WEST: 0})
-    told = json.dumps(made)
+    told = json.dumps({**made, "ttl": 5})
     for region, address in ADDRESS.items():
         told = told.replace(dns_world.ADDRESS[region], address)
-    made = json.loads(told)
-    return dict(made)
+    return dict(json.loads(told))
 
 
 def _instances(by_region: Mapping[str, servers.Server]) -> CloudSql:
