@@ -135,17 +135,37 @@ def test_who_loses_the_settings_version_orders_no_promotion(machine: standin.Clo
         database.failover(CENTRAL, WEST, expect=state, call=Calls().make(20))
 
 
-def test_a_mark_that_somebody_replaced_before_it_was_read_back_is_no_mark(machine: standin.CloudSql) -> None:
-    def replaced() -> None:
-        machine.instances["orders-w"]["settings"]["userLabels"]["cloudfail-epoch"] = "30_r9"
+class SomebodyElse(standin.CloudSql):
+    """Whose own mark is there as soon as ours is done."""
 
-    machine.then["UPDATE"] = replaced
+    def operations_get(self, labels: dict[str, str], query: dict[str, str], body: Any) -> dict[str, Any]:
+        told = super().operations_get(labels, query, body)
+        if told["status"] == "DONE":
+            self.instances["orders-w"]["settings"]["userLabels"]["cloudfail-epoch"] = self.writes
+        return told
+
+    writes = ""
+
+
+@pytest.mark.parametrize(("there", "error"), [("30_r9", Conflict), ("9_r0", OutcomeUnknown), ("", OutcomeUnknown)])
+def test_a_mark_that_is_another_when_it_is_read_back_is_no_mark(
+    serving: Serve, there: str, error: type[Exception]
+) -> None:
+    machine = sql_world.machine(SomebodyElse)
+    machine.writes = there
+    serving("sqladmin.v1", machine)
     database = sql_world.port()
-    state = replica(database)
-    machine.seconds = 0.6
-    with pytest.raises((Conflict, OutcomeUnknown)):
-        database.failover(CENTRAL, WEST, expect=state, call=Calls().make(10))
-    assert not promotions(machine)
+    with pytest.raises(error):
+        database.failover(CENTRAL, WEST, expect=replica(database), call=Calls().make(10))
+    assert [kind for kind, _, _ in machine.orders] == ["UPDATE"]
+
+
+def test_a_mark_that_is_done_and_had_no_effect_is_no_mark(machine: standin.CloudSql) -> None:
+    machine.obeying = False
+    database = sql_world.port()
+    with pytest.raises(OutcomeUnknown, match="do not carry this run's mark"):
+        database.failover(CENTRAL, WEST, expect=replica(database), call=Calls().make(10))
+    assert [kind for kind, _, _ in machine.orders] == ["UPDATE"]
 
 
 def test_a_mark_whose_operation_does_not_end_is_in_doubt_and_nothing_is_promoted(machine: standin.CloudSql) -> None:
@@ -222,10 +242,11 @@ def test_an_instance_that_stands_in_another_region_is_no_way_out(machine: standi
     assert not machine.orders
 
 
-def test_a_replica_of_somebody_else_is_not_promoted(machine: standin.CloudSql) -> None:
-    machine.instances["orders-w"]["masterInstanceName"] = "shop-prod:orders-old"
+@pytest.mark.parametrize(("master", "said"), [("shop-prod:orders-old", "orders-old"), ("b:orders-c", "b:orders-c")])
+def test_a_replica_of_somebody_else_is_not_promoted(machine: standin.CloudSql, master: str, said: str) -> None:
+    machine.instances["orders-w"]["masterInstanceName"] = master
     database = sql_world.port()
-    with pytest.raises(Permanent, match="replicates orders-old"):
+    with pytest.raises(Permanent, match=f"replicates {said}"):
         database.failover(CENTRAL, WEST, expect=replica(database), call=Calls().make())
     assert not machine.orders
 
@@ -387,11 +408,11 @@ def test_a_mistake_is_found_while_the_file_is_read(tmp_path: Path, member: str, 
 
 NEEDS = {
     "instances.get": "cloudsql.instances.get",
-    "operations.list": "cloudsql.instances.get",
+    "operations.list": "cloudsql.instances.list",
     "operations.get": "cloudsql.instances.get",
     "instances.patch": "cloudsql.instances.update",
     "instances.promoteReplica": "cloudsql.instances.promoteReplica",
-    "instances.switchover": "cloudsql.instances.switchover",
+    "instances.switchover": "cloudsql.instances.promoteReplica",
 }
 
 
