@@ -30,6 +30,7 @@ from cloudfail_gcp.database.marks import epoch_in, mark, refuse_older
 from cloudfail_gcp.under_way import taken
 
 API = "sqladmin"
+PRIMARY = "CLOUD_SQL_INSTANCE"
 REPLICA = "READ_REPLICA_INSTANCE"
 READY = "RUNNABLE"
 NEWEST = 20
@@ -125,6 +126,12 @@ class Instances:
                 "Nothing was changed.",
                 f"Correct the members of {self._asking.resource.name} in cloudfail.yaml. Between the zones of one "
                 "region Cloud SQL fails over by itself.",
+            )
+        if told["instanceType"] not in (PRIMARY, REPLICA):
+            raise Permanent(
+                f"{name} is a {told['instanceType']}: Cloud SQL promotes none, and no primary is one.",
+                "Nothing was changed.",
+                f"Write an instance, or a read replica of one, as the member in {region}.",
             )
         cluster, settings = told.get("replicationCluster") or {}, told["settings"]
         dr, dr_replica = bool(cluster.get("drReplica")), bare(cluster.get("failoverDrReplicaName"))

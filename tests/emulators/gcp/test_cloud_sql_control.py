@@ -289,6 +289,42 @@ def test_that_they_stand_is_never_a_proof_and_prevents_nothing(machine: standin.
     assert [one["value"] for one in entries] == ["192.0.2.0/24", "198.51.100.7/32"]
 
 
+@pytest.mark.parametrize("how", ["closed", "busy"])
+def test_a_lift_whose_answer_was_lost_is_looked_at_and_not_given_again(
+    machine: standin.CloudSql, google: Front, how: str
+) -> None:
+    database = listed(machine, {"value": "192.0.2.0/24"})
+    database.fence(CENTRAL, WEST, expect=known(database.fence_state(CENTRAL, WEST)), call=Calls().make())
+    stands = known(database.fence_state(CENTRAL, WEST))
+    google.outages.lose(how, operation="instances.patch", times=1)
+    with pytest.raises(OutcomeUnknown):
+        database.unfence(CENTRAL, expect=stands, call=Calls().make())
+    assert "authorized-networks stands" not in known(database.fence_state(CENTRAL, WEST)).evidence
+    database.unfence(CENTRAL, expect=stands, call=Calls().make())
+    assert [kind for kind, _, _ in machine.orders] == ["UPDATE", "UPDATE"]
+    entries = machine.instances["orders-c"]["settings"]["ipConfiguration"]["authorizedNetworks"]
+    assert [one["value"] for one in entries] == ["192.0.2.0/24"]
+
+
+def test_a_list_that_grew_while_the_fence_stood_is_taken_off_again_and_put_back_whole(
+    machine: standin.CloudSql,
+) -> None:
+    database = listed(machine, {"value": "192.0.2.0/24", "name": "office"})
+    database.fence(CENTRAL, WEST, expect=known(database.fence_state(CENTRAL, WEST)), call=Calls().make())
+    address = machine.instances["orders-c"]["settings"]["ipConfiguration"]
+    address["authorizedNetworks"].append({"value": "198.51.100.0/24", "name": "The office"})
+    again = known(database.fence_state(CENTRAL, WEST))
+    assert again.methods_left == ("authorized-networks",)
+    database.fence(CENTRAL, WEST, expect=again, call=Calls().make())
+    assert not machine.instances["orders-c"]["settings"]["ipConfiguration"]["authorizedNetworks"]
+    database.unfence(CENTRAL, expect=known(database.fence_state(CENTRAL, WEST)), call=Calls().make())
+    entries = machine.instances["orders-c"]["settings"]["ipConfiguration"]["authorizedNetworks"]
+    assert {(one["value"], one.get("name", "")) for one in entries} == {
+        ("192.0.2.0/24", "office"),
+        ("198.51.100.0/24", ""),
+    }, "a name that no label can hold is lost"
+
+
 def test_a_fence_of_a_newer_epoch_is_neither_put_up_nor_lifted_by_an_older_one(machine: standin.CloudSql) -> None:
     database = listed(machine, {"value": "192.0.2.0/24"})
     free = known(database.fence_state(CENTRAL, WEST))
@@ -322,6 +358,10 @@ READINESS: Mapping[str, tuple[Change, str]] = {
         "differ in `sslMode`",
     ),
     "under maintenance": (lambda found: found["orders-w"].update(state="MAINTENANCE"), "is MAINTENANCE"),
+    "a pool of readers": (
+        lambda found: found["orders-w"].update(instanceType="READ_POOL_INSTANCE"),
+        "is a READ_POOL_INSTANCE",
+    ),
     "the wrong region": (lambda found: found["orders-w"].update(region="us-east1"), "stands in us-east1"),
     "no such instance": (lambda found: found.pop("orders-w"), "does not exist"),
 }
@@ -437,6 +477,23 @@ def test_the_permissions_that_are_stated_are_those_of_what_is_asked(
     assert watch == {NEEDS[operation] for operation, mutating in asked if not mutating}
     assert execute == {NEEDS[operation] for operation, mutating in asked if mutating}
     assert all(on.startswith("projects/shop-prod/instances/orders-") for grant in said.execute for on in grant.on)
+
+
+def test_without_psycopg_it_is_said_what_to_install() -> None:
+    code = """
+import sys
+sys.modules["psycopg"] = None
+from cloudfail.errors import Permanent
+from cloudfail.model.topology import PortName
+from cloudfail_gcp import provider
+from types import SimpleNamespace
+try:
+    provider.kinds()[PortName.DATABASE, "cloud-sql"].build(SimpleNamespace(name="orders"), None)
+except Permanent as error:
+    print(error.to_do)
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "cloudfail[gcp,postgres]" in found
 
 
 def test_the_kind_loads_no_vendor() -> None:
