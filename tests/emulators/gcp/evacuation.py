@@ -156,12 +156,19 @@ class Site(Operator):
             return bool(self.servers[WEST].one("SELECT count(*) FROM cloudfail.heartbeat"))
         return False
 
-    def fall_behind(self, orders: int = 5) -> None:
-        """The primary goes on, and sends nothing more to its replica, until so many orders more were acknowledged."""
-        (sender,) = self.servers[CENTRAL].ask("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walsender'")
+    def fall_behind(self, orders: int) -> None:
+        """The primary goes on until so many orders more were acknowledged, none of which its replica gets, and then
+        stands still."""
+        central, west = self.servers[CENTRAL], self.servers[WEST]
+        west.ask("ALTER SYSTEM SET wal_receiver_timeout = 0")  # it would connect anew, and catch up
+        west.ask("SELECT pg_reload_conf()")
+        (sender,) = central.ask("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walsender'")
         os.kill(sender[0], signal.SIGSTOP)
         now = time.monotonic()
-        servers.until(lambda: len(self.customers.since(now)) >= orders, 20, "orders that the replica lacks")
+        servers.until(lambda: len(self.customers.since(now)) >= orders, 30, "orders that the replica lacks")
+        central.freeze()
+        west.ask("ALTER SYSTEM RESET wal_receiver_timeout")
+        west.ask("SELECT pg_reload_conf()")
 
     # ---- what is so
 
