@@ -168,6 +168,10 @@ class Asking:
         """Seconds of our clock until then; never less than nothing."""
         return max(0.0, until - self.clock.boot())
 
+    def deadline(self, seconds: float) -> float:
+        """Our clock, so many seconds from now."""
+        return self.clock.boot() + seconds
+
     def roles(self, region: str) -> Roles:
         return self.topology.roles_of(self.resource, region)
 

@@ -1,0 +1,51 @@
+"""The world in which each verb that Azure's ports have is ordered, on the front.
+
+`VERBS` says how the world is made in which each is ordered. Together with `test_every_verb.py` it is the matrix of
+kinds, verbs and faults: a new kind gets its row here, or a test there fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cloudfail.model.topology import PortName
+from tests.emulators.aws.balancing import listening
+from tests.emulators.azure import test_traffic_manager
+from tests.emulators.azure.balancing import NORTH, WEST
+from tests.emulators.azure.front import Front
+from tests.emulators.azure.standins import traffic_manager
+from tests.emulators.verbs import Ordered
+
+Serve = Callable[[str, Any], Any]
+Make = Callable[[Front, Serve, contextlib.ExitStack], Ordered]
+Key = tuple[PortName, str, str, str]
+UNAVAILABLE = "ServiceUnavailable"
+
+
+def sent(front: Front, *effects: str) -> Callable[[], int]:
+    return lambda: sum(one.operation in effects for one in front.seen(mutating=True))
+
+
+def _endpoint(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    """Of a profile that routes by weight, an endpoint that is opened beside another: one request."""
+    machine: traffic_manager.TrafficManager = serve("azure.mgmt.trafficmanager", traffic_manager.TrafficManager())
+    ports = {region: stack.enter_context(listening()) for region in (WEST, NORTH)}
+    site = test_traffic_manager.Site(front, machine, ports, "Weighted")
+    port = site.port()
+    return Ordered(
+        front,
+        port.read,
+        lambda seen, call: port.shift({WEST: 100, NORTH: 40}, expect=seen, call=call),
+        lambda state: bool(state.weights == {WEST: 100, NORTH: 40}),
+        lambda: (site.stands(NORTH)["endpointStatus"], site.stands(NORTH)["weight"]) == ("Enabled", 400),
+        sent(front, test_traffic_manager.UPDATE),
+        unavailable=UNAVAILABLE,
+    )
+
+
+VERBS: Mapping[Key, Make] = {
+    (PortName.LOADBALANCER, "traffic-manager", "shift", "weighted"): _endpoint,
+}
+"""Port, kind, verb, and the shape in which it is tried."""
