@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName
 from cloudfail.ports import Kind
+from cloudfail_azure.dns import KINDS as DNS
 from cloudfail_azure.loadbalancer import KINDS as LOADBALANCER
 
-_KINDS: tuple[Kind, ...] = (*LOADBALANCER,)
+_KINDS: tuple[Kind, ...] = (*DNS, *LOADBALANCER)
 
 
 class AzureProvider:

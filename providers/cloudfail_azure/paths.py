@@ -34,6 +34,11 @@ def parent_of(id_: str) -> str:
     return id_.rsplit("/", 2)[0]
 
 
+def type_of(id_: str) -> str:
+    """The type of what an id names: "dnsZones"."""
+    return id_.rsplit("/", 2)[1]
+
+
 def same(one: str, other: str) -> bool:
     return one.lower() == other.lower()
 

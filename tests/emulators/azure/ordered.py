@@ -12,10 +12,11 @@ from typing import Any
 
 from cloudfail.model.topology import PortName
 from tests.emulators.aws.balancing import listening
-from tests.emulators.azure import test_traffic_manager
+from tests.emulators.azure import names_world, test_traffic_manager
 from tests.emulators.azure.balancing import NORTH, WEST
 from tests.emulators.azure.front import Front
 from tests.emulators.azure.standins import traffic_manager
+from tests.emulators.azure.standins.names import Zones
 from tests.emulators.verbs import Ordered
 
 Serve = Callable[[str, Any], Any]
@@ -45,7 +46,24 @@ def _endpoint(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordere
     )
 
 
+def _name(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    zones: Zones = serve("azure.mgmt.dns", Zones())
+    record = zones.record(zones.zone(names_world.DOMAIN), names_world.LABEL, [names_world.ADDRESS[WEST]])
+    zone = record.rsplit("/", 2)[0]
+    port = names_world.port_of({"zone": zone, "resolvers": ["127.0.0.1:9"], "answer_within": "8s"}, names_world.ADDRESS)
+    return Ordered(
+        front,
+        port.read,
+        lambda seen, call: port.shift(names_world.TO_NORTH, expect=seen, call=call),
+        lambda state: bool(state.weights == names_world.TO_NORTH),
+        lambda: zones.at(record)["properties"]["ARecords"] == [{"ipv4Address": names_world.ADDRESS[NORTH]}],
+        sent(front, "record_sets.create_or_update"),
+        unavailable=UNAVAILABLE,
+    )
+
+
 VERBS: Mapping[Key, Make] = {
+    (PortName.DNS, "azure-dns", "shift", "public"): _name,
     (PortName.LOADBALANCER, "traffic-manager", "shift", "weighted"): _endpoint,
 }
 """Port, kind, verb, and the shape in which it is tried."""
