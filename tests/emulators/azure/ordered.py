@@ -12,7 +12,7 @@ from typing import Any
 
 from cloudfail.model.topology import PortName
 from tests.emulators.aws.balancing import listening
-from tests.emulators.azure import names_world, test_traffic_manager
+from tests.emulators.azure import names_world, test_scale_set, test_traffic_manager
 from tests.emulators.azure.balancing import NORTH, WEST
 from tests.emulators.azure.front import Front
 from tests.emulators.azure.standins import traffic_manager
@@ -62,7 +62,56 @@ def _name(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
     )
 
 
+def _workers(front: Front, serve: Serve, stack: contextlib.ExitStack, *, sized: bool) -> tuple[Any, Any]:
+    site = test_scale_set.Site(front, serve, sized=sized)
+    stack.callback(site.sets.close)
+    return site, site.port()
+
+
+def _by_its_floor(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    site, port = _workers(front, serve, stack, sized=True)
+    return Ordered(
+        front,
+        lambda: port.read(NORTH),
+        lambda seen, call: port.scale(NORTH, 3, expect=seen, call=call),
+        lambda state: bool(state.wanted == 3),
+        lambda: site.bounds()[0][0] == 3,
+        sent(front, test_scale_set.PATCH),
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _by_hand(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    site, port = _workers(front, serve, stack, sized=False)
+    return Ordered(
+        front,
+        lambda: port.read(NORTH),
+        lambda seen, call: port.scale(NORTH, 3, expect=seen, call=call),
+        lambda state: bool(state.wanted == 3),
+        lambda: bool(site.capacity() == 3),
+        sent(front, test_scale_set.UPDATE),
+        follow=site.sets.end,
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _held(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    site, port = _workers(front, serve, stack, sized=True)
+    return Ordered(
+        front,
+        lambda: port.read(NORTH),
+        lambda seen, call: port.hold(NORTH, True, expect=seen, call=call),
+        lambda state: bool(state.scale_in_held),
+        lambda: "cloudfail-held" in site.tags(),
+        sent(front, test_scale_set.PATCH),
+        unavailable=UNAVAILABLE,
+    )
+
+
 VERBS: Mapping[Key, Make] = {
+    (PortName.COMPUTE, "scale-set", "scale", "by its floor"): _by_its_floor,
+    (PortName.COMPUTE, "scale-set", "scale", "by hand"): _by_hand,
+    (PortName.COMPUTE, "scale-set", "hold", "autoscaled"): _held,
     (PortName.DNS, "azure-dns", "shift", "public"): _name,
     (PortName.LOADBALANCER, "traffic-manager", "shift", "weighted"): _endpoint,
 }
