@@ -122,7 +122,7 @@ class ScaleSets:
         tags = marks.written(whole.tags, call.epoch, before=before, held=held)
         if tags is None:
             raise Permanent(
-                f"The bounds of the {len(bounds)} profiles of {whole.id} do not fit into a tag, and could not be put back.",
+                f"The bounds of the {len(bounds)} profiles of {whole.id} do not fit into a tag to be put back from.",
                 UNCHANGED,
                 "Give the setting fewer profiles.",
             )
