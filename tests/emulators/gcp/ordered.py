@@ -11,11 +11,20 @@ from dataclasses import replace
 from typing import Any
 
 from cloudfail.model.topology import PortName
-from tests.emulators.gcp import balancing, dns_world, test_backend_service, test_instance_group
+from tests.emulators.gcp import (
+    balancing,
+    dns_world,
+    test_backend_service,
+    test_forwarding_rule,
+    test_instance_group,
+    test_url_map,
+)
 from tests.emulators.gcp.dns_world import CENTRAL, WEST
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.standins import dns
+from tests.emulators.gcp.standins.forwarding_rules import ForwardingRules
 from tests.emulators.gcp.standins.instance_groups import InstanceGroups
+from tests.emulators.gcp.standins.url_maps import UrlMaps
 from tests.emulators.verbs import Ordered
 
 Serve = Callable[[str, Any], Any]
@@ -81,6 +90,42 @@ def _capacity(front: Front, machine: InstanceGroups) -> Ordered:
     )
 
 
+def _routed(which: str, *, weighted: bool = False) -> Make:
+    def make(front: Front, serve: Serve) -> Ordered:
+        machine: UrlMaps = serve("compute.v1", UrlMaps())
+        site = test_url_map.Site(front, machine, which, weighted=weighted)
+        port = site.port()
+        return Ordered(
+            front,
+            port.read,
+            lambda seen, call: port.shift({balancing.EAST: 0, balancing.WEST: 100}, expect=seen, call=call),
+            lambda state: bool(state.weights[balancing.WEST] and not state.weights[balancing.EAST]),
+            lambda: site.sent() == {balancing.WEST: 1.0},
+            _sent(front, test_url_map.PATCH),
+            follow=machine.end,
+            unavailable=UNAVAILABLE,
+        )
+
+    return make
+
+
+def _led(front: Front, serve: Serve) -> Ordered:
+    machine: ForwardingRules = serve("compute.v1", ForwardingRules())
+    site = test_forwarding_rule.Site(front, machine)
+    port = site.port()
+    return Ordered(
+        front,
+        port.read,
+        lambda seen, call: port.shift({balancing.EAST: 0, balancing.WEST: 100}, expect=seen, call=call),
+        lambda state: bool(state.weights[balancing.WEST] and not state.weights[balancing.EAST]),
+        lambda: site.leads() == test_forwarding_rule.TARGETS[balancing.WEST],
+        _sent(front, test_forwarding_rule.SET_TARGET),
+        requests=2,  # the labels, which carry the epoch, and the target
+        follow=machine.end,
+        unavailable=UNAVAILABLE,
+    )
+
+
 def _sized(front: Front, site: test_instance_group.Site, truth: Callable[[], bool], effect: str) -> Ordered:
     port = site.port()
     return Ordered(
@@ -132,6 +177,9 @@ VERBS: Mapping[Key, Make] = {
         _name(dns_world.primary_backup(), dns_world.CHECKED, "primary-backup")
     ),
     (PortName.LOADBALANCER, "backend-service", "shift", "global"): _on_compute(_capacity),
+    (PortName.LOADBALANCER, "url-map", "shift", "default"): _routed("the map's own"),
+    (PortName.LOADBALANCER, "url-map", "shift", "a split of a rule"): _routed("a rule", weighted=True),
+    (PortName.LOADBALANCER, "forwarding-rule", "shift", "global"): _led,
     (PortName.COMPUTE, "instance-group", "scale", "by its floor"): _on_compute(_by_its_floor),
     (PortName.COMPUTE, "instance-group", "scale", "by hand"): _on_compute(_by_hand),
     (PortName.COMPUTE, "instance-group", "hold", "autoscaled"): _on_compute(_held),
