@@ -142,7 +142,9 @@ OPERATION: Mapping[str, _Class] = {
 # By the class's full name, the nearest ancestor first, so that naming them imports nothing.
 EXCEPTION: Mapping[str, _Class] = {
     "requests.exceptions.ConnectTimeout": Transient,  # nothing was sent
-    "requests.exceptions.ProxyError": Transient,
+    # urllib3 says so of every connection through a proxy that it has closed, also after the request was sent:
+    # HTTPConnection.close forgets that it was connected.
+    "requests.exceptions.ProxyError": OutcomeUnknown,
     "requests.exceptions.SSLError": Permanent,  # the certificate is not trusted: nothing was sent
     "requests.exceptions.InvalidURL": Permanent,
     "requests.exceptions.ReadTimeout": OutcomeUnknown,

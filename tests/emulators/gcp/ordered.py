@@ -15,13 +15,15 @@ from tests.emulators.gcp import (
     balancing,
     dns_world,
     test_backend_service,
+    test_firestore,
     test_forwarding_rule,
     test_instance_group,
+    test_spanner,
     test_url_map,
 )
 from tests.emulators.gcp.dns_world import CENTRAL, WEST
 from tests.emulators.gcp.front import Front
-from tests.emulators.gcp.standins import dns
+from tests.emulators.gcp.standins import dns, firestore, spanner
 from tests.emulators.gcp.standins.forwarding_rules import ForwardingRules
 from tests.emulators.gcp.standins.instance_groups import InstanceGroups
 from tests.emulators.gcp.standins.url_maps import UrlMaps
@@ -161,6 +163,37 @@ def _held(front: Front, machine: InstanceGroups) -> Ordered:
     )
 
 
+def _canary(front: Front, serve: Serve) -> Ordered:
+    machine: spanner.Spanner = serve("spanner.v1", spanner.Spanner(test_spanner.NAM_EUR))
+    database = test_spanner.made()
+    region, token = test_spanner.WEST, "r1/write"
+    return Ordered(
+        front,
+        lambda: database.read_canary(region, token),
+        lambda _seen, call: database.write_canary(region, token, call=call),
+        lambda proof: proof is not None,
+        lambda: f"canary#{region}#{token}" in machine.rows,
+        _sent(front, test_spanner.COMMIT),
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _canary_through_a_proxy(front: Front, serve: Serve) -> Ordered:
+    machine: firestore.Firestore = serve("firestore.v1", firestore.Firestore())
+    site = test_firestore.Site(front, machine)
+    database = test_firestore.made({region: proxy.url for region, proxy in site.proxies.items()})
+    region, token = test_firestore.WEST, "r1/write"
+    return Ordered(
+        front,
+        lambda: database.read_canary(region, token),
+        lambda _seen, call: database.write_canary(region, token, call=call),
+        lambda proof: proof is not None,
+        lambda: bool(site.canaries()),
+        _sent(front, test_firestore.COMMIT),
+        unavailable=UNAVAILABLE,
+    )
+
+
 Key = tuple[PortName, str, str, str]
 
 VERBS: Mapping[Key, Make] = {
@@ -183,5 +216,7 @@ VERBS: Mapping[Key, Make] = {
     (PortName.COMPUTE, "instance-group", "scale", "by its floor"): _on_compute(_by_its_floor),
     (PortName.COMPUTE, "instance-group", "scale", "by hand"): _on_compute(_by_hand),
     (PortName.COMPUTE, "instance-group", "hold", "autoscaled"): _on_compute(_held),
+    (PortName.DATABASE, "spanner", "canary", "multi-region"): _canary,
+    (PortName.DATABASE, "firestore", "canary", "multi-region"): _canary_through_a_proxy,
 }
 """Port, kind, verb, and the shape in which it is tried."""
