@@ -19,7 +19,8 @@ SESSIONS = """
 SELECT count(*) FROM pg_stat_activity
 WHERE coalesce(backend_type, 'client backend') = 'client backend'
   AND pid <> pg_backend_pid() AND usename <> current_user
-  AND (usename = $1 OR NOT (SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = usename))
+  AND (usename = $1 OR NOT (SELECT rolsuper OR rolreplication OR rolname = ANY (string_to_array($2, ','))
+                            FROM pg_roles WHERE rolname = usename))
 """
 END_SESSIONS = SESSIONS.replace("count(*)", "pg_terminate_backend(pid)")
 
@@ -77,7 +78,7 @@ def try_now(server: Endpoint) -> Proof:
 
 def _none_left(server: Endpoint, session: Session, words: str) -> Proof:
     try:
-        left = int(session.ask(SESSIONS, (server.canary.user,)).rows[0][0] or 0)
+        left = int(session.ask(SESSIONS, (server.canary.user, server.spared)).rows[0][0] or 0)
     except SessionError as error:
         return Proof(Tried.NO_WORD, f"{words}; its sessions cannot be listed: {error}")
     if left:
