@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from cloudfail.ports import Kind
+from cloudfail_gcp.database.alloydb_kind import ALLOYDB
 
-KINDS: tuple[Kind, ...] = ()
+KINDS: tuple[Kind, ...] = (ALLOYDB,)

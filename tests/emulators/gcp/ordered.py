@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from cloudfail.model.states import Role
 from cloudfail.model.topology import PortName
-from tests.emulators.gcp import balancing, dns_world, test_backend_service, test_instance_group
+from tests.emulators.gcp import alloydb_world, balancing, dns_world, test_backend_service, test_instance_group
 from tests.emulators.gcp.dns_world import CENTRAL, WEST
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.standins import dns
+from tests.emulators.gcp.standins.alloydb import AlloyDb
 from tests.emulators.gcp.standins.instance_groups import InstanceGroups
 from tests.emulators.verbs import Ordered
 
@@ -116,6 +118,48 @@ def _held(front: Front, machine: InstanceGroups) -> Ordered:
     )
 
 
+def alloydb_promoted(front: Front, serve: Serve) -> Ordered:
+    """Whether it would be taken, the mark, and the order."""
+    machine: AlloyDb = serve("alloydb.v1", alloydb_world.machine())
+    database = alloydb_world.port(api_within="4s")
+    source, target = alloydb_world.CENTRAL, alloydb_world.WEST
+
+    def sent() -> int:
+        asked = front.seen(operation="projects.locations.clusters.promote")
+        return sum(not one.body.get("validateOnly") for one in asked)
+
+    return Ordered(
+        front,
+        lambda: database.read(target),
+        lambda seen, call: database.failover(source, target, expect=seen, call=call),
+        lambda state: bool(state.role is Role.PRIMARY),
+        lambda: bool(machine.clusters[alloydb_world.PATHS[target]]["clusterType"] == "PRIMARY"),
+        sent,
+        requests=3,
+        follow=machine.end,
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _alloydb_stopped(front: Front, serve: Serve) -> Ordered:
+    machine: AlloyDb = serve("alloydb.v1", alloydb_world.machine())
+    source, target = alloydb_world.CENTRAL, alloydb_world.WEST
+    members = {source: {"cluster": alloydb_world.NAMES[source], "instance": "main"}, target: "orders-w"}
+    database = alloydb_world.port(members, fences=["stop"], api_within="4s")
+    main = f"{alloydb_world.PATHS[source]}/instances/main"
+    return Ordered(
+        front,
+        lambda: database.fence_state(source, target),
+        lambda seen, call: database.fence(source, target, expect=seen, call=call),
+        lambda state: bool("stop stands" in state.evidence),
+        lambda: bool(machine.instances[main]["state"] == "STOPPED"),
+        _sent(front, "projects.locations.clusters.instances.patch"),
+        follow=machine.end,
+        says_nothing=lambda state: bool("stands" not in state.evidence),
+        unavailable=UNAVAILABLE,
+    )
+
+
 Key = tuple[PortName, str, str, str]
 
 VERBS: Mapping[Key, Make] = {
@@ -135,5 +179,7 @@ VERBS: Mapping[Key, Make] = {
     (PortName.COMPUTE, "instance-group", "scale", "by its floor"): _on_compute(_by_its_floor),
     (PortName.COMPUTE, "instance-group", "scale", "by hand"): _on_compute(_by_hand),
     (PortName.COMPUTE, "instance-group", "hold", "autoscaled"): _on_compute(_held),
+    (PortName.DATABASE, "alloydb", "failover", "by promotion"): alloydb_promoted,
+    (PortName.DATABASE, "alloydb", "fence", "by stopping the instance"): _alloydb_stopped,
 }
 """Port, kind, verb, and the shape in which it is tried."""
