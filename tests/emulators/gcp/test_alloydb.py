@@ -383,6 +383,17 @@ def test_a_newer_run_keeps_an_older_one_from_stopping_and_starting(stopping: All
     assert machine.orders == []
 
 
+def test_what_somebody_else_changed_of_the_instance_meanwhile_refuses_the_stop(
+    stopping: AlloyDb, machine: standin.AlloyDb, google: Front
+) -> None:
+    held = google.outages.hold(operation="projects.locations.clusters.instances.patch", times=1)
+    with pytest.raises((OutcomeUnknown, Transient)):
+        stopping.fence(CENTRAL, WEST, expect=known(stopping.fence_state(CENTRAL, WEST)), call=call(10, 4.0))
+    machine.touch(f"{PATHS[CENTRAL]}/instances/main")
+    held.land()
+    assert machine.orders == []
+
+
 def test_read_pools_are_stopped_before_the_instance_and_started_after_it(
     machine: standin.AlloyDb, google: Front
 ) -> None:
