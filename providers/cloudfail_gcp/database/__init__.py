@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from cloudfail.ports import Kind
 from cloudfail_gcp.database.alloydb_kind import ALLOYDB
+from cloudfail_gcp.database.spanner_kind import SPANNER
 
-KINDS: tuple[Kind, ...] = (ALLOYDB,)
+KINDS: tuple[Kind, ...] = (ALLOYDB, SPANNER)

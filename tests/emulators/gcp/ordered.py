@@ -12,12 +12,20 @@ from typing import Any
 
 from cloudfail.model.states import Role
 from cloudfail.model.topology import PortName
-from tests.emulators.gcp import alloydb_world, balancing, dns_world, test_backend_service, test_instance_group
+from tests.emulators.gcp import (
+    alloydb_world,
+    balancing,
+    dns_world,
+    spanner_world,
+    test_backend_service,
+    test_instance_group,
+)
 from tests.emulators.gcp.dns_world import CENTRAL, WEST
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.standins import dns
 from tests.emulators.gcp.standins.alloydb import AlloyDb
 from tests.emulators.gcp.standins.instance_groups import InstanceGroups
+from tests.emulators.gcp.standins.spanner import Spanner
 from tests.emulators.verbs import Ordered
 
 Serve = Callable[[str, Any], Any]
@@ -160,6 +168,22 @@ def _alloydb_stopped(front: Front, serve: Serve) -> Ordered:
     )
 
 
+def spanner_canary(front: Front, serve: Serve) -> Ordered:
+    """A session for who changes, and the commit."""
+    machine: Spanner = serve("spanner.v1", spanner_world.machine())
+    database, region = spanner_world.port(), spanner_world.EAST
+    return Ordered(
+        front,
+        lambda: database.read_canary(region, "r1/write"),
+        lambda _seen, call: database.write_canary(region, "r1/write", call=call),
+        lambda state: state is not None,
+        lambda: f"canary#{region}#r1/write" in machine.rows,
+        _sent(front, "projects.instances.databases.sessions.commit"),
+        requests=2,
+        unavailable=UNAVAILABLE,
+    )
+
+
 Key = tuple[PortName, str, str, str]
 
 VERBS: Mapping[Key, Make] = {
@@ -180,6 +204,7 @@ VERBS: Mapping[Key, Make] = {
     (PortName.COMPUTE, "instance-group", "scale", "by hand"): _on_compute(_by_hand),
     (PortName.COMPUTE, "instance-group", "hold", "autoscaled"): _on_compute(_held),
     (PortName.DATABASE, "alloydb", "failover", "by promotion"): alloydb_promoted,
+    (PortName.DATABASE, "spanner", "canary", "in a region"): spanner_canary,
     (PortName.DATABASE, "alloydb", "fence", "by stopping the instance"): _alloydb_stopped,
 }
 """Port, kind, verb, and the shape in which it is tried."""
