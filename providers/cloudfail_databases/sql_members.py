@@ -14,7 +14,7 @@ NO_LOGIN = "this member has no `dsn` and `writer`, so nobody here can see whethe
 
 def plane_of(members: Mapping[str, SqlMember], options: SqlTimes, *, spared: Sequence[str] = ()) -> Plane:
     """A session's way to each member that has one. A secret that is not there is that member's silence, and no other's
-    trouble. spared: as in Endpoint."""
+    trouble. spared: as of an Endpoint."""
     endpoints: dict[str, Endpoint] = {}
     silent: dict[str, str] = {}
     for region, member in members.items():

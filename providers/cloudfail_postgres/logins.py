@@ -38,7 +38,7 @@ COMMIT
 _ROLES = """
 SELECT rolname FROM pg_roles
 WHERE rolcanlogin AND rolname <> current_user
-  AND (rolname = $1 OR NOT (rolsuper OR rolreplication OR rolname = ANY (string_to_array($2, ','))))
+  AND (rolname = $1 OR NOT (rolsuper OR rolreplication OR rolname = ANY (string_to_array($2, E'\\n'))))
 ORDER BY rolname
 """
 # One statement, so one transaction: all of it or nothing, also where a newer epoch was first.
@@ -95,7 +95,8 @@ def revoke(server: Endpoint, call: Call) -> None:
             call.check()
             server.act.order(END_SESSIONS, (writer, server.spared), seconds=_left(deadline))
             refused = try_new(server).tried is Tried.REFUSED
-            left = int(server.act.ask(SESSIONS, (writer, server.spared), seconds=_left(deadline)).rows[0][0] or 0)
+            listed = server.act.ask(SESSIONS, (writer, server.spared), seconds=_left(deadline))
+            left = int(listed.rows[0][0] or 0)
             if refused and not left:
                 return
             if time.monotonic() > deadline - 0.05:

@@ -17,6 +17,7 @@ from tests.emulators.gcp import (
     balancing,
     dns_world,
     spanner_world,
+    sql_world,
     test_backend_service,
     test_instance_group,
 )
@@ -24,6 +25,7 @@ from tests.emulators.gcp.dns_world import CENTRAL, WEST
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.standins import dns
 from tests.emulators.gcp.standins.alloydb import AlloyDb
+from tests.emulators.gcp.standins.cloud_sql import CloudSql
 from tests.emulators.gcp.standins.instance_groups import InstanceGroups
 from tests.emulators.gcp.standins.spanner import Spanner
 from tests.emulators.verbs import Ordered
@@ -126,6 +128,55 @@ def _held(front: Front, machine: InstanceGroups) -> Ordered:
     )
 
 
+# ---- databases, by their control plane; what their servers do is shown beside a real pair (test_cloud_sql.py)
+
+
+def _promoted(*, dr: bool) -> Make:
+    """The mark, which is a patch and its operation, and then the order."""
+
+    def make(front: Front, serve: Serve) -> Ordered:
+        machine: CloudSql = serve("sqladmin.v1", sql_world.machine(dr=dr))
+        database = sql_world.port(api_within="4s")
+        source, target = sql_world.CENTRAL, sql_world.WEST
+        return Ordered(
+            front,
+            lambda: database.read(target),
+            lambda seen, call: database.failover(source, target, expect=seen, call=call),
+            lambda state: bool(state.role is Role.PRIMARY),
+            lambda: bool(machine.instances[sql_world.NAMES[target]]["instanceType"] == "CLOUD_SQL_INSTANCE"),
+            _sent(front, "instances.promoteReplica"),
+            requests=2,
+            follow=machine.end,
+            unavailable=UNAVAILABLE,
+        )
+
+    return make
+
+
+def _unlisted(front: Front, serve: Serve) -> Ordered:
+    machine: CloudSql = serve("sqladmin.v1", sql_world.machine(networks=("192.0.2.0/24", "203.0.113.7/32")))
+    source, target = sql_world.CENTRAL, sql_world.WEST
+    name = sql_world.NAMES[source]
+    members = {source: {"instance": name, "authorized_networks": {"keep": ["203.0.113.7/32"]}}, target: "orders-w"}
+    database = sql_world.port(members, fences=["authorized-networks"], api_within="4s")
+
+    def listed() -> list[str]:
+        configuration = machine.instances[name]["settings"]["ipConfiguration"]
+        return [entry["value"] for entry in configuration["authorizedNetworks"]]
+
+    return Ordered(
+        front,
+        lambda: database.fence_state(source, target),
+        lambda seen, call: database.fence(source, target, expect=seen, call=call),
+        lambda state: bool("authorized-networks stands" in state.evidence),
+        lambda: listed() == ["203.0.113.7/32"],
+        _sent(front, "instances.patch"),
+        follow=machine.end,
+        says_nothing=lambda state: bool("stands" not in state.evidence),
+        unavailable=UNAVAILABLE,
+    )
+
+
 def alloydb_promoted(front: Front, serve: Serve) -> Ordered:
     """Whether it would be taken, the mark, and the order."""
     machine: AlloyDb = serve("alloydb.v1", alloydb_world.machine())
@@ -203,6 +254,9 @@ VERBS: Mapping[Key, Make] = {
     (PortName.COMPUTE, "instance-group", "scale", "by its floor"): _on_compute(_by_its_floor),
     (PortName.COMPUTE, "instance-group", "scale", "by hand"): _on_compute(_by_hand),
     (PortName.COMPUTE, "instance-group", "hold", "autoscaled"): _on_compute(_held),
+    (PortName.DATABASE, "cloud-sql", "failover", "to the replica for disaster recovery"): _promoted(dr=True),
+    (PortName.DATABASE, "cloud-sql", "failover", "to a replica"): _promoted(dr=False),
+    (PortName.DATABASE, "cloud-sql", "fence", "by authorized networks"): _unlisted,
     (PortName.DATABASE, "alloydb", "failover", "by promotion"): alloydb_promoted,
     (PortName.DATABASE, "spanner", "canary", "in a region"): spanner_canary,
     (PortName.DATABASE, "alloydb", "fence", "by stopping the instance"): _alloydb_stopped,
