@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cloudfail.errors import Permanent
 from cloudfail_databases.sql_options import SqlMember, SqlTimes
@@ -12,9 +12,9 @@ from cloudfail_postgres.plane import Plane
 NO_LOGIN = "this member has no `dsn` and `writer`, so nobody here can see whether it takes writes"
 
 
-def plane_of(members: Mapping[str, SqlMember], options: SqlTimes) -> Plane:
+def plane_of(members: Mapping[str, SqlMember], options: SqlTimes, *, spared: Sequence[str] = ()) -> Plane:
     """A session's way to each member that has one. A secret that is not there is that member's silence, and no other's
-    trouble."""
+    trouble. spared: as of an Endpoint."""
     endpoints: dict[str, Endpoint] = {}
     silent: dict[str, str] = {}
     for region, member in members.items():
@@ -27,5 +27,6 @@ def plane_of(members: Mapping[str, SqlMember], options: SqlTimes) -> Plane:
         except Permanent as error:
             silent[region] = error.happened
             continue
-        endpoints[region] = Endpoint(region, dsn=dsn, writer=writer, seconds=float(options.answer_within))
+        seconds = float(options.answer_within)
+        endpoints[region] = Endpoint(region, dsn=dsn, writer=writer, seconds=seconds, spared=spared)
     return Plane(endpoints, silent, stale_seconds=float(options.heartbeat_stale))

@@ -20,6 +20,7 @@ REASON: Mapping[str, _Class] = {
     "conditionNotMet": Conflict,  # 412: a fingerprint, an ETag or a version that is no longer so
     "alreadyExists": Conflict,  # 409: the name is taken; nothing was done
     "preconditionFailed": Conflict,
+    "staleData": Conflict,  # 412, Cloud SQL: `settingsVersion` is not the newest
     "resourceNotReady": Transient,  # 400 or 409: something else is under way on it
     "operationInProgress": Transient,  # 409, Cloud SQL: one operation at a time on an instance
     "resourceInUseByAnotherResource": Permanent,
@@ -31,6 +32,7 @@ REASON: Mapping[str, _Class] = {
     "insufficientPermissions": Permanent,
     "accessNotConfigured": Permanent,  # the API is not enabled in the project
     "notFound": Permanent,
+    "instanceDoesNotExist": Permanent,  # 404, Cloud SQL
     "invalid": Permanent,
     "invalidParameter": Permanent,
     "required": Permanent,

@@ -25,7 +25,8 @@ _SEPARATORS = str.maketrans({"#": "~", "/": "~"})
 
 
 class Documents:
-    """many_writers.Rows, of one database. asking: region -> how it is asked from there."""
+    """Of one database. asking: region -> how it is asked from there. Raises Transient, Permanent, Conflict,
+    OutcomeUnknown, each of which says nothing of the world."""
 
     def __init__(self, asking: Mapping[str, Asking], path: str, collection: str, *, seconds: float) -> None:
         self._asking = asking
@@ -34,6 +35,7 @@ class Documents:
         self._seconds = seconds
 
     def get(self, region: str, word: str, within: float | None = None) -> dict[str, str] | None:
+        """What that document says, as it is got from that region; None where it is not there."""
         left = self._seconds if within is None else min(within, self._seconds)
         try:
             found = self._asking[region].read(API, region, f"v1/{quote(self._name(word))}", within=left)
@@ -45,10 +47,13 @@ class Documents:
         return _said(word, found.get("fields"))
 
     def put_again(self, region: str, word: str, **values: str) -> None:
+        """Write a document that may be written any number of times: a heartbeat. It is a probe's write, without a call
+        of a run, and so made by the role that watches."""
         path, body = self._commit(word, values)
         self._asking[region].read(API, region, path, within=self._seconds, method="POST", body=body)
 
     def put(self, region: str, word: str, call: Call, **values: str) -> None:
+        """Write a document for a run, if it is not there."""
         path, body = self._commit(word, values, exists=False)
         self._asking[region].change(API, region, "POST", path, call=call, body=body)
 

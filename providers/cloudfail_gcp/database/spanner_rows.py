@@ -1,114 +1,144 @@
-"""The rows that cloudfail writes into an application's Spanner database, and where they are read.
+"""The rows that cloudfail writes into a Spanner database, and reads in one region of it, over REST sessions.
 
-A write into another database would prove nothing of this one. So the rows stand beside the application's tables, in one
-of cloudfail's own: a key and a text. They are written as mutations and read by key, which is the same in both of
-Spanner's dialects, and needs no SQL.
+A write is one commit of its own: acknowledged once a majority of the voting replicas holds it, wherever they stand. A
+commit in a temporary transaction may be applied twice where it is sent twice, so that every write is one that may be
+(insertOrUpdate of a whole row). A read is directed to the replicas of one region, strong, and with no way out to
+another region where they do not answer: what it shows, that region shows.
 
-A commit goes to the leader, wherever that is, and is acknowledged once a majority of the voting replicas holds it
-(Spanner, "Replication"). So it says of no region that it serves. What does is a directed read: by the read-write
-replicas of that one location, with failover to others turned off; and a strong one, which shows all that was committed
-before it (Spanner, "Directed reads"; `DirectedReadOptions`).
-
-A session is made when it is first needed, and ends by itself an hour after its last use (Spanner, "Sessions"). One
-that has ended is answered with 404, and has done nothing.
+Sessions are plain ones, one for each identity. On a multiplexed session a commit may be answered with a token and
+without having committed. Sources: Spanner v1's reference, `sessions.create`, `commit`, `read`, `DirectedReadOptions`;
+Spanner, "Directed reads".
 """
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
-from cloudfail.errors import Permanent
+from cloudfail.errors import CloudfailError, OutcomeUnknown, Permanent, Transient
 from cloudfail.ports import Call
+from cloudfail.time_left import TimeLeft
 from cloudfail_gcp.asking import Asking
+from cloudfail_gcp.database.spanner_options import ReplicaMember
 from cloudfail_gcp.errors import Answered
 
 API = "spanner"
-KEY, SAID = "word", "said"
-ONCE: Mapping[str, Any] = {"readWrite": {}}
-NOW = {"singleUse": {"readOnly": {"strong": True}}}
+TYPES = {"read-write": "READ_WRITE", "read-only": "READ_ONLY"}
+COLUMNS = ("word", "value", "made_by")
+T = TypeVar("T")
 
 
 class Rows:
-    """Of one database. locations: region -> its location in the instance's configuration. Raises Transient, Permanent,
-    Conflict, OutcomeUnknown, each of which says nothing of the world."""
+    """Of one database. path: its name from `projects/` on."""
 
-    def __init__(self, asking: Asking, path: str, table: str, locations: Mapping[str, str], *, seconds: float) -> None:
+    def __init__(
+        self, asking: Asking, path: str, table: str, members: Mapping[str, ReplicaMember], *, seconds: float
+    ) -> None:
         self._asking = asking
-        self._path = f"v1/{path}"
+        self._path = path
         self._table = table
-        self._locations = locations
+        self._members = members
         self._seconds = seconds
-        self._session = ""
+        self._sessions: dict[bool, str] = {}
         self._lock = threading.Lock()
 
-    def get(self, region: str, word: str, within: float | None = None) -> dict[str, str] | None:
-        """What that row says, as the replicas in that region have it; None where it is not there."""
-        until = self._asking.deadline(self._seconds if within is None else min(within, self._seconds))
-        here = {"location": self._locations[region], "type": "READ_WRITE"}
+    def get(self, region: str, word: str) -> dict[str, str] | None:
+        """The row of that word as the replicas in that region show it; None where it is not there. Raises Transient,
+        Permanent, OutcomeUnknown."""
+        selection = {"location": region, "type": TYPES[self._members[region].replicas]}
         body = {
             "table": self._table,
-            "columns": [SAID],
+            "columns": list(COLUMNS),
             "keySet": {"keys": [[word]]},
-            "transaction": NOW,
-            "directedReadOptions": {"includeReplicas": {"replicaSelections": [here], "autoFailoverDisabled": True}},
+            "transaction": {"singleUse": {"readOnly": {"strong": True}}},
+            "directedReadOptions": {
+                "includeReplicas": {"autoFailoverDisabled": True, "replicaSelections": [selection]}
+            },
         }
-        reply = self._in_session(region, until, lambda session: self._read(region, f"{session}:read", until, body))
-        rows = reply.get("rows") or []
-        return _said(word, rows[0]) if rows else None
 
-    def put_again(self, region: str, word: str, **values: str) -> None:
+        def once() -> dict[str, Any]:
+            session = self._watching(region)
+            return self._asking.read(API, region, f"v1/{session}:read", within=self._seconds, method="POST", body=body)
+
+        told = self._again(False, once)
+        if "metadata" not in told:
+            raise Transient(f"Spanner answers, and gives no rows of {self._table}.")
+        rows = told.get("rows") or []
+        if not rows:
+            return None
+        return {name: str(value or "") for name, value in zip(COLUMNS, rows[0], strict=True)}
+
+    def put_again(self, region: str, word: str, value: str) -> None:
         """Write a row that may be written any number of times: a heartbeat. It is a probe's write, without a call of a
         run, and so made by the role that watches."""
-        until, body = self._asking.deadline(self._seconds), self._commit(word, values)
-        self._in_session(region, until, lambda session: self._read(region, f"{session}:commit", until, body))
 
-    def put(self, region: str, word: str, call: Call, **values: str) -> None:
+        def once() -> dict[str, Any]:
+            session, body = self._watching(region), self._commit(word, value, "")
+            path = f"v1/{session}:commit"
+            return self._asking.read(API, region, path, within=self._seconds, method="POST", body=body)
+
+        self._committed(self._again(False, once))
+
+    def put(self, region: str, word: str, value: str, call: Call) -> None:
         """Write a row for a run."""
-        until, body = self._asking.deadline(call.timeout_seconds), self._commit(word, values)
+        timed = TimeLeft(call)
+        body = self._commit(word, value, f"{int(call.epoch)} {call.run}")
 
-        def commit(session: str) -> dict[str, Any]:
-            left = replace(call, timeout_seconds=self._asking.left_until(until))
-            return self._asking.change(API, region, "POST", f"{session}:commit", call=left, body=body)
+        def once() -> dict[str, Any]:
+            session = self._executing(region, timed.rest())
+            return self._asking.change(API, region, "POST", f"v1/{session}:commit", call=timed.rest(), body=body)
 
-        self._in_session(region, until, commit)
+        self._committed(self._again(True, once))
 
-    def _commit(self, word: str, values: Mapping[str, str]) -> dict[str, Any]:
-        row = {"table": self._table, "columns": [KEY, SAID], "values": [[word, json.dumps(values, sort_keys=True)]]}
-        return {"singleUseTransaction": ONCE, "mutations": [{"insertOrUpdate": row}]}
+    def _commit(self, word: str, value: str, by: str) -> dict[str, Any]:
+        write = {"table": self._table, "columns": list(COLUMNS), "values": [[word, value, by]]}
+        return {"singleUseTransaction": {"readWrite": {}}, "mutations": [{"insertOrUpdate": write}]}
 
-    def _read(self, region: str, path: str, until: float, body: Mapping[str, Any]) -> dict[str, Any]:
-        left = self._asking.left_until(until)
-        return self._asking.read(API, region, path, within=left, method="POST", body=body)
+    def _committed(self, reply: Mapping[str, Any]) -> None:
+        if not reply.get("commitTimestamp"):
+            raise OutcomeUnknown("Spanner answers a commit, and does not say when it was made.")
 
-    def _in_session(self, region: str, until: float, ask: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
-        """Once more in a new session, where the one that was there has ended."""
-        had = self._session
-        try:
-            return ask(had or self._begin(region, until))
-        except Permanent as error:
-            if not had or not (isinstance(error.__cause__, Answered) and error.__cause__.said.status == 404):
-                raise
-        return ask(self._begin(region, until))
+    # ---- sessions
 
-    def _begin(self, region: str, until: float) -> str:
-        body: dict[str, Any] = {"session": {"labels": {"by": "cloudfail"}}}
-        made = str(self._read(region, f"{self._path}/sessions", until, body)["name"])
+    def _watching(self, region: str) -> str:
+        return self._session(
+            False,
+            lambda body: self._asking.read(
+                API, region, f"v1/{self._path}/sessions", within=self._seconds, method="POST", body=body
+            ),
+        )
+
+    def _executing(self, region: str, call: Call) -> str:
+        return self._session(
+            True,
+            lambda body: self._asking.change(API, region, "POST", f"v1/{self._path}/sessions", call=call, body=body),
+        )
+
+    def _session(self, executes: bool, create: Callable[[Mapping[str, Any]], dict[str, Any]]) -> str:
         with self._lock:
-            self._session = f"v1/{made}"
-        return f"v1/{made}"
+            known = self._sessions.get(executes)
+        if known:
+            return known
+        name = str(create({"session": {"labels": {"by": "cloudfail"}}}).get("name") or "")
+        if "/sessions/" not in name:
+            raise Transient("Spanner answers, and gives no session. Nothing was written.")
+        with self._lock:
+            self._sessions[executes] = name
+        return name
+
+    def _again(self, executes: bool, once: Callable[[], T]) -> T:
+        """Spanner drops sessions that were idle for an hour, and some before: then once more, with a new one."""
+        try:
+            return once()
+        except Permanent as error:
+            if not _session_is_gone(error):
+                raise
+            with self._lock:
+                self._sessions.pop(executes, None)
+        return once()
 
 
-def _said(word: str, row: Any) -> dict[str, str]:
-    """Raises Permanent for a row that cloudfail did not write: it must not be guessed at."""
-    try:
-        return {str(name): str(value) for name, value in json.loads(row[0]).items()}
-    except (ValueError, TypeError, AttributeError, IndexError) as error:
-        raise Permanent(
-            f"The row {word!r} is none that cloudfail wrote: {row!r}.",
-            "Nothing was changed.",
-            "Find out who writes to cloudfail's table in this database.",
-        ) from error
+def _session_is_gone(error: CloudfailError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, Answered) and cause.said.status == 404 and "session" in cause.said.message.lower()

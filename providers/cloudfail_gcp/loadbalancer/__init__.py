@@ -95,7 +95,7 @@ KINDS: tuple[Kind, ...] = (
         options=ForwardingRuleOptions,
         member=TargetMember,
         settle_seconds=5.0,
-        call_timeout_seconds=60.0,  # two operations: the mark, which is waited for, and the target
+        call_timeout_seconds=30.0,  # two operations: the mark, which is waited for, and the target
         verbs={"shift": replace(_SHIFT, typical_seconds=60.0, fencing="watching")},
         shared={"shift": _shared("forwarding_rule")},
     ),

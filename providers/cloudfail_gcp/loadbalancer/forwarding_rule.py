@@ -39,8 +39,8 @@ from cloudfail_gcp.paths import path_of, region_of
 from cloudfail_gcp.under_way import anew, taken, under_way
 
 READ_SECONDS = 8.0
-MARK_SHARE = 0.5
-"""Of a call's time, what may be spent on the mark: the rest is for the target."""
+WAIT_SHARE = 0.5
+"""Of what is left of a call's time, what may be spent on waiting for an operation: the rest is for the target."""
 POLL_SECONDS = 0.5
 OWNER, EPOCH = "cloudfail-application", "cloudfail-epoch"
 _CLOCK = SystemClock()
@@ -110,17 +110,15 @@ class ForwardingRule:
         name = self._asking.resource.name
         asked = one_of(weights, self._targets, name, "For shares use loadbalancer: url-map, or a name (dns).")
         until = self._asking.deadline(call.timeout_seconds)
-        seen = self._before(until)
+        seen = self._at_rest(until)
         self._must_be_ours(seen, call)
         if seen.weights == asked:
             return
         if seen.version != expect.version:
             raise Conflict(f"{self._path} leads to {seen.version}, not to {expect.version} as it was seen.", UNCHANGED)
-        if seen.moving:
-            raise Transient(f"{self._path}: {seen.moving}, and nothing is ordered on top of it.")
         if (seen.epoch, seen.labels.get(OWNER)) != (call.epoch, self._owner):
             self._mark(seen, call, until)
-            seen = self._marked(self._asking.deadline(self._asking.left_until(until) * MARK_SHARE))
+            seen = self._at_rest(until)
             self._must_be_ours(seen, call)
             if seen.version != expect.version:
                 raise Conflict(f"{self._path} was led to {seen.version} by somebody else.", UNCHANGED)
@@ -174,11 +172,12 @@ class ForwardingRule:
         except Permanent as error:
             call.log(f"the epoch could not be written beside the target: {error.happened}")
 
-    def _marked(self, until: float) -> _Seen:
-        """The rule once its labels are no longer under way."""
+    def _at_rest(self, until: float) -> _Seen:
+        """The rule once nothing is under way on it: a mark of ours, say, of this try or of the one before."""
+        waits = self._asking.deadline(self._asking.left_until(until) * WAIT_SHARE)
         while (seen := self._before(until)).moving:
-            if self._asking.left_until(until) <= POLL_SECONDS:
-                raise Transient(f"{self._path}: {seen.moving}, and its target was not touched.")
+            if self._asking.left_until(waits) <= POLL_SECONDS:
+                raise Transient(f"{self._path}: {seen.moving}, and nothing is ordered on top of it.")
             _CLOCK.sleep(POLL_SECONDS)
         return seen
 

@@ -24,6 +24,14 @@ def instance(says: str) -> Iterator[int]:
 
 
 @contextlib.contextmanager
+def nobody() -> Iterator[int]:
+    """A port on which nobody listens, and which nobody else is given meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield int(held.getsockname()[1])
+
+
+@contextlib.contextmanager
 def frontend(machine: BackendServices, leads: Callable[[], Mapping[str, float]]) -> Iterator[int]:
     """leads: backend service's path -> its share of connections, asked for each of them."""
 

@@ -18,7 +18,7 @@ from cloudfail.stores.memory import MemoryStore
 from cloudfail_gcp import provider
 from cloudfail_local import provider as local
 from tests.emulators.aws.balancing import listening
-from tests.emulators.gcp.frontend import frontend, instance, users
+from tests.emulators.gcp.frontend import frontend, instance, nobody, users
 from tests.emulators.gcp.standins import spanner
 from tests.emulators.gcp.standins.forwarding_rules import ForwardingRules
 from tests.emulators.gcp.standins.operations import BASE
@@ -26,17 +26,14 @@ from tests.emulators.gcp.standins.url_maps import UrlMaps
 
 pytestmark = pytest.mark.timeout(300)
 EAST, WEST = "us-east4", "us-east1"
-PROJECT = spanner.PROJECT
+PROJECT = "shop-prod"
+DATABASE = f"projects/{PROJECT}/instances/orders/databases/orders"
 MAP = f"projects/{PROJECT}/global/urlMaps/edge"
 RULE = f"projects/{PROJECT}/global/forwardingRules/tcp"
 SERVICES = {region: f"projects/{PROJECT}/global/backendServices/web-{region}" for region in (EAST, WEST)}
 TARGETS = {region: f"projects/{PROJECT}/global/targetTcpProxies/tcp-{region}" for region in (EAST, WEST)}
 GROUPS = {region: f"projects/{PROJECT}/zones/{region}-b/networkEndpointGroups/web" for region in (EAST, WEST)}
-REPLICAS = (
-    *[(EAST, "READ_WRITE")] * 2,
-    *[(WEST, "READ_WRITE")] * 2,
-    ("us-central1", "WITNESS"),
-)
+REPLICAS = {EAST: "READ_WRITE", WEST: "READ_WRITE", "us-central1": "WITNESS"}
 FILE = f"""\
 application: shop
 objectives: {{rto: 15m, rpo: 30s}}
@@ -46,7 +43,7 @@ regions:
 primary: {EAST}
 state: "memory:"
 resources:
-  orders: {{database: spanner, path: "{spanner.DATABASE}", members: {{{EAST}: {EAST}, {WEST}: {WEST}}}}}
+  orders: {{database: spanner, id: "{DATABASE}", members: {{{EAST}: read-write, {WEST}: read-write}}}}
   carts:
     database: firestore
     path: projects/{PROJECT}/databases/(default)
@@ -83,15 +80,14 @@ class Compute(UrlMaps, ForwardingRules):
 
 
 class Site:
-    """The addresses of both balancers; `alive`: the instances of each region."""
+    """The addresses of both balancers."""
 
     def __init__(self, compute: Compute, database: spanner.Spanner, stack: contextlib.ExitStack) -> None:
         self.compute, self.database = compute, database
-        self.alive = {region: stack.enter_context(contextlib.ExitStack()) for region in (EAST, WEST)}
+        self._nobody = stack.enter_context(nobody())
         for region, service in SERVICES.items():
             compute.service(service, {GROUPS[region]: 1.0})
-            port = self.alive[region].enter_context(instance(region))
-            compute.members[GROUPS[region]] = {f"projects/{PROJECT}/zones/{region}-b/instances/web": port}
+            self._serves(region, stack.enter_context(instance(region)))
         compute.url_map(MAP, defaultService=BASE + SERVICES[EAST])
         compute.rule(RULE, TARGETS[EAST])
         by_target = {target: SERVICES[region] for region, target in TARGETS.items()}
@@ -100,14 +96,21 @@ class Site:
 
     def lose(self, region: str) -> None:
         """Its instances and its replicas are gone."""
-        self.alive[region].close()
-        self.database.lost.add(region)
+        self.stop(region)
+        self.database.gone.add(region)
+
+    def stop(self, region: str) -> None:
+        """Its instances are gone."""
+        self._serves(region, self._nobody)
+
+    def _serves(self, region: str, port: int) -> None:
+        self.compute.members[GROUPS[region]] = {f"projects/{PROJECT}/zones/{region}-b/instances/web": port}
 
 
 @pytest.fixture
 def site(serving: Callable[[str, Any], Any]) -> Iterator[Site]:
     with contextlib.ExitStack() as stack:
-        compute, database = Compute(), spanner.Spanner(REPLICAS)
+        compute, database = Compute(), spanner.Spanner(DATABASE, REPLICAS)
         serving("spanner.v1", database)
         yield Site(serving("compute.v1", compute), database, stack)
 
@@ -149,9 +152,9 @@ def test_the_survivor_takes_a_write_and_then_all_users(app: App, site: Site) -> 
 
 def test_without_a_healthy_target_in_the_survivor_nobody_is_sent_there(app: App, site: Site) -> None:
     """Both balancers count it themselves."""
-    site.alive[WEST].close()
+    site.stop(WEST)
     review = app.review(EAST, WEST, "take-over")
     app.start(review.plan.checksum, reason="a mistake")
     app.drive(until=app.clock.boot() + 8.0)
-    assert users(site.edge) == users(site.tcp) == {EAST: 20}
     assert site.compute.orders == []
+    assert users(site.edge) == users(site.tcp) == {EAST: 20}

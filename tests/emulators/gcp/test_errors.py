@@ -13,7 +13,8 @@ from cloudfail_gcp import errors
 from cloudfail_gcp.errors import Refusal, from_exception, from_operation, from_refusal, refusal
 
 REASONS = {
-    "conditionNotMet": Conflict, "alreadyExists": Conflict, "preconditionFailed": Conflict,
+    "conditionNotMet": Conflict, "alreadyExists": Conflict, "preconditionFailed": Conflict, "staleData": Conflict,
+    "instanceDoesNotExist": Permanent,
     "resourceNotReady": Transient, "operationInProgress": Transient, "rateLimitExceeded": Transient,
     "userRateLimitExceeded": Transient,
     "resourceInUseByAnotherResource": Permanent, "quotaExceeded": Permanent, "authError": Permanent,

@@ -214,12 +214,23 @@ def test_where_the_labels_may_not_be_written_the_target_still_is(world: Site) ->
 def test_a_mark_that_does_not_come_to_its_end_leaves_the_target_alone_and_is_not_ordered_twice(world: Site) -> None:
     world.machine.seconds = 3600.0
     port = world.port()
-    with pytest.raises(Transient, match="target was not touched"):
+    with pytest.raises(Transient, match="on top of it"):
         port.shift({WEST: 100}, expect=known(port.read()), call=call(seconds=4.0))
     with pytest.raises(Transient, match="on top of it"):
         port.shift({WEST: 100}, expect=known(port.read()), call=call(seconds=4.0))
     assert world.ordered() == ["setLabels"]
     assert known(port.read()).moving
+
+
+def test_a_mark_that_outlasts_its_call_is_waited_for_by_the_next(world: Site) -> None:
+    world.machine.seconds = 4.0
+    port = world.port()
+    with pytest.raises(Transient):
+        port.shift({WEST: 100}, expect=known(port.read()), call=call(seconds=4.0))
+    port.shift({WEST: 100}, expect=known(port.read()), call=call(seconds=20.0))
+    world.settled()
+    assert world.leads() == TARGETS[WEST]
+    assert world.ordered() == ["setLabels", "SetTarget"]
 
 
 def test_somebody_else_s_change_is_a_conflict(world: Site) -> None:

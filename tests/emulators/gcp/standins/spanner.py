@@ -1,115 +1,114 @@
-"""Spanner, as far as rows of one table go: sessions, commits of mutations, reads by key, directed to a location.
+"""A Spanner database of a multi-region instance: its rows, and who answers for them.
 
-As its documentation has it: a commit needs a majority of the replicas that vote, whichever region they are in; a strong
-read that is directed to a location, with failover off, is answered by that location's replicas or not at all; a session
-that has ended is NOT_FOUND.
+As the reference of Spanner v1 has it: a commit in a temporary transaction is acknowledged where a majority of the
+voting regions is there, whichever they are; a read is strong unless it says otherwise, and one that is directed to a
+region without a way out is refused where that region is lost; a session that is not known is NOT_FOUND; a commit on a
+multiplexed session may be answered with a token, and has not been made.
 """
 
 from __future__ import annotations
 
-import copy
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
 from tests.emulators.gcp.front import Refused
 
-PROJECT = "shop-prod"
-CONFIG = f"projects/{PROJECT}/instanceConfigs/nam-eur"
-INSTANCE = f"projects/{PROJECT}/instances/orders"
-DATABASE = f"{INSTANCE}/databases/orders"
-TABLE = "cloudfail"
+WITNESS = "WITNESS"
 
 
 class Spanner:
-    """One database whose votes stand in `replicas`: (location, type). `lost`: locations that do not answer. `keeping`:
-    while it is not set, a commit is acknowledged and nothing is written. `behind`: locations whose replicas show what
-    they had when they were put there. `rows`: key -> text. `mutated`: each mutation that was acknowledged."""
+    """`gone`: regions that are lost. `blind`: regions that go on showing what they showed when they were put here.
+    `obeying`: while it is not set, commits are acknowledged and not made. `commits`: how many were made."""
 
-    def __init__(self, replicas: tuple[tuple[str, str], ...]) -> None:
-        self.replicas = replicas
-        self.quorum = "MULTI_REGION"
-        self.lost: set[str] = set()
-        self.behind: dict[str, dict[str, str]] = {}
-        self.keeping = True
-        self.has_table = True
-        self.rows: dict[str, str] = {}
-        self.mutated: list[dict[str, Any]] = []
+    def __init__(self, path: str, replicas: Mapping[str, str], *, quorum: str = "MULTI_REGION") -> None:
+        self.path = path
+        self.instance = path.partition("/databases/")[0]
+        self.config = f"{self.instance.partition('/instances/')[0]}/instanceConfigs/custom-shop"
+        self.replicas = dict(replicas)
+        self.quorum = quorum
+        self.gone: set[str] = set()
+        self.blind: dict[str, dict[str, dict[str, Any]]] = {}
+        self.obeying = True
+        self.commits = 0
+        self.table = "cloudfail"
+        self.rows: dict[str, dict[str, Any]] = {}
         self.sessions: set[str] = set()
-        self._made = 0
+        self._numbers = itertools.count(1)
 
-    def end_sessions(self) -> None:
-        self.sessions.clear()
+    def hide(self, region: str) -> None:
+        """From here on that region shows what it shows now."""
+        self.blind[region] = dict(self.rows)
 
-    # ---- methods
+    # ---- Google's methods
 
-    def projects_instances_get(self, labels: dict[str, str], query: dict[str, str], body: Any) -> dict[str, Any]:
-        return {"name": INSTANCE, "config": CONFIG, "displayName": "orders", "state": "READY"}
+    def projects_instances_get(self, labels: dict[str, str], query: dict[str, str], body: Any) -> Any:
+        return {"name": self.instance, "config": self.config, "state": "READY", "displayName": "shop"}
 
-    def projects_instance_configs_get(self, labels: dict[str, str], query: dict[str, str], body: Any) -> dict[str, Any]:
-        replicas = [{"location": location, "type": kind} for location, kind in self.replicas]
-        return {"name": CONFIG, "configType": "GOOGLE_MANAGED", "quorumType": self.quorum, "replicas": replicas}
+    def projects_instance_configs_get(self, labels: dict[str, str], query: dict[str, str], body: Any) -> Any:
+        replicas = [{"location": where, "type": kind} for where, kind in self.replicas.items()]
+        return {"name": self.config, "quorumType": self.quorum, "replicas": replicas}
 
     def projects_instances_databases_sessions_create(
         self, labels: dict[str, str], query: dict[str, str], body: Any
-    ) -> dict[str, Any]:
-        project, instance, database = labels.values()
-        path = f"projects/{project}/instances/{instance}/databases/{database}"
-        if path != DATABASE:
-            raise Refused(404, "", f"Database not found: {path}", "NOT_FOUND")
-        self._made += 1
-        name = f"{path}/sessions/s{self._made}"
+    ) -> Any:
+        name = f"{self._database(labels)}/sessions/s{next(self._numbers)}"
+        if body["session"].get("multiplexed"):
+            raise Refused(400, "", "This stand-in has plain sessions alone.", "INVALID_ARGUMENT")
         self.sessions.add(name)
-        return {"name": name, "labels": body["session"].get("labels", {})}
+        return {"name": name}
 
     def projects_instances_databases_sessions_commit(
         self, labels: dict[str, str], query: dict[str, str], body: Any
-    ) -> dict[str, Any]:
-        self._must_be_open(labels)
-        if set(body["singleUseTransaction"]) != {"readWrite"}:
-            raise Refused(400, "", "A commit needs a read-write transaction.", "INVALID_ARGUMENT")
-        voting = [location for location, kind in self.replicas if kind in ("READ_WRITE", "WITNESS")]
-        if sum(location not in self.lost for location in voting) < len(voting) // 2 + 1:
-            raise Refused(503, "", "No quorum.", "UNAVAILABLE")
-        for mutation in body["mutations"]:
-            (write,) = mutation.values()
-            if not self.has_table or write["table"] != TABLE:
-                raise Refused(404, "", f"Table not found: {write['table']}", "NOT_FOUND")
-            self.mutated.append(copy.deepcopy(mutation))
-            for values in write["values"] if self.keeping else ():
-                row = dict(zip(write["columns"], values, strict=True))
-                self.rows[row["word"]] = row["said"]
-        return {"commitTimestamp": "2026-11-30T03:00:00.000000Z"}
+    ) -> Any:
+        self._session(labels)
+        if "readWrite" not in body.get("singleUseTransaction", {}):
+            raise Refused(400, "", "This stand-in has temporary transactions alone.", "INVALID_ARGUMENT")
+        voting = [where for where, kind in self.replicas.items() if kind != "READ_ONLY"]
+        if 2 * len(self.gone & set(voting)) >= len(voting):
+            raise Refused(503, "", "No majority of the voting replicas answers.", "UNAVAILABLE")
+        if self.obeying:
+            for mutation in body["mutations"]:
+                write = mutation["insertOrUpdate"]
+                self._table(write)
+                for values in write["values"]:
+                    self.rows[values[0]] = dict(zip(write["columns"], values, strict=True))
+            self.commits += 1
+        return {"commitTimestamp": "2026-11-30T21:00:00.000000Z"}
 
     def projects_instances_databases_sessions_read(
         self, labels: dict[str, str], query: dict[str, str], body: Any
-    ) -> dict[str, Any]:
-        self._must_be_open(labels)
-        if not self.has_table or body["table"] != TABLE:
-            raise Refused(404, "", f"Table not found: {body['table']}", "NOT_FOUND")
-        if body["transaction"] != {"singleUse": {"readOnly": {"strong": True}}}:
-            raise Refused(400, "", "This stand-in knows strong reads alone.", "INVALID_ARGUMENT")
-        rows = self._shown(body.get("directedReadOptions"))
-        found = [[rows[key]] for (key,) in body["keySet"]["keys"] if key in rows]
-        fields = [{"name": name, "type": {"code": "STRING"}} for name in body["columns"]]
-        return {"metadata": {"rowType": {"fields": fields}}} | ({"rows": found} if found else {})
+    ) -> Any:
+        self._session(labels)
+        self._table(body)
+        included = body["directedReadOptions"]["includeReplicas"]
+        (selected,) = included["replicaSelections"]
+        where = selected["location"]
+        if self.replicas.get(where) != selected["type"] or selected["type"] == WITNESS:
+            raise Refused(400, "", f"There are no such replicas in {where}.", "INVALID_ARGUMENT")
+        if where in self.gone:
+            if not included.get("autoFailoverDisabled"):
+                raise Refused(400, "", "A read went to another region.", "INVALID_ARGUMENT")
+            raise Refused(503, "", f"The replicas in {where} do not answer.", "UNAVAILABLE")
+        shown: Mapping[str, Any] = self.blind.get(where, self.rows)
+        keys = [key for (key,) in body["keySet"]["keys"]]
+        rows = [[shown[key][column] for column in body["columns"]] for key in keys if key in shown]
+        told: dict[str, Any] = {"metadata": {"rowType": {"fields": [{"name": one} for one in body["columns"]]}}}
+        return {**told, "rows": rows} if rows else told
 
-    def _shown(self, directed: Mapping[str, Any] | None) -> dict[str, str]:
-        """The rows as those replicas have them that are asked for."""
-        if directed is None:
-            return self.rows
-        included = directed["includeReplicas"]
-        (selection,) = included["replicaSelections"]
-        location = selection["location"]
-        if (location, selection["type"]) not in self.replicas:
-            raise Refused(400, "", f"No {selection['type']} replica is in {location}.", "INVALID_ARGUMENT")
-        if location not in self.lost:
-            return self.behind.get(location, self.rows)
-        if included.get("autoFailoverDisabled"):
-            raise Refused(503, "", f"The replicas in {location} are not available.", "UNAVAILABLE")
-        return self.rows
+    # ---- inside
 
-    def _must_be_open(self, labels: Mapping[str, str]) -> None:
-        project, instance, database, session = labels.values()
-        name = f"projects/{project}/instances/{instance}/databases/{database}/sessions/{session}"
+    def _database(self, labels: Mapping[str, str]) -> str:
+        found = "projects/{projectsId}/instances/{instancesId}/databases/{databasesId}".format(**labels)
+        if found != self.path:
+            raise Refused(404, "", f"Database not found: {found}", "NOT_FOUND")
+        return found
+
+    def _session(self, labels: Mapping[str, str]) -> None:
+        name = f"{self._database(labels)}/sessions/{labels['sessionsId']}"
         if name not in self.sessions:
             raise Refused(404, "", f"Session not found: {name}", "NOT_FOUND")
+
+    def _table(self, given: Mapping[str, Any]) -> None:
+        if given["table"] != self.table:
+            raise Refused(404, "", f"Table not found: {given['table']}", "NOT_FOUND")
