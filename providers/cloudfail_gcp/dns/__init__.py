@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,14 +20,15 @@ def _cloud_dns(resource: Resource, topology: Topology) -> Any:
 
 # A control plane of no region. Google says nothing of how long its servers take; the name's TTL is beside that.
 _SHIFT = VerbFacts("control", None, False, True, 60.0, 120.0, "condition")
-# Where answers are given by weight: of items, or of a backup beside its primary (the trickle). Values in one plain
-# record are answered all at once, and by place each user gets the nearest: nobody knows how many that are.
-_BY_WEIGHT = frozenset({"wrr", "primary-backup"})
+_DIVIDES = {"wrr": "percent", "primary-backup": "percent", "simple": "evenly"}
 
 
-def _verbs(resource: Resource) -> dict[str, VerbFacts]:
-    routing = resource.options.get("routing")
-    return {"shift": replace(_SHIFT, divides="percent" if routing in _BY_WEIGHT else "not")}
+def _verbs(resource: Resource) -> Mapping[str, VerbFacts]:
+    """Weights and a trickle are any share; a record set answers with both regions' values, or with one's (a CNAME has
+    one value). Where users go by a geo policy is decided by where they are."""
+    options = CloudDnsOptions.model_validate(dict(resource.options))
+    alone = options.routing == "simple" and options.type == "CNAME"
+    return {"shift": replace(_SHIFT, divides="not" if alone else _DIVIDES.get(options.routing, "not"))}
 
 
 KINDS: tuple[Kind, ...] = (

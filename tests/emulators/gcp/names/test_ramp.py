@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from tests.emulators.gcp.dns_world import (
     heard,
     primary_backup,
     resource,
+    simple,
     weighted,
 )
 from tests.emulators.gcp.standins import dns as standin
@@ -36,10 +37,12 @@ STEP = PlannedStep(
 )
 
 
-def ramped(port: Any, names: ZoneServer, to: str, epoch: int = 10) -> list[Mapping[str, int]]:
+def ramped(
+    port: Any, names: ZoneServer, to: str, epoch: int = 10, steps: Sequence[int] = STEPS
+) -> list[Mapping[str, int]]:
     """The weights that the steps give, in turn. Their holds are the core's, and take no time here."""
     world: Any = OneName(port)
-    step = replace(STEP, arguments={**STEP.arguments, "to": to})
+    step = replace(STEP, arguments={**STEP.arguments, "to": to, "steps": list(steps)})
     given: list[Mapping[str, int]] = []
     memory: dict[str, Mapping[str, Any]] = {}
     for _ in range(LOOKS_MAX):
@@ -106,10 +109,35 @@ def test_a_ramp_gives_each_share_and_ends_with_all_of_it_in_one_region(
     heard(www, names, CENTRAL)
 
 
+def test_plain_values_are_answered_alike_in_between(zone: standin.CloudDns, port: Port, names: ZoneServer) -> None:
+    zone.put(simple(ADDRESS[CENTRAL]))
+    www = port()
+    held: list[list[str]] = []
+
+    class Noting:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(www, name)
+
+        def shift(self, *words: Any, **more: Any) -> None:
+            www.shift(*words, **more)
+            held.append(zone.sets[f"{NAME}.", "A"]["rrdatas"])
+
+    assert ramped(Noting(), names, WEST, steps=[50, 100]) == [{CENTRAL: 50, WEST: 50}, {CENTRAL: 0, WEST: 100}]
+    assert held == [sorted(ADDRESS.values()), [ADDRESS[WEST]]]
+    heard(www, names, WEST)
+
+
 @pytest.mark.parametrize(
-    ("routing", "divides"), [("wrr", "percent"), ("primary-backup", "percent"), ("geo", "not"), ("simple", "not")]
+    ("routing", "kind_of", "divides"),
+    [
+        ("wrr", "A", "percent"),
+        ("primary-backup", "A", "percent"),
+        ("geo", "A", "not"),
+        ("simple", "A", "evenly"),
+        ("simple", "CNAME", "not"),
+    ],
 )
-def test_what_shares_it_gives_is_said_by_its_routing(routing: str, divides: str) -> None:
+def test_what_shares_it_gives_is_said_by_its_routing(routing: str, kind_of: str, divides: str) -> None:
     (kind,) = KINDS
-    one = resource({"routing": routing}, ADDRESS)
+    one = resource({"routing": routing, "type": kind_of}, ADDRESS)
     assert kind.facts("shift", one).divides == divides
