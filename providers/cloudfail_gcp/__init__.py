@@ -13,10 +13,11 @@ from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName
 from cloudfail.ports import Kind
 from cloudfail_gcp.compute import KINDS as COMPUTE
+from cloudfail_gcp.database import KINDS as DATABASE
 from cloudfail_gcp.dns import KINDS as DNS
 from cloudfail_gcp.loadbalancer import KINDS as LOADBALANCER
 
-_KINDS: tuple[Kind, ...] = (*DNS, *LOADBALANCER, *COMPUTE)
+_KINDS: tuple[Kind, ...] = (*DNS, *LOADBALANCER, *COMPUTE, *DATABASE)
 
 
 class GoogleProvider:

@@ -20,6 +20,7 @@ REASON: Mapping[str, _Class] = {
     "conditionNotMet": Conflict,  # 412: a fingerprint, an ETag or a version that is no longer so
     "alreadyExists": Conflict,  # 409: the name is taken; nothing was done
     "preconditionFailed": Conflict,
+    "staleData": Conflict,  # 412, Cloud SQL: `settingsVersion` is not the newest
     "resourceNotReady": Transient,  # 400 or 409: something else is under way on it
     "operationInProgress": Transient,  # 409, Cloud SQL: one operation at a time on an instance
     "resourceInUseByAnotherResource": Permanent,
@@ -31,6 +32,7 @@ REASON: Mapping[str, _Class] = {
     "insufficientPermissions": Permanent,
     "accessNotConfigured": Permanent,  # the API is not enabled in the project
     "notFound": Permanent,
+    "instanceDoesNotExist": Permanent,  # 404, Cloud SQL
     "invalid": Permanent,
     "invalidParameter": Permanent,
     "required": Permanent,
@@ -142,7 +144,9 @@ OPERATION: Mapping[str, _Class] = {
 # By the class's full name, the nearest ancestor first, so that naming them imports nothing.
 EXCEPTION: Mapping[str, _Class] = {
     "requests.exceptions.ConnectTimeout": Transient,  # nothing was sent
-    "requests.exceptions.ProxyError": Transient,
+    # urllib3 says so of every connection through a proxy that it has closed, also after the request was sent:
+    # HTTPConnection.close forgets that it was connected.
+    "requests.exceptions.ProxyError": OutcomeUnknown,
     "requests.exceptions.SSLError": Permanent,  # the certificate is not trusted: nothing was sent
     "requests.exceptions.InvalidURL": Permanent,
     "requests.exceptions.ReadTimeout": OutcomeUnknown,

@@ -275,9 +275,9 @@ def apply_logins(server: Server, call: Call) -> None:
         while True:
             # The reload is asynchronous: sessions are ended until new ones are refused and none is left.
             call.check()
-            session.order(END_SESSIONS, (writer,), seconds=_left(deadline))
+            session.order(END_SESSIONS, (writer, ""), seconds=_left(deadline))
             refused = try_new(server).tried is Tried.REFUSED
-            left = int(session.ask(SESSIONS, (writer,), seconds=_left(deadline)).rows[0][0] or 0)
+            left = int(session.ask(SESSIONS, (writer, ""), seconds=_left(deadline)).rows[0][0] or 0)
             if refused and not left:
                 return
             if time.monotonic() > deadline - 0.05:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from psycopg import conninfo
 
 from cloudfail_postgres.secret import secret_value
@@ -17,10 +19,12 @@ class Endpoint:
     Each session has one use, so that none waits for another: `look` reads, `act` changes, `beat` writes heartbeats and
     may hang in a commit, `canary` writes as an application does, `held` was opened before any fence and shows what
     becomes of connections that clients opened before. `dsn` is cloudfail's own login, `writer` an application's.
+    spared: roles of the service that runs the server; no fence touches them, and nobody may.
     """
 
-    def __init__(self, region: str, *, dsn: str, writer: str, seconds: float) -> None:
+    def __init__(self, region: str, *, dsn: str, writer: str, seconds: float, spared: Sequence[str] = ()) -> None:
         self.region = region
+        self.spared = "\n".join(spared)
         self.seconds = seconds
         self._writer = writer
         self.look = Session(dsn, name=ADMIN_NAME, seconds=seconds)

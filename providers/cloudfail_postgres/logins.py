@@ -37,7 +37,8 @@ COMMIT
 """
 _ROLES = """
 SELECT rolname FROM pg_roles
-WHERE rolcanlogin AND rolname <> current_user AND (rolname = $1 OR NOT (rolsuper OR rolreplication))
+WHERE rolcanlogin AND rolname <> current_user
+  AND (rolname = $1 OR NOT (rolsuper OR rolreplication OR rolname = ANY (string_to_array($2, E'\\n'))))
 ORDER BY rolname
 """
 # One statement, so one transaction: all of it or nothing, also where a newer epoch was first.
@@ -84,7 +85,7 @@ def revoke(server: Endpoint, call: Call) -> None:
                 "A fence on logins would shut cloudfail out with the application.",
                 "Give `dsn` a role of its own.",
             )
-        roles = [row[0] for row in server.act.ask(_ROLES, (writer,)).rows if row[0]]
+        roles = [row[0] for row in server.act.ask(_ROLES, (writer, server.spared)).rows if row[0]]
         change = _PUT_UP.format(**_named(server.region, call), roles=quoted("\n".join(roles))) + "".join(
             f"  ALTER ROLE {_identifier(role)} NOLOGIN;\n" for role in roles
         )
@@ -92,9 +93,10 @@ def revoke(server: Endpoint, call: Call) -> None:
         call.log(f"{server.region}: logins revoked: {', '.join(roles) or 'none were left'}")
         while True:
             call.check()
-            server.act.order(END_SESSIONS, (writer,), seconds=_left(deadline))
+            server.act.order(END_SESSIONS, (writer, server.spared), seconds=_left(deadline))
             refused = try_new(server).tried is Tried.REFUSED
-            left = int(server.act.ask(SESSIONS, (writer,), seconds=_left(deadline)).rows[0][0] or 0)
+            listed = server.act.ask(SESSIONS, (writer, server.spared), seconds=_left(deadline))
+            left = int(listed.rows[0][0] or 0)
             if refused and not left:
                 return
             if time.monotonic() > deadline - 0.05:

@@ -14,12 +14,14 @@ from cloudfail_postgres.session import Lost, Session, SessionError, Silent, SqlE
 
 _REFUSALS = ("25006", "28000", "57P01")
 _ROW = "INSERT INTO cloudfail.canary (token, region) VALUES ('fence-' || txid_current(), 'fence')"
-# A login without pg_read_all_stats is not told what another's session is: what is hidden counts as one that may write.
+# $1: the writer; $2: roles of the service that runs the server, a line each. A login without pg_read_all_stats is not
+# told what another's session is: what is hidden counts as one that may write.
 SESSIONS = """
 SELECT count(*) FROM pg_stat_activity
 WHERE coalesce(backend_type, 'client backend') = 'client backend'
   AND pid <> pg_backend_pid() AND usename <> current_user
-  AND (usename = $1 OR NOT (SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = usename))
+  AND (usename = $1 OR NOT (usename = ANY (string_to_array($2, E'\\n'))
+       OR (SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = usename)))
 """
 END_SESSIONS = SESSIONS.replace("count(*)", "pg_terminate_backend(pid)")
 
@@ -77,7 +79,7 @@ def try_now(server: Endpoint) -> Proof:
 
 def _none_left(server: Endpoint, session: Session, words: str) -> Proof:
     try:
-        left = int(session.ask(SESSIONS, (server.canary.user,)).rows[0][0] or 0)
+        left = int(session.ask(SESSIONS, (server.canary.user, server.spared)).rows[0][0] or 0)
     except SessionError as error:
         return Proof(Tried.NO_WORD, f"{words}; its sessions cannot be listed: {error}")
     if left:

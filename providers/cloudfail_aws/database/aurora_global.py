@@ -14,9 +14,10 @@ from cloudfail_aws.asking import Asking
 from cloudfail_aws.clients import Clients
 from cloudfail_aws.database.global_clusters import GlobalClusters
 from cloudfail_aws.database.global_database import GlobalDatabase, identifier
-from cloudfail_aws.database.members import fencing_of, plane_of
+from cloudfail_aws.database.members import fencing_of
 from cloudfail_aws.database.options import AuroraGlobalOptions, ClusterMember
 from cloudfail_aws.database.reported_lag import AURORA, ReportedLag
+from cloudfail_databases.sql_members import plane_of
 from cloudfail_databases.sql_plane import SqlPlane
 
 

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from cloudfail.config.durations import Seconds
 from cloudfail.config.fields import PositiveDuration, Shape
-from cloudfail_postgres.secret import SecretRef
+from cloudfail_databases.sql_options import SqlMember, SqlTimes
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z](?:-?[A-Za-z0-9]){0,62}$")]
 GroupId = Annotated[str, Field(pattern=r"^sg-[0-9a-z]{1,40}$")]
@@ -33,26 +33,15 @@ class NetworkAcls(Shape):
     prevents: bool = False
 
 
-class SqlMember(Shape):
-    """How cloudfail reaches a member over SQL. dsn: its own login; writer: an application's, for heartbeats, canaries
-    and the writes that prove a fence. Both go to this member's own endpoint, never to one that moves. closed_group: a
-    security group without inbound rules, put in place of the member's own for the fence `security-group`."""
+class AwsSqlMember(SqlMember):
+    """A member, and what fences it beside its logins. closed_group: a security group without inbound rules, put in
+    place of the member's own for the fence `security-group`."""
 
-    dsn: str | None = None
-    writer: str | None = None
-    password: SecretRef | None = None
-    writer_password: SecretRef | None = None
     network: NetworkAcls | None = None
     closed_group: GroupId | None = None
 
-    @model_validator(mode="after")
-    def _both_logins(self) -> SqlMember:
-        if (self.dsn is None) != (self.writer is None):
-            raise ValueError("`dsn` and `writer` come together: one is cloudfail's login, the other an application's")
-        return self
 
-
-class InstanceMember(SqlMember):
+class InstanceMember(AwsSqlMember):
     """A DB instance."""
 
     instance: Identifier
@@ -63,7 +52,7 @@ class InstanceMember(SqlMember):
         return {"instance": value} if isinstance(value, str) else value
 
 
-class ClusterMember(SqlMember):
+class ClusterMember(AwsSqlMember):
     """A DB cluster."""
 
     cluster: Identifier
@@ -77,15 +66,11 @@ class ClusterMember(SqlMember):
 Fence = Literal["logins", "network-acl", "security-group"]
 
 
-class SqlOptions(Shape):
-    """fences: in the order in which they are tried. answer_within bounds a question to a server, api_within one to a
-    control plane, with its second attempts. lag_stale: so old may be what CloudWatch reports of a replica's lag; its
-    newest datapoint is a minute or two old at best."""
+class SqlOptions(SqlTimes):
+    """fences: in the order in which they are tried. lag_stale: so old may be what CloudWatch reports of a replica's
+    lag; its newest datapoint is a minute or two old at best."""
 
     fences: Annotated[tuple[Fence, ...], Field(strict=False)] = ("logins", "network-acl", "security-group")
-    answer_within: PositiveDuration = Seconds(2)
-    api_within: PositiveDuration = Seconds(8)
-    heartbeat_stale: PositiveDuration = Seconds(10)
     lag_stale: PositiveDuration = Seconds(300)
 
 

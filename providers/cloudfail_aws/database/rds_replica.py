@@ -23,11 +23,12 @@ from cloudfail_aws.asking import Asking
 from cloudfail_aws.clients import Clients
 from cloudfail_aws.database.instances import Instance, Instances
 from cloudfail_aws.database.marks import refuse_older
-from cloudfail_aws.database.members import fencing_of, plane_of
+from cloudfail_aws.database.members import fencing_of
 from cloudfail_aws.database.options import InstanceMember, RdsReplicaOptions
 from cloudfail_aws.database.replica_follow import Following
 from cloudfail_aws.database.replica_switchover import Switchover
 from cloudfail_aws.database.reported_lag import REPLICA, ReportedLag, lag_of
+from cloudfail_databases.sql_members import plane_of
 from cloudfail_postgres.plane import GIVE_BACK, Seen, shut_out
 from cloudfail_postgres.session import SessionError
 

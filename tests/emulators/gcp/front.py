@@ -27,7 +27,8 @@ from tests.emulators.gcp.discovery import Api, Method, api
 SEEN_MAX = 200_000
 # What is asked by POST, and changes nothing.
 _READS = frozenset(
-    "getHealth testIamPermissions listManagedInstances listInstances generateAccessToken wait query".split()
+    "getHealth testIamPermissions listManagedInstances listInstances generateAccessToken "
+    "wait query validate read".split()
 )
 # gcloud's name of each override, where it is not the API's own in capitals.
 _OVERRIDES = {"sqladmin": "SQL"}
@@ -128,7 +129,7 @@ class Front:
             self._note(f"{name}: {request.method} {path} is no method of its description")
             return error(404, "notFound", "There is no such method.")
         method, labels = found
-        asked = _asked(name, method, path, request)
+        asked = _asked(name, method, path, request, _place(machine, labels, request))
         fault = self.outages.meeting(asked)  # type: ignore[arg-type]  (the same members)
 
         def forward(request: Request) -> Answer | Lost:
@@ -229,11 +230,16 @@ def error(status: int, reason: str, message: str, code: str = "") -> Answer:
     return Answer(status, (("Content-Type", "application/json"),), json.dumps({"error": told}).encode())
 
 
-def _asked(name: str, method: Method, path: str, request: Request) -> Asked:
+def _place(machine: Any, labels: Mapping[str, str], request: Request) -> str:
+    """The region that a path without one is about, as the state machine has it (`where`); "" if it does not say."""
+    return str(machine.where(labels, request.query)) if hasattr(machine, "where") else ""
+
+
+def _asked(name: str, method: Method, path: str, request: Request, place: str) -> Asked:
     region = _REGION.search(path)
     reads = request.method == "GET" or method.name in _READS
     by = request.headers.get("authorization", "").removeprefix("Bearer ")
-    return Asked(name, region[1] if region else "global", method.id.partition(".")[2], by, not reads)
+    return Asked(name, region[1] if region else place or "global", method.id.partition(".")[2], by, not reads)
 
 
 def _snake(name: str) -> str:

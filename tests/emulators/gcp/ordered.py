@@ -10,12 +10,29 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from cloudfail.model.states import Role
 from cloudfail.model.topology import PortName
-from tests.emulators.gcp import balancing, dns_world, test_backend_service, test_instance_group
+from tests.emulators.gcp import (
+    alloydb_world,
+    balancing,
+    dns_world,
+    spanner_world,
+    sql_world,
+    test_backend_service,
+    test_firestore,
+    test_forwarding_rule,
+    test_instance_group,
+    test_url_map,
+)
 from tests.emulators.gcp.dns_world import CENTRAL, WEST
 from tests.emulators.gcp.front import Front
-from tests.emulators.gcp.standins import dns
+from tests.emulators.gcp.standins import dns, firestore
+from tests.emulators.gcp.standins.alloydb import AlloyDb
+from tests.emulators.gcp.standins.cloud_sql import CloudSql
+from tests.emulators.gcp.standins.forwarding_rules import ForwardingRules
 from tests.emulators.gcp.standins.instance_groups import InstanceGroups
+from tests.emulators.gcp.standins.spanner import Spanner
+from tests.emulators.gcp.standins.url_maps import UrlMaps
 from tests.emulators.verbs import Ordered
 
 Serve = Callable[[str, Any], Any]
@@ -81,6 +98,42 @@ def _capacity(front: Front, machine: InstanceGroups) -> Ordered:
     )
 
 
+def _routed(which: str, *, weighted: bool = False) -> Make:
+    def make(front: Front, serve: Serve) -> Ordered:
+        machine: UrlMaps = serve("compute.v1", UrlMaps())
+        site = test_url_map.Site(front, machine, which, weighted=weighted)
+        port = site.port()
+        return Ordered(
+            front,
+            port.read,
+            lambda seen, call: port.shift({balancing.EAST: 0, balancing.WEST: 100}, expect=seen, call=call),
+            lambda state: bool(state.weights[balancing.WEST] and not state.weights[balancing.EAST]),
+            lambda: site.sent() == {balancing.WEST: 1.0},
+            _sent(front, test_url_map.PATCH),
+            follow=machine.end,
+            unavailable=UNAVAILABLE,
+        )
+
+    return make
+
+
+def _led(front: Front, serve: Serve) -> Ordered:
+    machine: ForwardingRules = serve("compute.v1", ForwardingRules())
+    site = test_forwarding_rule.Site(front, machine)
+    port = site.port()
+    return Ordered(
+        front,
+        port.read,
+        lambda seen, call: port.shift({balancing.EAST: 0, balancing.WEST: 100}, expect=seen, call=call),
+        lambda state: bool(state.weights[balancing.WEST] and not state.weights[balancing.EAST]),
+        lambda: site.leads() == test_forwarding_rule.TARGETS[balancing.WEST],
+        _sent(front, test_forwarding_rule.SET_TARGET),
+        requests=2,  # the labels, which carry the epoch, and the target
+        follow=machine.end,
+        unavailable=UNAVAILABLE,
+    )
+
+
 def _sized(front: Front, site: test_instance_group.Site, truth: Callable[[], bool], effect: str) -> Ordered:
     port = site.port()
     return Ordered(
@@ -116,6 +169,129 @@ def _held(front: Front, machine: InstanceGroups) -> Ordered:
     )
 
 
+# ---- databases, by their control plane; what their servers do is shown beside a real pair (test_cloud_sql.py)
+
+
+def _promoted(*, dr: bool) -> Make:
+    """The mark, which is a patch and its operation, and then the order."""
+
+    def make(front: Front, serve: Serve) -> Ordered:
+        machine: CloudSql = serve("sqladmin.v1", sql_world.machine(dr=dr))
+        database = sql_world.port(api_within="4s")
+        source, target = sql_world.CENTRAL, sql_world.WEST
+        return Ordered(
+            front,
+            lambda: database.read(target),
+            lambda seen, call: database.failover(source, target, expect=seen, call=call),
+            lambda state: bool(state.role is Role.PRIMARY),
+            lambda: bool(machine.instances[sql_world.NAMES[target]]["instanceType"] == "CLOUD_SQL_INSTANCE"),
+            _sent(front, "instances.promoteReplica"),
+            requests=2,
+            follow=machine.end,
+            unavailable=UNAVAILABLE,
+        )
+
+    return make
+
+
+def _unlisted(front: Front, serve: Serve) -> Ordered:
+    machine: CloudSql = serve("sqladmin.v1", sql_world.machine(networks=("192.0.2.0/24", "203.0.113.7/32")))
+    source, target = sql_world.CENTRAL, sql_world.WEST
+    name = sql_world.NAMES[source]
+    members = {source: {"instance": name, "authorized_networks": {"keep": ["203.0.113.7/32"]}}, target: "orders-w"}
+    database = sql_world.port(members, fences=["authorized-networks"], api_within="4s")
+
+    def listed() -> list[str]:
+        configuration = machine.instances[name]["settings"]["ipConfiguration"]
+        return [entry["value"] for entry in configuration["authorizedNetworks"]]
+
+    return Ordered(
+        front,
+        lambda: database.fence_state(source, target),
+        lambda seen, call: database.fence(source, target, expect=seen, call=call),
+        lambda state: bool("authorized-networks stands" in state.evidence),
+        lambda: listed() == ["203.0.113.7/32"],
+        _sent(front, "instances.patch"),
+        follow=machine.end,
+        says_nothing=lambda state: bool("stands" not in state.evidence),
+        unavailable=UNAVAILABLE,
+    )
+
+
+def alloydb_promoted(front: Front, serve: Serve) -> Ordered:
+    """Whether it would be taken, the mark, and the order."""
+    machine: AlloyDb = serve("alloydb.v1", alloydb_world.machine())
+    database = alloydb_world.port(api_within="4s")
+    source, target = alloydb_world.CENTRAL, alloydb_world.WEST
+
+    def sent() -> int:
+        asked = front.seen(operation="projects.locations.clusters.promote")
+        return sum(not one.body.get("validateOnly") for one in asked)
+
+    return Ordered(
+        front,
+        lambda: database.read(target),
+        lambda seen, call: database.failover(source, target, expect=seen, call=call),
+        lambda state: bool(state.role is Role.PRIMARY),
+        lambda: bool(machine.clusters[alloydb_world.PATHS[target]]["clusterType"] == "PRIMARY"),
+        sent,
+        requests=3,
+        follow=machine.end,
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _alloydb_stopped(front: Front, serve: Serve) -> Ordered:
+    machine: AlloyDb = serve("alloydb.v1", alloydb_world.machine())
+    source, target = alloydb_world.CENTRAL, alloydb_world.WEST
+    members = {source: {"cluster": alloydb_world.NAMES[source], "instance": "main"}, target: "orders-w"}
+    database = alloydb_world.port(members, fences=["stop"], api_within="4s")
+    main = f"{alloydb_world.PATHS[source]}/instances/main"
+    return Ordered(
+        front,
+        lambda: database.fence_state(source, target),
+        lambda seen, call: database.fence(source, target, expect=seen, call=call),
+        lambda state: bool("stop stands" in state.evidence),
+        lambda: bool(machine.instances[main]["state"] == "STOPPED"),
+        _sent(front, "projects.locations.clusters.instances.patch"),
+        follow=machine.end,
+        says_nothing=lambda state: bool("stands" not in state.evidence),
+        unavailable=UNAVAILABLE,
+    )
+
+
+def spanner_canary(front: Front, serve: Serve) -> Ordered:
+    """A session for who changes, and the commit."""
+    machine: Spanner = serve("spanner.v1", spanner_world.machine())
+    database, region = spanner_world.port(), spanner_world.EAST
+    return Ordered(
+        front,
+        lambda: database.read_canary(region, "r1/write"),
+        lambda _seen, call: database.write_canary(region, "r1/write", call=call),
+        lambda state: state is not None,
+        lambda: f"canary#{region}#r1/write" in machine.rows,
+        _sent(front, "projects.instances.databases.sessions.commit"),
+        requests=2,
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _canary_through_a_proxy(front: Front, serve: Serve) -> Ordered:
+    machine: firestore.Firestore = serve("firestore.v1", firestore.Firestore())
+    site = test_firestore.Site(front, machine)
+    database = test_firestore.made({region: proxy.url for region, proxy in site.proxies.items()})
+    region, token = test_firestore.WEST, "r1/write"
+    return Ordered(
+        front,
+        lambda: database.read_canary(region, token),
+        lambda _seen, call: database.write_canary(region, token, call=call),
+        lambda proof: proof is not None,
+        lambda: bool(site.canaries()),
+        _sent(front, test_firestore.COMMIT),
+        unavailable=UNAVAILABLE,
+    )
+
+
 Key = tuple[PortName, str, str, str]
 
 VERBS: Mapping[Key, Make] = {
@@ -132,8 +308,18 @@ VERBS: Mapping[Key, Make] = {
         _name(dns_world.primary_backup(), dns_world.CHECKED, "primary-backup")
     ),
     (PortName.LOADBALANCER, "backend-service", "shift", "global"): _on_compute(_capacity),
+    (PortName.LOADBALANCER, "url-map", "shift", "default"): _routed("the map's own"),
+    (PortName.LOADBALANCER, "url-map", "shift", "a split of a rule"): _routed("a rule", weighted=True),
+    (PortName.LOADBALANCER, "forwarding-rule", "shift", "global"): _led,
     (PortName.COMPUTE, "instance-group", "scale", "by its floor"): _on_compute(_by_its_floor),
     (PortName.COMPUTE, "instance-group", "scale", "by hand"): _on_compute(_by_hand),
     (PortName.COMPUTE, "instance-group", "hold", "autoscaled"): _on_compute(_held),
+    (PortName.DATABASE, "cloud-sql", "failover", "to the replica for disaster recovery"): _promoted(dr=True),
+    (PortName.DATABASE, "cloud-sql", "failover", "to a replica"): _promoted(dr=False),
+    (PortName.DATABASE, "cloud-sql", "fence", "by authorized networks"): _unlisted,
+    (PortName.DATABASE, "alloydb", "failover", "by promotion"): alloydb_promoted,
+    (PortName.DATABASE, "spanner", "canary", "in a region"): spanner_canary,
+    (PortName.DATABASE, "firestore", "canary", "through a proxy"): _canary_through_a_proxy,
+    (PortName.DATABASE, "alloydb", "fence", "by stopping the instance"): _alloydb_stopped,
 }
 """Port, kind, verb, and the shape in which it is tried."""

@@ -1,0 +1,239 @@
+"""database: cloud-sql. An instance of Cloud SQL for PostgreSQL with a replica in another region.
+
+The API says who is to be the writer; SQL shows who is. An instance that the API calls a primary is a replica still, for
+as long as its server is in recovery, and a writer is one that let a write in. The API is asked for what only it knows:
+what an instance is, whether something is under way on it, and whether an order was taken.
+
+`dsn` and `writer` of a member name that instance's own address, never the write endpoint of the pair: it moves.
+
+The Admin API has MySQL's instances in the same way. Nobody here asks a MySQL server anything: such a member has no
+`dsn`, its role is the API's word, and no verb on it is ever seen to be done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from cloudfail.errors import CloudfailError, Conflict, Permanent, Transient
+from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.states import DatabaseState, FenceState, LossBound, Progress, Role, WriteProof
+from cloudfail.model.topology import Resource, Topology
+from cloudfail.ports import Call
+from cloudfail.time_left import TimeLeft
+from cloudfail_databases.data_plane import NoWord, View
+from cloudfail_databases.fence import Fencing
+from cloudfail_databases.sql_members import plane_of
+from cloudfail_databases.sql_plane import SqlPlane
+from cloudfail_gcp.asking import Asking
+from cloudfail_gcp.database.authorized_networks import AuthorizedNetworksFence
+from cloudfail_gcp.database.instances import READY, Instance, Instances, Operation
+from cloudfail_gcp.database.marks import refuse_older
+from cloudfail_gcp.database.moves import Moves
+from cloudfail_gcp.database.options import CloudSqlMember, CloudSqlOptions
+from cloudfail_gcp.database.readiness import sentences
+from cloudfail_gcp.sessions import Sessions
+from cloudfail_postgres.plane import GIVE_BACK
+
+# Users that Cloud SQL itself logs in with, some of them no superusers; nobody else has their passwords, and nobody may
+# change them ("About PostgreSQL users and roles", "Cloud SQL system users and roles").
+SERVICE_ROLES = (
+    "cloudsqladmin",
+    "cloudsqlagent",
+    "cloudsqlconnpooladmin",
+    "cloudsqlimportexport",
+    "cloudsqllogical",
+    "cloudsqlobservability",
+    "cloudsqlreplica",
+    "cloudsqlsuperuser",
+)
+
+
+class CloudSql:
+    """ports.Database, ports.Preflight."""
+
+    def __init__(self, resource: Resource, topology: Topology, sessions: Sessions | None = None) -> None:
+        options = CloudSqlOptions.model_validate(dict(resource.options))
+        self._members = {region: CloudSqlMember.model_validate(one) for region, one in resource.members.items()}
+        names = {region: one.instance for region, one in self._members.items()}
+        seconds = float(options.api_within)
+        self.instances = Instances(Asking.of(resource, topology, sessions), names, seconds=seconds)
+        self.plane = SqlPlane(plane_of(self._members, options, spared=SERVICE_ROLES))
+        listed = {
+            region: one.authorized_networks
+            for region, one in self._members.items()
+            if one.authorized_networks is not None
+        }
+        networks = (AuthorizedNetworksFence(self.instances, listed),)
+        self.fencing = Fencing(self.plane, networks, options.fences, tuple(names))
+        wait = float(options.switchover_within)
+        self._moves = Moves(self.instances, self.plane, self.fencing, wait_seconds=wait)
+
+    def close(self) -> None:
+        """End every session."""
+        self.plane.close()
+
+    def read(self, region: str) -> Known[DatabaseState] | Unknown:
+        at = time.time()
+        if region not in self._members:
+            return Unknown(f"this database has no member in {region}", at)
+        seen: View | None = None
+        silence = ""
+        try:
+            seen = self.plane.look(region)
+        except NoWord as error:
+            silence = str(error)
+        instance: Instance | None = None
+        try:
+            instance = self.instances.describe(region)
+        except CloudfailError as error:
+            if seen is None:
+                return Unknown(f"{region}: {silence}, and neither does its control plane: {error}", at)
+        operation: Operation | None = None
+        if instance is not None and (seen is None or not seen.takes_writes):
+            with contextlib.suppress(CloudfailError):
+                # What is under way stays unknown then; an order on top of it is refused by the API.
+                operation = self.instances.under_way(region)
+        if seen is None:
+            return self._unseen(region, silence, instance, operation, at)
+        return Known(self._state(region, seen, instance, operation), at)
+
+    def _unseen(
+        self, region: str, silence: str, instance: Instance | None, operation: Operation | None, at: float
+    ) -> Known[DatabaseState] | Unknown:
+        """What is left where the server says nothing: the API's word for the role, and no word on writes. Only where
+        nobody was told how to ask the server, or where the silence is our own fence."""
+        shut = self.fencing.shuts(region)
+        if instance is None or (self.plane.has(region) and not shut):
+            return Unknown(f"{region}: {silence}", at)
+        moving = operation.words if operation is not None else ""
+        if not moving and not shut and not instance.replica:
+            moving = f"Cloud SQL calls {instance.name} a primary; {silence}"
+        role = Role.REPLICA if instance.replica else Role.PRIMARY
+        upstream = self.instances.region_of(instance.master)
+        version = f"{region}/unseen/{instance.version}"
+        return Known(DatabaseState(role, False, 0, upstream=upstream, moving=moving, version=version), at)
+
+    def _state(self, region: str, seen: View, instance: Instance | None, operation: Operation | None) -> DatabaseState:
+        return DatabaseState(
+            role=Role.REPLICA if seen.replica else Role.PRIMARY,
+            writable=seen.takes_writes,
+            position=seen.position,
+            timeline=seen.timeline,
+            lag_seconds=seen.lag_seconds,
+            upstream=self.instances.region_of(instance.master) if seen.replica and instance is not None else None,
+            moving=_moving(region, seen, instance, operation),
+            version=_version(region, seen, instance),
+            epoch=seen.epoch,
+            next=GIVE_BACK if seen.shut_out(region) else "",
+        )
+
+    def beat(self, region: str) -> Known[float] | Unknown:
+        return self.plane.beat(region)
+
+    def loss(self, source: str, target: str, acknowledged: Known[float] | Unknown) -> LossBound:
+        return self.plane.loss(source, target, acknowledged)
+
+    def fence_state(self, source: str, target: str) -> Known[FenceState] | Unknown:
+        return self.fencing.state(source)
+
+    def fence(self, source: str, target: str, *, expect: FenceState, call: Call) -> None:
+        self.fencing.apply(source, expect, call)
+
+    def unfence(self, source: str, *, expect: FenceState, call: Call) -> None:
+        self.fencing.lift(source, expect, call)
+
+    def failover(self, source: str, target: str, *, expect: DatabaseState, call: Call) -> None:
+        timed = TimeLeft(call)
+        if source == target:
+            raise Permanent(
+                f"{source} cannot be failed over to itself: Cloud SQL's own failover, between zones, is not asked for.",
+                "Nothing was changed.",
+                f"By hand: gcloud sql instances failover {self.instances.name(target)}",
+            )
+        seen: View | None = None
+        if self.plane.has(target):
+            try:
+                seen = self.plane.look(target)
+            except NoWord as error:
+                raise Transient(f"{target} does not answer: {error}.") from error
+            if seen.takes_writes:
+                return
+            refuse_older(seen.epoch, call, f"{target}'s database")
+        instance = self.instances.describe(target)
+        operation = self.instances.under_way(target)
+        if operation is not None and operation.moves:
+            return  # ordered before: it comes by itself
+        if not instance.replica:
+            if seen is not None and not seen.replica:
+                self.plane.admit(target, timed.rest())
+            return
+        now = _version(target, seen, instance) if seen is not None else f"{target}/unseen/{instance.version}"
+        if now != expect.version:
+            raise Conflict(f"{target} is {now}, not {expect.version} as it was seen.")
+        if self.instances.region_of(instance.master) != source:
+            raise Permanent(
+                f"{instance.name} in {target} replicates {instance.master}, which is not the member in {source}.",
+                "It was not promoted.",
+                "See which instance has the newest data, and make the replica follow it, or correct cloudfail.yaml.",
+            )
+        refuse_older(instance.epoch, call, f"{instance.name} in {target}")
+        if operation is not None or instance.state != READY:
+            words = operation.words if operation is not None else f"Cloud SQL says that it is {instance.state}"
+            raise Transient(f"{instance.name} cannot be promoted now: {words}.")
+        self.instances.promote(target, instance, timed.rest())
+
+    def switchover_state(self, source: str, target: str) -> Known[Progress] | Unknown:
+        return self._moves.switchover_state(source, target)
+
+    def switchover(self, source: str, target: str, *, expect: Progress, call: Call) -> None:
+        self._moves.switchover(source, target, expect, call)
+
+    def follow_state(self, region: str, upstream: str) -> Known[Progress] | Unknown:
+        return self._moves.follow_state(region, upstream)
+
+    def follow(self, region: str, upstream: str, *, expect: Progress, call: Call) -> None:
+        self._moves.follow(region, upstream, expect, call)
+
+    def read_canary(self, region: str, token: str) -> Known[WriteProof | None] | Unknown:
+        return self.plane.read_canary(region, token)
+
+    def write_canary(self, region: str, token: str, *, call: Call) -> None:
+        self.plane.write_canary(region, token, call)
+
+    def preflight(self) -> Known[tuple[str, ...]] | Unknown:
+        """ports.Preflight."""
+        at = time.time()
+        try:
+            found = {region: self.instances.describe(region) for region in self._members}
+        except Permanent as error:
+            return Known((str(error),), at)
+        except CloudfailError as error:
+            return Unknown(str(error), at)
+        return Known(sentences(found, self._members), at)
+
+
+def _moving(region: str, seen: View, instance: Instance | None, operation: Operation | None) -> str:
+    """What is under way by itself: said so that nobody orders it again."""
+    if seen.takes_writes or instance is None:
+        return ""
+    if operation is not None and (seen.replica or operation.moves):
+        return f"{operation.words} on {instance.name}"
+    if instance.replica or seen.shut_out(region):
+        return ""
+    if seen.replica:
+        return f"Cloud SQL calls {instance.name} a primary; its server is in recovery still"
+    return "" if instance.state == READY else f"Cloud SQL says that {instance.name} is {instance.state}"
+
+
+def _version(region: str, seen: View, instance: Instance | None) -> str:
+    """Changes with role, fences and what the API says of the instance; not with each write."""
+    fences = ",".join(f"{one.region}:{one.epoch}" for one in seen.fences)
+    role = "replica" if seen.replica else "primary"
+    api = instance.version if instance is not None else "?"
+    return f"{region}/{role}/{'rw' if seen.takes_writes else 'ro'}/fences={fences or '-'}/api={api}"
+
+
+def build(resource: Resource, topology: Topology, sessions: Sessions | None = None) -> CloudSql:
+    """Kind.build."""
+    return CloudSql(resource, topology, sessions)
