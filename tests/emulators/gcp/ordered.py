@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from cloudfail.model.topology import PortName
-from tests.emulators.gcp import balancing, dns_world, test_backend_service, test_instance_group
+from tests.emulators.gcp import balancing, consuming, dns_world, test_backend_service, test_instance_group
 from tests.emulators.gcp.dns_world import CENTRAL, WEST
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.standins import dns
@@ -116,6 +116,27 @@ def _held(front: Front, machine: InstanceGroups) -> Ordered:
     )
 
 
+def _turned(site: type[consuming.Site], enabled: bool) -> Make:
+    def make(front: Front, serve: Serve) -> Ordered:
+        made = site(front, serve, enabled=not enabled)
+        port = made.port()
+        effects = (
+            "projects.subscriptions.patch",
+            *(f"projects.locations.{of}.{verb}" for of in ("jobs", "queues") for verb in ("pause", "resume")),
+        )
+        return Ordered(
+            front,
+            lambda: port.read(balancing.WEST),
+            lambda seen, call: port.enable(balancing.WEST, enabled, expect=seen, call=call),
+            lambda state: bool(state.enabled is enabled),
+            lambda: made.delivers() is enabled,
+            _sent(front, *effects),
+            unavailable=UNAVAILABLE,
+        )
+
+    return make
+
+
 Key = tuple[PortName, str, str, str]
 
 VERBS: Mapping[Key, Make] = {
@@ -135,5 +156,10 @@ VERBS: Mapping[Key, Make] = {
     (PortName.COMPUTE, "instance-group", "scale", "by its floor"): _on_compute(_by_its_floor),
     (PortName.COMPUTE, "instance-group", "scale", "by hand"): _on_compute(_by_hand),
     (PortName.COMPUTE, "instance-group", "hold", "autoscaled"): _on_compute(_held),
+    **{
+        (PortName.CONSUMERS, name, "enable", "on" if enabled else "off"): _turned(site, enabled)
+        for name, site in consuming.SITES.items()
+        for enabled in (False, True)
+    },
 }
 """Port, kind, verb, and the shape in which it is tried."""
