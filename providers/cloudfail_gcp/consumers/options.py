@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from cloudfail.config.durations import Seconds
 from cloudfail.config.fields import Duration, Shape, mistake
-from cloudfail.probes import http
+from cloudfail.probes.serves import no_url
 from cloudfail_gcp.paths import PROJECT, written
 
 _LOCATION = r"locations/[a-z0-9-]+"
@@ -61,10 +61,8 @@ else:
     )
 
     def _url(value: Any) -> Any:
-        try:
-            http.parse(value if isinstance(value, str) else "")
-        except ValueError as error:
-            raise mistake(str(error), "write https://HOST/PATH") from None
+        if problem := no_url(value if isinstance(value, str) else ""):
+            raise mistake(problem, "write https://HOST/PATH")
         return value
 
     Url = Annotated[str, BeforeValidator(_url), WithJsonSchema({"type": "string", "pattern": "^https?://"})]

@@ -7,22 +7,13 @@ does not serve, or does not answer, that is unknown: neither on nor off.
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import Mapping
-
-from cloudfail.model.observation import Health
-from cloudfail.probes import http
-from cloudfail.probes.look import Ask, answer
-from cloudfail.probes.reach import ALLOW_LOOPBACK
+from cloudfail.model.observation import Unknown
+from cloudfail.probes.serves import serves
 
 
-def not_quiet(url: str, *, within: float, environment: Mapping[str, str] = os.environ) -> str:
-    """Why the receiver cannot be taken for quiet, "" where it says that it is. Called from a thread without an event
-    loop of its own."""
-    loopback = environment.get(ALLOW_LOOPBACK) == "1"
-    ask = Ask("http", url, within, expect_status=tuple(range(200, 300)), loopback=loopback)
-    said = asyncio.run(answer(ask, http.look))
-    if said.health is Health.HEALTHY:
-        return ""
-    return f"what receives does not say that it is quiet ({url}: {said.detail})"
+def not_quiet(url: str, *, within: float) -> str:
+    """Why the receiver cannot be taken for quiet, "" where it says that it is."""
+    said = serves(url, within_seconds=within)
+    if isinstance(said, Unknown):
+        return f"what receives could not be asked whether it is quiet ({said.reason})"
+    return "" if said.value.answers else f"what receives does not say that it is quiet ({said.value.what})"
