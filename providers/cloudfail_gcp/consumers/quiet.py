@@ -2,7 +2,7 @@
 
 A control plane that says "paused" tells what was ordered. What comes in is known where it comes in. So a member may
 name a URL of the receiver that serves only while nothing has come for as long as the site thinks long enough. Where it
-does not serve, or does not answer, that is unknown: neither on nor off.
+does not serve, or does not answer, what was ordered off is not off yet; it can be turned on all the same.
 """
 
 from __future__ import annotations

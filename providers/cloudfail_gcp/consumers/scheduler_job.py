@@ -2,7 +2,7 @@
 
 A paused job "will not execute" (Cloud Scheduler v1, Job.State). That says nothing of an attempt that had begun, nor
 does Google say how soon all of its servers know. The job itself tells when its last attempt began; so a job that is
-PAUSED is off once that is longer ago than the shortest schedule, and unknown before.
+PAUSED is off once that is longer ago than the shortest schedule, and not before.
 
 No mark. A job has a description, which `jobs.patch` changes; but where an update does not succeed the job may be left
 in UPDATE_FAILED, in which it "may not be executed" (jobs.patch). A mark is not worth that.

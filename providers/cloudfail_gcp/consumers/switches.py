@@ -66,12 +66,12 @@ class Switched(ABC):
             return Unknown(f"{region}: {error}", at)
         if seen.enabled is None:
             return Unknown(f"{region}: {seen.name} is {seen.said}", at)
+        still = ""
         if not seen.enabled:
             url = self.member(region).quiet
             still = seen.still or (not_quiet(url, within=QUIET_SECONDS) if url else "")
-            if still:
-                return Unknown(f"{region}: {seen.name} is {seen.said}, and {still}", at)
-        return Known(ConsumersState(seen.enabled, seen.version, seen.epoch), at)
+            still = f"{seen.name} is {seen.said}, and {still}" if still else ""
+        return Known(ConsumersState(seen.enabled, seen.version, seen.epoch, still), at)
 
     def enable(self, region: str, enabled: bool, *, expect: ConsumersState, call: Call) -> None:
         until = self._asking.deadline(call.timeout_seconds)
