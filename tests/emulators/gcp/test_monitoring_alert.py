@@ -200,6 +200,13 @@ def test_another_policys_alert_is_none_of_its_own_and_a_closed_one_fires_no_more
     assert {one["state"] for one in site.machine.alerts.values()} == {"OPEN", "CLOSED"}
 
 
+def test_whatever_was_asked_for_a_closed_alert_does_not_fire(site: Site) -> None:
+    site.machine.unfiltered = True
+    site.fire(WEST)
+    site.calm(WEST)
+    assert not firing(site).firing
+
+
 def test_a_project_that_is_told_by_its_number_is_the_same(site: Site) -> None:
     site.fire(WEST)
     for alert in site.machine.alerts.values():
