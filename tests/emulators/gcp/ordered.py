@@ -15,6 +15,7 @@ from cloudfail.model.topology import PortName
 from tests.emulators.gcp import (
     alloydb_world,
     balancing,
+    consuming,
     dns_world,
     spanner_world,
     sql_world,
@@ -169,6 +170,27 @@ def _held(front: Front, machine: InstanceGroups) -> Ordered:
     )
 
 
+def _turned(site: type[consuming.Site], enabled: bool) -> Make:
+    def make(front: Front, serve: Serve) -> Ordered:
+        made = site(front, serve, enabled=not enabled)
+        port = made.port()
+        effects = (
+            "projects.subscriptions.patch",
+            *(f"projects.locations.{of}.{verb}" for of in ("jobs", "queues") for verb in ("pause", "resume")),
+        )
+        return Ordered(
+            front,
+            lambda: port.read(balancing.WEST),
+            lambda seen, call: port.enable(balancing.WEST, enabled, expect=seen, call=call),
+            lambda state: bool(state.enabled is enabled),
+            lambda: made.delivers() is enabled,
+            _sent(front, *effects),
+            unavailable=UNAVAILABLE,
+        )
+
+    return make
+
+
 # ---- databases, by their control plane; what their servers do is shown beside a real pair (test_cloud_sql.py)
 
 
@@ -295,17 +317,17 @@ def _canary_through_a_proxy(front: Front, serve: Serve) -> Ordered:
 Key = tuple[PortName, str, str, str]
 
 VERBS: Mapping[Key, Make] = {
-    (PortName.DNS, "cloud-dns", "shift", "simple"): (
-        _name(dns_world.simple(dns_world.ADDRESS[CENTRAL]), dns_world.ADDRESS, "simple")
+    (PortName.DNS, "cloud-dns", "shift", "simple"): _name(
+        dns_world.simple(dns_world.ADDRESS[CENTRAL]), dns_world.ADDRESS, "simple"
     ),
-    (PortName.DNS, "cloud-dns", "shift", "wrr"): (
-        _name(dns_world.weighted({CENTRAL: 60, WEST: 40}, checked=True), dns_world.CHECKED, "wrr")
+    (PortName.DNS, "cloud-dns", "shift", "wrr"): _name(
+        dns_world.weighted({CENTRAL: 60, WEST: 40}, checked=True), dns_world.CHECKED, "wrr"
     ),
-    (PortName.DNS, "cloud-dns", "shift", "geo"): (
-        _name(dns_world.near(CENTRAL, WEST, checked=True), dns_world.CHECKED, "geo")
+    (PortName.DNS, "cloud-dns", "shift", "geo"): _name(
+        dns_world.near(CENTRAL, WEST, checked=True), dns_world.CHECKED, "geo"
     ),
-    (PortName.DNS, "cloud-dns", "shift", "primary-backup"): (
-        _name(dns_world.primary_backup(), dns_world.CHECKED, "primary-backup")
+    (PortName.DNS, "cloud-dns", "shift", "primary-backup"): _name(
+        dns_world.primary_backup(), dns_world.CHECKED, "primary-backup"
     ),
     (PortName.LOADBALANCER, "backend-service", "shift", "global"): _on_compute(_capacity),
     (PortName.LOADBALANCER, "url-map", "shift", "default"): _routed("the map's own"),
@@ -321,5 +343,10 @@ VERBS: Mapping[Key, Make] = {
     (PortName.DATABASE, "spanner", "canary", "in a region"): spanner_canary,
     (PortName.DATABASE, "firestore", "canary", "through a proxy"): _canary_through_a_proxy,
     (PortName.DATABASE, "alloydb", "fence", "by stopping the instance"): _alloydb_stopped,
+    **{
+        (PortName.CONSUMERS, name, "enable", "on" if enabled else "off"): _turned(site, enabled)
+        for name, site in consuming.SITES.items()
+        for enabled in (False, True)
+    },
 }
 """Port, kind, verb, and the shape in which it is tried."""
