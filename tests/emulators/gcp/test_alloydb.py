@@ -100,6 +100,17 @@ def test_whether_it_would_be_taken_is_asked_before_the_mark_and_a_refusal_leaves
     assert machine.orders == []
 
 
+def test_where_the_mark_may_not_be_written_nothing_is_ordered_and_the_way_by_hand_is_said(
+    bare: AlloyDb, machine: standin.AlloyDb, google: Front
+) -> None:
+    google.outages.fail("forbidden", 403, "Permission 'alloydb.clusters.update' denied", operation=PATCH)
+    with pytest.raises(Permanent) as raised:
+        bare.failover(CENTRAL, WEST, expect=known(bare.read(WEST)), call=Calls().make())
+    assert "alloydb.clusters.update" in raised.value.happened
+    assert "gcloud alloydb clusters promote orders-w --region=europe-west1" in str(raised.value)
+    assert promotions(google) == []
+
+
 def test_the_order_carries_the_etag_that_was_read_with_the_mark(
     bare: AlloyDb, machine: standin.AlloyDb, google: Front
 ) -> None:
@@ -178,6 +189,31 @@ def test_a_mark_that_takes_long_is_waited_for_within_the_call_and_found_by_the_n
     assert google.count(operation=PATCH) == 1, "the mark that is there is not written again"
     machine.end()
     assert machine.clusters[PATHS[WEST]]["clusterType"] == "PRIMARY"
+
+
+def test_a_mark_whose_operation_may_not_be_read_is_found_by_the_next_try(
+    bare: AlloyDb, machine: standin.AlloyDb, google: Front
+) -> None:
+    google.outages.fail("forbidden", 403, operation="projects.locations.operations.get")
+    with pytest.raises(Transient, match="under way still"):
+        bare.failover(CENTRAL, WEST, expect=known(bare.read(WEST)), call=Calls().make())
+    machine.end()
+    bare.failover(CENTRAL, WEST, expect=known(bare.read(WEST)), call=Calls().make())
+    machine.end()
+    assert known(bare.read(WEST)).role is Role.PRIMARY
+
+
+def test_without_an_etag_the_mark_alone_keeps_an_older_run_out(
+    bare: AlloyDb, machine: standin.AlloyDb, google: Front
+) -> None:
+    for path in PATHS.values():
+        machine.clusters[path]["etag"] = ""
+    machine.touch = lambda path: None  # type: ignore[method-assign]  (nothing has an etag)
+    bare.failover(CENTRAL, WEST, expect=known(bare.read(WEST)), call=Calls().make())
+    machine.end()
+    (asked,) = promotions(google)
+    assert set(asked) == {"requestId"}
+    assert known(bare.read(WEST)).role is Role.PRIMARY
 
 
 def test_a_mark_that_google_says_is_written_and_is_not_there_lets_no_order_through(
