@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cloudfail.errors import Permanent
 from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Kind, VerbFacts
 from cloudfail_gcp.database import permissions
@@ -13,7 +14,16 @@ from cloudfail_gcp.database.spanner_kind import SPANNER
 
 
 def _cloud_sql(resource: Resource, topology: Topology) -> Any:
-    from cloudfail_gcp.database import cloud_sql
+    try:
+        from cloudfail_gcp.database import cloud_sql
+    except ModuleNotFoundError as error:
+        if error.name != "psycopg":
+            raise
+        raise Permanent(
+            f"{resource.name} is asked over SQL by psycopg, which is not installed here.",
+            "Nothing was asked of it.",
+            "Install it with: pip install 'cloudfail[gcp,postgres]'",
+        ) from error
 
     return cloud_sql.build(resource, topology)
 

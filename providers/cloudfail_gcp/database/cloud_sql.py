@@ -177,7 +177,6 @@ class CloudSql:
                 "It was not promoted.",
                 "See which instance has the newest data, and make the replica follow it, or correct cloudfail.yaml.",
             )
-        refuse_older(instance.epoch, call, f"{instance.name} in {target}")
         if operation is not None or instance.state != READY:
             words = operation.words if operation is not None else f"Cloud SQL says that it is {instance.state}"
             raise Transient(f"{instance.name} cannot be promoted now: {words}.")

@@ -16,6 +16,7 @@ replicas".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,7 @@ from cloudfail_gcp.database.marks import epoch_in, mark, refuse_older
 from cloudfail_gcp.under_way import taken
 
 API = "sqladmin"
+PRIMARY = "CLOUD_SQL_INSTANCE"
 REPLICA = "READ_REPLICA_INSTANCE"
 READY = "RUNNABLE"
 NEWEST = 20
@@ -40,8 +42,8 @@ _CLOCK = SystemClock()
 
 
 def bare(name: Any) -> str:
-    """An instance's own name: `masterInstanceName` has its project before it, `p:orders-c`."""
-    return str(name or "").rpartition(":")[2]
+    """An instance's own name: it is told as `orders-c`, as `p:orders-c`, or as the end of a path."""
+    return re.split("[:/]", str(name or ""))[-1]
 
 
 @dataclass(frozen=True)
@@ -125,13 +127,15 @@ class Instances:
                 f"Correct the members of {self._asking.resource.name} in cloudfail.yaml. Between the zones of one "
                 "region Cloud SQL fails over by itself.",
             )
+        if told["instanceType"] not in (PRIMARY, REPLICA):
+            raise Permanent(
+                f"{name} is a {told['instanceType']}: Cloud SQL promotes none, and no primary is one.",
+                "Nothing was changed.",
+                f"Write an instance, or a read replica of one, as the member in {region}.",
+            )
         cluster, settings = told.get("replicationCluster") or {}, told["settings"]
         dr, dr_replica = bool(cluster.get("drReplica")), bare(cluster.get("failoverDrReplicaName"))
-        kind, state, master = (
-            str(told["instanceType"]),
-            str(told.get("state", "")),
-            bare(told.get("masterInstanceName")),
-        )
+        kind, state, master = str(told["instanceType"]), str(told.get("state", "")), self._master(region, told)
         return Instance(
             name,
             kind,
@@ -144,6 +148,12 @@ class Instances:
             settings,
             f"{kind}/{state}/{master or '-'}/{'dr' if dr else dr_replica or '-'}",
         )
+
+    def _master(self, region: str, told: Mapping[str, Any]) -> str:
+        """Of another project its whole name, which is none of our members'."""
+        whole = str(told.get("masterInstanceName") or "")
+        project = whole.removesuffix(bare(whole)).rstrip(":")
+        return bare(whole) if project in ("", self._asking.project(region)) else whole
 
     def under_way(self, region: str) -> Operation | None:
         """What is under way on the instance now; None for nothing. Raises as `describe`."""
@@ -163,7 +173,8 @@ class Instances:
         return None
 
     def promote(self, region: str, instance: Instance, call: Call) -> None:
-        """What was not replicated is lost. The mark first, then the promotion that the instance is for."""
+        """What was not replicated is lost. The mark first, then the promotion that the instance is for. Raises Conflict
+        where the mark is a newer run's."""
         timed = TimeLeft(call)
         query = {"failover": "true"} if instance.dr else {}
         self._mark(region, instance, timed, f"promote-replica {instance.name}{' --failover' if instance.dr else ''}")

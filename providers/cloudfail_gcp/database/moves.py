@@ -19,7 +19,6 @@ from cloudfail.time_left import TimeLeft
 from cloudfail_databases.data_plane import DataPlane, NoWord
 from cloudfail_databases.fence import Fencing
 from cloudfail_gcp.database.instances import READY, Instance, Instances
-from cloudfail_gcp.database.marks import refuse_older
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,6 @@ class Moves:
                 f"--failover-dr-replica-name={self._instances.name(target)}",
             )
         elif stage.instance is not None:
-            refuse_older(stage.instance.epoch, call, f"{stage.instance.name} in {target}")
             self._instances.switch_over(target, stage.instance, self._wait_seconds, timed.rest())
 
     def follow_state(self, region: str, upstream: str) -> Known[Progress] | Unknown:

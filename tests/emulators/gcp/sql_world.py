@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from cloudfail.model.topology import Objectives, PortName, Region, Resource, Topology
 from cloudfail_gcp import provider
@@ -20,13 +20,14 @@ from tests.local import servers
 
 CENTRAL, WEST = "us-central1", "europe-west1"
 PROJECT = "shop-prod"
+M = TypeVar("M", bound=standin.CloudSql)
 NAMES = {CENTRAL: "orders-c", WEST: "orders-w"}
 KIND = provider.kinds()[PortName.DATABASE, "cloud-sql"]
 
 
-def machine(*, dr: bool = True, **more: Any) -> standin.CloudSql:
-    """orders-c in us-central1, and its replica orders-w in europe-west1."""
-    made = standin.CloudSql(project=PROJECT)
+def machine(sort: type[M] = standin.CloudSql, *, dr: bool = True, **more: Any) -> M:  # type: ignore[assignment]
+    """orders-c in us-central1, and its replica orders-w in europe-west1. sort: of which class."""
+    made = sort(project=PROJECT)
     made.instance(NAMES[CENTRAL], CENTRAL, **more)
     made.instance(NAMES[WEST], WEST, master=NAMES[CENTRAL], dr=dr)
     return made

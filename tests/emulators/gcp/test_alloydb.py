@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -323,6 +325,57 @@ def test_names_and_fences_are_held_to_what_alloydb_has() -> None:
             KIND.member.model_validate(wrong)
     with pytest.raises(ValidationError):
         KIND.options.model_validate({"fences": ["authorized-networks"]})
+
+
+NEEDS = {
+    "projects.locations.clusters.get": "alloydb.clusters.get",
+    "projects.locations.clusters.patch": "alloydb.clusters.update",
+    PROMOTE: "alloydb.clusters.promote",
+    SWITCHOVER: "alloydb.clusters.switchover",
+    "projects.locations.clusters.instances.list": "alloydb.instances.list",
+    "projects.locations.clusters.instances.get": "alloydb.instances.get",
+    "projects.locations.clusters.instances.patch": "alloydb.instances.update",
+    "projects.locations.operations.get": "alloydb.operations.get",
+}
+
+
+def test_what_it_says_that_it_must_be_allowed_is_what_it_asks(machine: standin.AlloyDb, google: Front) -> None:
+    members = {**NAMES, CENTRAL: {"cluster": "orders-c", "instance": "main"}}
+    database = alloydb_world.port(members, api_within="4s")
+    known(database.preflight())
+    database.fence(CENTRAL, WEST, expect=known(database.fence_state(CENTRAL, WEST)), call=Calls().make())
+    machine.end()
+    database.failover(CENTRAL, WEST, expect=known(database.read(WEST)), call=Calls().make())
+    asked = {(one.operation, one.mutating) for one in google.seen()}
+    assert {operation for operation, _ in asked} == set(NEEDS) - {SWITCHOVER}
+    one = alloydb_world.resource(members)
+    assert KIND.permissions is not None
+    said = KIND.permissions(one, alloydb_world.topology(one), list(NAMES))
+    assert {action for grant in said.watch for action in grant.actions} == {
+        NEEDS[operation] for operation, mutating in asked if not mutating
+    }
+    assert {action for grant in said.execute for action in grant.actions} == {
+        NEEDS[SWITCHOVER],
+        *(NEEDS[operation] for operation, mutating in asked if mutating),
+    }
+    assert all("/clusters/orders-" in on for grant in said.execute for on in grant.on)
+
+
+def test_without_psycopg_it_is_said_what_to_install() -> None:
+    code = """
+import sys
+sys.modules["psycopg"] = None
+from cloudfail.errors import Permanent
+from cloudfail.model.topology import PortName
+from cloudfail_gcp import provider
+from types import SimpleNamespace
+try:
+    provider.kinds()[PortName.DATABASE, "alloydb"].build(SimpleNamespace(name="orders"), None)
+except Permanent as error:
+    print(error.to_do)
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "cloudfail[gcp,postgres]" in found
 
 
 # ---- preflight

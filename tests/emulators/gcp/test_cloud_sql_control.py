@@ -135,17 +135,37 @@ def test_who_loses_the_settings_version_orders_no_promotion(machine: standin.Clo
         database.failover(CENTRAL, WEST, expect=state, call=Calls().make(20))
 
 
-def test_a_mark_that_somebody_replaced_before_it_was_read_back_is_no_mark(machine: standin.CloudSql) -> None:
-    def replaced() -> None:
-        machine.instances["orders-w"]["settings"]["userLabels"]["cloudfail-epoch"] = "30_r9"
+class SomebodyElse(standin.CloudSql):
+    """Whose own mark is there as soon as ours is done."""
 
-    machine.then["UPDATE"] = replaced
+    def operations_get(self, labels: dict[str, str], query: dict[str, str], body: Any) -> dict[str, Any]:
+        told = super().operations_get(labels, query, body)
+        if told["status"] == "DONE":
+            self.instances["orders-w"]["settings"]["userLabels"]["cloudfail-epoch"] = self.writes
+        return told
+
+    writes = ""
+
+
+@pytest.mark.parametrize(("there", "error"), [("30_r9", Conflict), ("9_r0", OutcomeUnknown), ("", OutcomeUnknown)])
+def test_a_mark_that_is_another_when_it_is_read_back_is_no_mark(
+    serving: Serve, there: str, error: type[Exception]
+) -> None:
+    machine = sql_world.machine(SomebodyElse)
+    machine.writes = there
+    serving("sqladmin.v1", machine)
     database = sql_world.port()
-    state = replica(database)
-    machine.seconds = 0.6
-    with pytest.raises((Conflict, OutcomeUnknown)):
-        database.failover(CENTRAL, WEST, expect=state, call=Calls().make(10))
-    assert not promotions(machine)
+    with pytest.raises(error):
+        database.failover(CENTRAL, WEST, expect=replica(database), call=Calls().make(10))
+    assert [kind for kind, _, _ in machine.orders] == ["UPDATE"]
+
+
+def test_a_mark_that_is_done_and_had_no_effect_is_no_mark(machine: standin.CloudSql) -> None:
+    machine.obeying = False
+    database = sql_world.port()
+    with pytest.raises(OutcomeUnknown, match="do not carry this run's mark"):
+        database.failover(CENTRAL, WEST, expect=replica(database), call=Calls().make(10))
+    assert [kind for kind, _, _ in machine.orders] == ["UPDATE"]
 
 
 def test_a_mark_whose_operation_does_not_end_is_in_doubt_and_nothing_is_promoted(machine: standin.CloudSql) -> None:
@@ -222,10 +242,11 @@ def test_an_instance_that_stands_in_another_region_is_no_way_out(machine: standi
     assert not machine.orders
 
 
-def test_a_replica_of_somebody_else_is_not_promoted(machine: standin.CloudSql) -> None:
-    machine.instances["orders-w"]["masterInstanceName"] = "shop-prod:orders-old"
+@pytest.mark.parametrize(("master", "said"), [("shop-prod:orders-old", "orders-old"), ("b:orders-c", "b:orders-c")])
+def test_a_replica_of_somebody_else_is_not_promoted(machine: standin.CloudSql, master: str, said: str) -> None:
+    machine.instances["orders-w"]["masterInstanceName"] = master
     database = sql_world.port()
-    with pytest.raises(Permanent, match="replicates orders-old"):
+    with pytest.raises(Permanent, match=f"replicates {said}"):
         database.failover(CENTRAL, WEST, expect=replica(database), call=Calls().make())
     assert not machine.orders
 
@@ -268,6 +289,42 @@ def test_that_they_stand_is_never_a_proof_and_prevents_nothing(machine: standin.
     assert [one["value"] for one in entries] == ["192.0.2.0/24", "198.51.100.7/32"]
 
 
+@pytest.mark.parametrize("how", ["closed", "busy"])
+def test_a_lift_whose_answer_was_lost_is_looked_at_and_not_given_again(
+    machine: standin.CloudSql, google: Front, how: str
+) -> None:
+    database = listed(machine, {"value": "192.0.2.0/24"})
+    database.fence(CENTRAL, WEST, expect=known(database.fence_state(CENTRAL, WEST)), call=Calls().make())
+    stands = known(database.fence_state(CENTRAL, WEST))
+    google.outages.lose(how, operation="instances.patch", times=1)
+    with pytest.raises(OutcomeUnknown):
+        database.unfence(CENTRAL, expect=stands, call=Calls().make())
+    assert "authorized-networks stands" not in known(database.fence_state(CENTRAL, WEST)).evidence
+    database.unfence(CENTRAL, expect=stands, call=Calls().make())
+    assert [kind for kind, _, _ in machine.orders] == ["UPDATE", "UPDATE"]
+    entries = machine.instances["orders-c"]["settings"]["ipConfiguration"]["authorizedNetworks"]
+    assert [one["value"] for one in entries] == ["192.0.2.0/24"]
+
+
+def test_a_list_that_grew_while_the_fence_stood_is_taken_off_again_and_put_back_whole(
+    machine: standin.CloudSql,
+) -> None:
+    database = listed(machine, {"value": "192.0.2.0/24", "name": "office"})
+    database.fence(CENTRAL, WEST, expect=known(database.fence_state(CENTRAL, WEST)), call=Calls().make())
+    address = machine.instances["orders-c"]["settings"]["ipConfiguration"]
+    address["authorizedNetworks"].append({"value": "198.51.100.0/24", "name": "The office"})
+    again = known(database.fence_state(CENTRAL, WEST))
+    assert again.methods_left == ("authorized-networks",)
+    database.fence(CENTRAL, WEST, expect=again, call=Calls().make())
+    assert not machine.instances["orders-c"]["settings"]["ipConfiguration"]["authorizedNetworks"]
+    database.unfence(CENTRAL, expect=known(database.fence_state(CENTRAL, WEST)), call=Calls().make())
+    entries = machine.instances["orders-c"]["settings"]["ipConfiguration"]["authorizedNetworks"]
+    assert {(one["value"], one.get("name", "")) for one in entries} == {
+        ("192.0.2.0/24", "office"),
+        ("198.51.100.0/24", ""),
+    }, "a name that no label can hold is lost"
+
+
 def test_a_fence_of_a_newer_epoch_is_neither_put_up_nor_lifted_by_an_older_one(machine: standin.CloudSql) -> None:
     database = listed(machine, {"value": "192.0.2.0/24"})
     free = known(database.fence_state(CENTRAL, WEST))
@@ -301,6 +358,10 @@ READINESS: Mapping[str, tuple[Change, str]] = {
         "differ in `sslMode`",
     ),
     "under maintenance": (lambda found: found["orders-w"].update(state="MAINTENANCE"), "is MAINTENANCE"),
+    "a pool of readers": (
+        lambda found: found["orders-w"].update(instanceType="READ_POOL_INSTANCE"),
+        "is a READ_POOL_INSTANCE",
+    ),
     "the wrong region": (lambda found: found["orders-w"].update(region="us-east1"), "stands in us-east1"),
     "no such instance": (lambda found: found.pop("orders-w"), "does not exist"),
 }
@@ -387,11 +448,11 @@ def test_a_mistake_is_found_while_the_file_is_read(tmp_path: Path, member: str, 
 
 NEEDS = {
     "instances.get": "cloudsql.instances.get",
-    "operations.list": "cloudsql.instances.get",
+    "operations.list": "cloudsql.instances.list",
     "operations.get": "cloudsql.instances.get",
     "instances.patch": "cloudsql.instances.update",
     "instances.promoteReplica": "cloudsql.instances.promoteReplica",
-    "instances.switchover": "cloudsql.instances.switchover",
+    "instances.switchover": "cloudsql.instances.promoteReplica",
 }
 
 
@@ -416,6 +477,23 @@ def test_the_permissions_that_are_stated_are_those_of_what_is_asked(
     assert watch == {NEEDS[operation] for operation, mutating in asked if not mutating}
     assert execute == {NEEDS[operation] for operation, mutating in asked if mutating}
     assert all(on.startswith("projects/shop-prod/instances/orders-") for grant in said.execute for on in grant.on)
+
+
+def test_without_psycopg_it_is_said_what_to_install() -> None:
+    code = """
+import sys
+sys.modules["psycopg"] = None
+from cloudfail.errors import Permanent
+from cloudfail.model.topology import PortName
+from cloudfail_gcp import provider
+from types import SimpleNamespace
+try:
+    provider.kinds()[PortName.DATABASE, "cloud-sql"].build(SimpleNamespace(name="orders"), None)
+except Permanent as error:
+    print(error.to_do)
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "cloudfail[gcp,postgres]" in found
 
 
 def test_the_kind_loads_no_vendor() -> None:
