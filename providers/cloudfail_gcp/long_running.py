@@ -63,14 +63,13 @@ REFUSED = frozenset({"INVALID_ARGUMENT", "PERMISSION_DENIED", "UNAUTHENTICATED",
 
 
 def ended(asking: Asking, api: str, region: str, operation: str, *, within: float, what: str) -> bool:
-    """Wait until that operation is over, in slices, and no longer than that. Whether it is; it may be under way still.
+    """Wait until that operation is over, in slices, and no longer than that. Whether it was seen to be; it may be under
+    way still, and one that may not be read was not seen.
     Raises what its error is classed as. operation: its name, from `projects/` on."""
     until = asking.deadline(within)
     while (left := asking.left_until(until)) > 0:
         try:
             told = asking.read(api, region, f"v1/{operation}", within=left)
-        except Permanent:
-            raise
         except CloudfailError:
             return False
         if told.get("error"):

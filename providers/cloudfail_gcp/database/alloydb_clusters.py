@@ -152,17 +152,18 @@ class Clusters:
         it refuses leaves no mark."""
         timed = TimeLeft(call)
         self._order(seen, "promote", {"etag": seen.etag, "validateOnly": True}, timed.rest())
-        marked = self._marked(seen, timed)
+        marked = self._marked(seen, "promote", timed)
         self._log(self._order(marked, "promote", {"etag": marked.etag}, timed.rest()), marked, "promote", call)
 
     def switch_over(self, seen: Cluster, call: Call) -> None:
         """Nothing is lost, both sides being READY."""
         timed = TimeLeft(call)
         self._order(seen, "switchover", {"validateOnly": True}, timed.rest())
-        marked = self._marked(seen, timed)
+        marked = self._marked(seen, "switchover", timed)
         self._log(self._order(marked, "switchover", {}, timed.rest()), marked, "switchover", call)
 
     def _order(self, cluster: Cluster, verb: str, body: Mapping[str, Any], call: Call) -> str:
+        # Where Google tells no etag the order has no condition, and the mark alone.
         told = {key: value for key, value in body.items() if value != ""}
         # The id stands in the body, where Asking does not put it: it is made here, one for each order.
         whole = {**told, "requestId": anew(call).key.rpartition("/")[2]}
@@ -170,23 +171,14 @@ class Clusters:
         reply = self._asking.change(API, cluster.region, "POST", path, call=call, body=whole)
         return taken(reply, f"{verb} {cluster.name}")
 
-    def _marked(self, seen: Cluster, timed: TimeLeft) -> Cluster:
+    def _marked(self, seen: Cluster, verb: str, timed: TimeLeft) -> Cluster:
         """The cluster with this run's mark, and nothing else about it changed since it was seen. Raises Transient where
         the mark is not there yet: the next try finds it."""
         call = timed.rest()
         noted = mark(call)
         if seen.labels.get(LABEL) == noted[LABEL]:
             return seen
-        reply = self._asking.change(
-            API,
-            seen.region,
-            "PATCH",
-            f"v1/{seen.path}",
-            call=anew(call),
-            query={"updateMask": "labels"},
-            body={"labels": {**seen.labels, **noted}, "etag": seen.etag},
-            request_id="requestId",
-        )
+        reply = self._mark(seen, noted, verb, call)
         what = f"The mark on {seen.name} in {seen.region}"
         operation = taken(reply, what)
         within = max(0.0, timed.seconds - ORDER_SECONDS)
@@ -206,6 +198,26 @@ class Clusters:
         if now.api != seen.api:
             raise Conflict(f"{now.name} in {now.region} is {now.api}, not {seen.api} as it was seen.")
         return now
+
+    def _mark(self, seen: Cluster, noted: Mapping[str, str], verb: str, call: Call) -> Mapping[str, Any]:
+        try:
+            return self._asking.change(
+                API,
+                seen.region,
+                "PATCH",
+                f"v1/{seen.path}",
+                call=anew(call),
+                query={"updateMask": "labels"},
+                body={"labels": {**seen.labels, **noted}, "etag": seen.etag},
+                request_id="requestId",
+            )
+        except Permanent as error:
+            raise Permanent(
+                f"AlloyDB does not take the epoch's mark on {seen.name} in {seen.region}: {error.happened}",
+                "Nothing was moved.",
+                "If that cannot be mended, see that nobody else moves it, and: gcloud alloydb clusters "
+                f"{verb} {seen.name} --region={seen.region}",
+            ) from error
 
     @staticmethod
     def _log(operation: str, cluster: Cluster, verb: str, call: Call) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cloudfail.errors import Permanent
 from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Kind, VerbFacts
 from cloudfail_gcp.database.alloydb_options import AlloyDbMember, AlloyDbOptions
@@ -11,7 +12,16 @@ from cloudfail_gcp.database.alloydb_permissions import alloydb
 
 
 def _build(resource: Resource, topology: Topology) -> Any:
-    from cloudfail_gcp.database import alloydb as built
+    try:
+        from cloudfail_gcp.database import alloydb as built
+    except ModuleNotFoundError as error:
+        if error.name != "psycopg":
+            raise
+        raise Permanent(
+            f"{resource.name} is asked over SQL by psycopg, which is not installed here.",
+            "Nothing was asked of it.",
+            "Install it with: pip install 'cloudfail[gcp,postgres]'",
+        ) from error
 
     return built.build(resource, topology)
 

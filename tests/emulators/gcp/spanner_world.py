@@ -22,8 +22,10 @@ def machine(**more: Any) -> standin.Spanner:
     return standin.Spanner(PATH, {CENTRAL: "READ_WRITE", EAST: "READ_WRITE", BETWEEN: "WITNESS"}, **more)
 
 
-def port(members: Mapping[str, Any] | None = None, *, path: str | None = PATH, **options: Any) -> Spanner:
-    """As the loader makes it, with sessions of its own."""
+def loaded(
+    members: Mapping[str, Any] | None = None, *, path: str | None = PATH, **options: Any
+) -> tuple[Resource, Topology]:
+    """As the loader makes it: what was written goes through the kind's own models."""
     assert KIND.member is not None
     assert KIND.options is not None
     told = MEMBERS if members is None else members
@@ -31,8 +33,12 @@ def port(members: Mapping[str, Any] | None = None, *, path: str | None = PATH, *
     written = KIND.options.model_validate({"answer_within": "4s", "api_within": "4s", **options}).model_dump()
     one = Resource("sessions", PortName.DATABASE, "spanner", "gcp", path, checked, written)
     regions = {name: Region(name, "gcp", "shop-prod") for name in (CENTRAL, EAST)}
-    whole = Topology("shop", Objectives(900.0, 30.0), regions, CENTRAL, "memory:", {"sessions": one})
-    return Spanner(one, whole, Sessions())
+    return one, Topology("shop", Objectives(900.0, 30.0), regions, CENTRAL, "memory:", {"sessions": one})
+
+
+def port(members: Mapping[str, Any] | None = None, *, path: str | None = PATH, **options: Any) -> Spanner:
+    """A new one, with sessions of its own."""
+    return Spanner(*loaded(members, path=path, **options), Sessions())
 
 
 class World:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -100,6 +102,17 @@ def test_whether_it_would_be_taken_is_asked_before_the_mark_and_a_refusal_leaves
     assert machine.orders == []
 
 
+def test_where_the_mark_may_not_be_written_nothing_is_ordered_and_the_way_by_hand_is_said(
+    bare: AlloyDb, machine: standin.AlloyDb, google: Front
+) -> None:
+    google.outages.fail("forbidden", 403, "Permission 'alloydb.clusters.update' denied", operation=PATCH)
+    with pytest.raises(Permanent) as raised:
+        bare.failover(CENTRAL, WEST, expect=known(bare.read(WEST)), call=Calls().make())
+    assert "alloydb.clusters.update" in raised.value.happened
+    assert "gcloud alloydb clusters promote orders-w --region=europe-west1" in str(raised.value)
+    assert promotions(google) == []
+
+
 def test_the_order_carries_the_etag_that_was_read_with_the_mark(
     bare: AlloyDb, machine: standin.AlloyDb, google: Front
 ) -> None:
@@ -178,6 +191,31 @@ def test_a_mark_that_takes_long_is_waited_for_within_the_call_and_found_by_the_n
     assert google.count(operation=PATCH) == 1, "the mark that is there is not written again"
     machine.end()
     assert machine.clusters[PATHS[WEST]]["clusterType"] == "PRIMARY"
+
+
+def test_a_mark_whose_operation_may_not_be_read_is_found_by_the_next_try(
+    bare: AlloyDb, machine: standin.AlloyDb, google: Front
+) -> None:
+    google.outages.fail("forbidden", 403, operation="projects.locations.operations.get")
+    with pytest.raises(Transient, match="under way still"):
+        bare.failover(CENTRAL, WEST, expect=known(bare.read(WEST)), call=Calls().make())
+    machine.end()
+    bare.failover(CENTRAL, WEST, expect=known(bare.read(WEST)), call=Calls().make())
+    machine.end()
+    assert known(bare.read(WEST)).role is Role.PRIMARY
+
+
+def test_without_an_etag_the_mark_alone_keeps_an_older_run_out(
+    bare: AlloyDb, machine: standin.AlloyDb, google: Front
+) -> None:
+    for path in PATHS.values():
+        machine.clusters[path]["etag"] = ""
+    machine.touch = lambda path: None  # type: ignore[method-assign]  (nothing has an etag)
+    bare.failover(CENTRAL, WEST, expect=known(bare.read(WEST)), call=Calls().make())
+    machine.end()
+    (asked,) = promotions(google)
+    assert set(asked) == {"requestId"}
+    assert known(bare.read(WEST)).role is Role.PRIMARY
 
 
 def test_a_mark_that_google_says_is_written_and_is_not_there_lets_no_order_through(
@@ -287,6 +325,57 @@ def test_names_and_fences_are_held_to_what_alloydb_has() -> None:
             KIND.member.model_validate(wrong)
     with pytest.raises(ValidationError):
         KIND.options.model_validate({"fences": ["authorized-networks"]})
+
+
+NEEDS = {
+    "projects.locations.clusters.get": "alloydb.clusters.get",
+    "projects.locations.clusters.patch": "alloydb.clusters.update",
+    PROMOTE: "alloydb.clusters.promote",
+    SWITCHOVER: "alloydb.clusters.switchover",
+    "projects.locations.clusters.instances.list": "alloydb.instances.list",
+    "projects.locations.clusters.instances.get": "alloydb.instances.get",
+    "projects.locations.clusters.instances.patch": "alloydb.instances.update",
+    "projects.locations.operations.get": "alloydb.operations.get",
+}
+
+
+def test_what_it_says_that_it_must_be_allowed_is_what_it_asks(machine: standin.AlloyDb, google: Front) -> None:
+    members = {**NAMES, CENTRAL: {"cluster": "orders-c", "instance": "main"}}
+    database = alloydb_world.port(members, api_within="4s")
+    known(database.preflight())
+    database.fence(CENTRAL, WEST, expect=known(database.fence_state(CENTRAL, WEST)), call=Calls().make())
+    machine.end()
+    database.failover(CENTRAL, WEST, expect=known(database.read(WEST)), call=Calls().make())
+    asked = {(one.operation, one.mutating) for one in google.seen()}
+    assert {operation for operation, _ in asked} == set(NEEDS) - {SWITCHOVER}
+    one = alloydb_world.resource(members)
+    assert KIND.permissions is not None
+    said = KIND.permissions(one, alloydb_world.topology(one), list(NAMES))
+    assert {action for grant in said.watch for action in grant.actions} == {
+        NEEDS[operation] for operation, mutating in asked if not mutating
+    }
+    assert {action for grant in said.execute for action in grant.actions} == {
+        NEEDS[SWITCHOVER],
+        *(NEEDS[operation] for operation, mutating in asked if mutating),
+    }
+    assert all("/clusters/orders-" in on for grant in said.execute for on in grant.on)
+
+
+def test_without_psycopg_it_is_said_what_to_install() -> None:
+    code = """
+import sys
+sys.modules["psycopg"] = None
+from cloudfail.errors import Permanent
+from cloudfail.model.topology import PortName
+from cloudfail_gcp import provider
+from types import SimpleNamespace
+try:
+    provider.kinds()[PortName.DATABASE, "alloydb"].build(SimpleNamespace(name="orders"), None)
+except Permanent as error:
+    print(error.to_do)
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "cloudfail[gcp,postgres]" in found
 
 
 # ---- preflight

@@ -13,6 +13,7 @@ from cloudfail.model.observation import Known, Unknown
 from cloudfail.testing.conformance import Calls, known
 from cloudfail.testing.many_writers_suite import ManyWritersSuite
 from cloudfail_gcp.database.spanner import Spanner
+from cloudfail_gcp.sessions import Sessions
 from tests.emulators.gcp import spanner_world
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.ordered import spanner_canary
@@ -203,6 +204,30 @@ def test_what_is_no_spanner_database_is_refused_when_it_is_built(machine: standi
     for wrong in (None, "sessions", "projects/shop-prod/instances/shop"):
         with pytest.raises(Permanent, match="names a Spanner database"):
             spanner_world.port(path=wrong)
+
+
+NEEDS = {
+    CREATE: {"spanner.sessions.create"},
+    COMMIT: {"spanner.databases.write", "spanner.databases.beginOrRollbackReadWriteTransaction"},
+    READ: {"spanner.databases.select", "spanner.databases.beginReadOnlyTransaction"},
+    "projects.instances.get": {"spanner.instances.get"},
+    "projects.instanceConfigs.get": {"spanner.instanceConfigs.get"},
+}
+
+
+def test_what_it_says_that_it_must_be_allowed_is_what_it_asks(machine: standin.Spanner, google: Front) -> None:
+    resource, topology = spanner_world.loaded()
+    database = Spanner(resource, topology, Sessions())
+    known(database.read(EAST))
+    assert KIND.permissions is not None
+    said = KIND.permissions(resource, topology, [EAST])
+    watch = {action for grant in said.watch for action in grant.actions}
+    assert watch == set().union(*(NEEDS[one.operation] for one in google.seen()))
+    google.forget()
+    database.write_canary(EAST, "r1/write", call=Calls().make())
+    execute = {action for grant in said.execute for action in grant.actions}
+    assert execute == set().union(*(NEEDS[one.operation] for one in google.seen(mutating=True)))
+    assert all(on == spanner_world.PATH for grant in said.execute for on in grant.on)
 
 
 def test_members_and_tables_are_held_to_what_spanner_has() -> None:
