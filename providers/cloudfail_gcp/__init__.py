@@ -15,8 +15,9 @@ from cloudfail.ports import Kind
 from cloudfail_gcp.compute import KINDS as COMPUTE
 from cloudfail_gcp.dns import KINDS as DNS
 from cloudfail_gcp.loadbalancer import KINDS as LOADBALANCER
+from cloudfail_gcp.network import KINDS as NETWORK
 
-_KINDS: tuple[Kind, ...] = (*DNS, *LOADBALANCER, *COMPUTE)
+_KINDS: tuple[Kind, ...] = (*DNS, *LOADBALANCER, *COMPUTE, *NETWORK)
 
 
 class GoogleProvider:

@@ -11,9 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from cloudfail.model.topology import PortName
+from cloudfail.ports import Call
 from tests.emulators.gcp import balancing, dns_world, test_backend_service, test_instance_group
 from tests.emulators.gcp.dns_world import CENTRAL, WEST
 from tests.emulators.gcp.front import Front
+from tests.emulators.gcp.paths import world as paths
 from tests.emulators.gcp.standins import dns
 from tests.emulators.gcp.standins.instance_groups import InstanceGroups
 from tests.emulators.verbs import Ordered
@@ -116,6 +118,59 @@ def _held(front: Front, machine: InstanceGroups) -> Ordered:
     )
 
 
+def _on_paths(made: Callable[[Front, paths.Paths], Ordered]) -> Make:
+    """Of a move's several effects the one that is left. All of it has tests of its own (paths/)."""
+
+    def make(front: Front, serve: Serve) -> Ordered:
+        machine: paths.Paths = serve("compute.v1", paths.Paths())
+        return replace(made(front, machine), follow=machine.end, unavailable=UNAVAILABLE)
+
+    return make
+
+
+def _inserted(front: Front, machine: paths.Paths) -> Ordered:
+    return _routed(front, machine, "routes.insert")
+
+
+def _replaced(front: Front, machine: paths.Paths) -> Ordered:
+    machine.route("old", paths.VPC, paths.NEAR, paths.HOPS[paths.EAST])
+    mark = "[cloudfail app=shop epoch=9 run=r0]"
+    machine.route("new", paths.VPC, paths.NEAR, paths.HOPS[paths.WEST], priority=999, description=mark)
+    return _routed(front, machine, "routes.delete")
+
+
+def _routed(front: Front, machine: paths.Paths, effect: str) -> Ordered:
+    subnet = machine.subnet("default-route-1", paths.VPC, "10.1.0.0/20")
+    port = paths.port_of("route", paths.HOPS, vpc=paths.VPC, destinations=[paths.NEAR])
+    to = {paths.NEAR: (paths.WEST,)}
+
+    def order(seen: Any, call: Call) -> None:
+        port.route(to, expect=seen, call=call)
+
+    def truth() -> bool:
+        there = [machine.stands(name) for name in machine.names() if name != subnet]
+        return bool(there) and all("gw" in str(one.get("nextHopInstance")) for one in there)
+
+    return Ordered(front, port.read, order, lambda state: bool(state.points == to), truth, _sent(front, effect))
+
+
+def _given(front: Front, machine: paths.Paths) -> Ordered:
+    machine.address(paths.VIP, paths.VALUE)
+    for holder in paths.HOLDERS.values():
+        machine.instance(holder)
+    port = paths.port_of("static-ip", paths.HOLDERS, address=paths.VIP)
+    to = {paths.VIP: (paths.ZONE_C,)}
+
+    def order(seen: Any, call: Call) -> None:
+        port.move_address(to, expect=seen, call=call)
+
+    def truth() -> bool:
+        return machine.held(paths.VALUE) == paths.HOLDERS[paths.ZONE_C]
+
+    sent = _sent(front, "instances.addAccessConfig")
+    return Ordered(front, port.read, order, lambda state: bool(state.points == to), truth, sent, requests=2)
+
+
 Key = tuple[PortName, str, str, str]
 
 VERBS: Mapping[Key, Make] = {
@@ -135,5 +190,8 @@ VERBS: Mapping[Key, Make] = {
     (PortName.COMPUTE, "instance-group", "scale", "by its floor"): _on_compute(_by_its_floor),
     (PortName.COMPUTE, "instance-group", "scale", "by hand"): _on_compute(_by_hand),
     (PortName.COMPUTE, "instance-group", "hold", "autoscaled"): _on_compute(_held),
+    (PortName.NETWORK, "route", "route", "the new one"): _on_paths(_inserted),
+    (PortName.NETWORK, "route", "route", "the old one"): _on_paths(_replaced),
+    (PortName.NETWORK, "static-ip", "move_address", "a free one"): _on_paths(_given),
 }
 """Port, kind, verb, and the shape in which it is tried."""
