@@ -4,6 +4,8 @@ backbone: {network: route, vpc: projects/shop/global/networks/main, destinations
            us-central1: 10.1.0.2, europe-west1: {hop: projects/shop/zones/europe-west1-b/instances/gw, reach: "10.20.7.1:443"}}}
 vip:      {network: static-ip, address: projects/shop/regions/europe-west1/addresses/vip, members: {
            zone-b: projects/shop/zones/europe-west1-b/instances/gw-b, zone-c: projects/shop/zones/europe-west1-c/instances/gw-c}}
+onprem:   {network: router-advertisement, router: projects/shop/regions/europe-west1/routers/edge,
+           ranges: [10.20.0.0/17, 10.20.128.0/17], members: {us-central1: "10.20.7.1:443", europe-west1: "10.20.7.1:443"}}
 """  # noqa: E501 - resources, as they are written
 
 from __future__ import annotations
@@ -81,10 +83,14 @@ def _regional(told: Any) -> Any:
 
 
 if TYPE_CHECKING:
+    RouterPath = str
     NetworkPath = str
     InstancePath = str
     RegionalAddress = str
 else:
+    RouterPath = written(
+        pattern("regions", "routers"), "path of a Cloud Router", "projects/PROJECT/regions/REGION/routers/NAME"
+    )
     NetworkPath = written(
         pattern("global", "networks"), "path of a VPC network", "projects/PROJECT/global/networks/NAME"
     )
@@ -142,6 +148,15 @@ class HolderMember(_Member):
         return {"holder": told} if isinstance(told, str) else told
 
 
+class AdvertisedMember(_Member):
+    """A region to which neighbours send packets; what must answer there."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, told: Any) -> Any:
+        return {"reach": told} if isinstance(told, str) else told
+
+
 class RouteOptions(Shape):
     """Each destination is one path, and is led by itself. tags: of the instances that the routes are for, as the routes
     have them; none if nothing is written. priority: of a route where there was none before."""
@@ -158,3 +173,37 @@ class AddressOptions(Shape):
 
     address: RegionalAddress
     answer_within: PositiveDuration = Seconds(2)
+
+
+class Priorities(Shape):
+    """What a session's base priority is while neighbours are to send packets by it, and while they are not. The lower
+    one wins."""
+
+    leads: Annotated[int, Field(ge=0, le=PRIORITY_MAX)]
+    waits: Annotated[int, Field(ge=0, le=PRIORITY_MAX)]
+
+    @model_validator(mode="after")
+    def _better(self) -> Priorities:
+        if self.leads >= self.waits:
+            raise mistake("the lower priority wins", "write leads: a lower number than waits")
+        return self
+
+
+class AdvertisementOptions(Shape):
+    """One Cloud Router, which takes the neighbours' packets over from whatever else they have: by `ranges` that it
+    advertises only then, or by the `priority` of its sessions. peers: which sessions; all if nothing is written."""
+
+    router: RouterPath
+    ranges: Annotated[tuple[Cidr, ...], Field(max_length=100, strict=False)] = ()
+    priority: Priorities | None = None
+    peers: Annotated[tuple[Tag, ...], Field(max_length=64, strict=False)] = ()
+    answer_within: PositiveDuration = Seconds(2)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> AdvertisementOptions:
+        if bool(self.ranges) == (self.priority is not None):
+            raise mistake(
+                "a router takes over by ranges of its own or by its priority",
+                "write ranges: [10.20.0.0/17, …], or priority: {leads: 50, waits: 10200}",
+            )
+        return self

@@ -1,6 +1,7 @@
 """What the kinds of this port call, as IAM names it. Source: Compute Engine v1's reference, "IAM permissions" of each
 method (cloud.google.com/compute/docs/reference/rest/v1: routes insert and delete, instances addAccessConfig and
-deleteAccessConfig, addresses get and setLabels); of the next hops, "IAM roles and permissions index", compute."""
+deleteAccessConfig, addresses get and setLabels, routers get and patch); of the next hops, "IAM roles and permissions
+index", compute."""
 
 from __future__ import annotations
 
@@ -36,6 +37,19 @@ def route(resource: Resource, _topology: Topology, _regions: Sequence[str]) -> P
                 yield True, Grant("global", (used,), (str(member["hop"]),), ROUTE)
 
     return stated(told())
+
+
+def router_advertisement(resource: Resource, _topology: Topology, _regions: Sequence[str]) -> Permissions:
+    """`getRouterStatus` needs compute.routers.get, and no more."""
+    router = str(resource.options["router"])
+    region = region_of(router)
+    return stated(
+        [
+            (False, Grant(region, ("compute.routers.get",), (router,))),
+            (False, Grant(region, ("compute.regionOperations.list",), (project_of(router),), why=_LISTED)),
+            (True, Grant(region, ("compute.routers.update",), (router,), ROUTE)),
+        ]
+    )
 
 
 def static_ip(resource: Resource, _topology: Topology, _regions: Sequence[str]) -> Permissions:

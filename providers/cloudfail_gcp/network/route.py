@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +34,7 @@ from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_gcp.asking import Asking
-from cloudfail_gcp.compute.marks import run_word
+from cloudfail_gcp.network.marks import epoch_in, marked
 from cloudfail_gcp.network.options import PRIORITY, HopMember, RouteOptions, key_of
 from cloudfail_gcp.network.path import UNCHANGED, Path, Seen, told_apart
 from cloudfail_gcp.paths import name_of, path_of
@@ -47,7 +46,6 @@ AGAIN_SECONDS = 0.5
 _STATIC_KEYS = ("nextHopInstance", "nextHopIp", "nextHopIlb", "nextHopVpnTunnel", "nextHopGateway")
 _NOT_STATIC = frozenset({"BGP", "SUBNET", "TRANSIT"})
 _GONE = "NEXT_HOP_"
-_MARK = re.compile(r"\[cloudfail app=(?P<app>\S+) epoch=(?P<epoch>\d+)(?: run=\S+)?\]")
 _CLOCK = SystemClock()
 
 
@@ -137,13 +135,9 @@ class StaticRoute(Path):
             hop,
             int(one.get("priority", PRIORITY)),
             next((region for region, own in self._hops.items() if own == hop), ""),
-            self._epoch(str(one.get("description") or "")),
+            epoch_in(str(one.get("description") or ""), self._asking.topology.application),
             warning,
         )
-
-    def _epoch(self, description: str) -> int | None:
-        found = _MARK.search(description)
-        return int(found["epoch"]) if found and found["app"] == self._asking.topology.application else None
 
     def _leads(self, part: str, rows: list[Row]) -> tuple[str, ...]:
         front = _front(rows)
@@ -196,10 +190,9 @@ class StaticRoute(Path):
             )
         hop, priority = self._hops[region], best - 1
         name = f"{self._stems[part, region]}-{call.epoch}-{priority}"
-        mark = f"[cloudfail app={self._asking.topology.application} epoch={call.epoch} run={run_word(call.run)}]"
         body: dict[str, Any] = {
             "name": name,
-            "description": mark,
+            "description": marked("", self._asking.topology.application, call.epoch, call.run),
             "network": self._options.vpc,
             "destRange": part,
             "priority": priority,

@@ -154,6 +154,35 @@ def _routed(front: Front, machine: paths.Paths, effect: str) -> Ordered:
     return Ordered(front, port.read, order, lambda state: bool(state.points == to), truth, _sent(front, effect))
 
 
+def _advertised(by: Mapping[str, Any], begins: Callable[[paths.Paths], object]) -> Callable[..., Ordered]:
+    def made(front: Front, machine: paths.Paths) -> Ordered:
+        begins(machine)
+        taker = paths.EDGES[paths.WEST]
+        port = paths.port_of("router-advertisement", {paths.EAST: {}, paths.WEST: {}}, router=taker, **by)
+        to = {taker: (paths.WEST,)}
+        machine.router(paths.EDGES[paths.EAST], [paths.WHOLE], {"onprem": 100})
+
+        def order(seen: Any, call: Call) -> None:
+            port.route(to, expect=seen, call=call)
+
+        def truth() -> bool:
+            return machine.sends(paths.INSIDE) == {taker}
+
+        sent = _sent(front, "routers.patch")
+        return Ordered(front, port.read, order, lambda state: bool(state.points == to), truth, sent)
+
+    return made
+
+
+_BY_RANGES = _advertised(
+    {"ranges": paths.HALVES}, lambda machine: machine.router(paths.EDGES[paths.WEST], [], {"onprem": 100})
+)
+_BY_PRIORITY = _advertised(
+    {"priority": {"leads": 50, "waits": 10200}},
+    lambda machine: machine.router(paths.EDGES[paths.WEST], [paths.WHOLE], {"onprem": 10200}),
+)
+
+
 def _given(front: Front, machine: paths.Paths) -> Ordered:
     machine.address(paths.VIP, paths.VALUE)
     for holder in paths.HOLDERS.values():
@@ -192,6 +221,8 @@ VERBS: Mapping[Key, Make] = {
     (PortName.COMPUTE, "instance-group", "hold", "autoscaled"): _on_compute(_held),
     (PortName.NETWORK, "route", "route", "the new one"): _on_paths(_inserted),
     (PortName.NETWORK, "route", "route", "the old one"): _on_paths(_replaced),
+    (PortName.NETWORK, "router-advertisement", "route", "by ranges"): _on_paths(_BY_RANGES),
+    (PortName.NETWORK, "router-advertisement", "route", "by priority"): _on_paths(_BY_PRIORITY),
     (PortName.NETWORK, "static-ip", "move_address", "a free one"): _on_paths(_given),
 }
 """Port, kind, verb, and the shape in which it is tried."""

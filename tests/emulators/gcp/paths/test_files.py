@@ -15,7 +15,7 @@ from cloudfail.lint import lint
 from cloudfail_gcp import provider
 from cloudfail_gcp.network import KINDS
 from tests.emulators.gcp.balancing import EAST, PROJECT, WEST
-from tests.emulators.gcp.paths.world import HOLDERS, HOME, VIP, VPC, ZONE_B, ZONE_C
+from tests.emulators.gcp.paths.world import EDGES, HOLDERS, HOME, VIP, VPC, ZONE_B, ZONE_C
 
 ROUTE = f"vpc: {VPC}, destinations: [10.20.0.0/16]"
 ADDRESS = f"address: {VIP}"
@@ -87,6 +87,12 @@ def test_a_path_and_a_url_that_ends_in_it_are_the_same(tmp_path: Path) -> None:
         ("route", ROUTE.replace(VPC, "main"), "10.1.0.2", "no path of a VPC network", "global/networks/NAME"),
         ("route", f"{ROUTE}, priority: 0", "10.1.0.2", "priority", ""),
         ("route", f"{ROUTE}, tags: [Edge]", "10.1.0.2", "tags", ""),
+        ("router-advertisement", f"router: {EDGES[WEST]}", "{}", "ranges of its own or by its priority", "ranges:"),
+        (
+            "router-advertisement", f"router: {EDGES[WEST]}, priority: {{leads: 200, waits: 100}}", "{}",
+            "the lower priority wins", "leads",
+        ),
+        ("router-advertisement", "router: edge, ranges: [10.20.0.0/17]", "{}", "no path of a Cloud Router", "NAME"),
         ("static-ip", ADDRESS, "gw", "no path of an instance", "zones/ZONE/instances/NAME"),
         ("static-ip", "address: 192.0.2.10", INSTANCE, "no path of a regional address", "regions/REGION/addresses"),
         (
@@ -120,6 +126,42 @@ def test_lint_knows_that_an_address_needs_its_own_region(
     assert ("control-plane-home" in found) is refused
 
 
+@pytest.mark.parametrize(("source", "target", "refused"), [(EAST, WEST, False), (WEST, EAST, True)])
+def test_lint_knows_that_a_router_needs_its_own_region_alone(
+    tmp_path: Path, source: str, target: str, refused: bool
+) -> None:
+    options = f"router: {EDGES[WEST]}, ranges: [10.20.0.0/17, 10.20.128.0/17]"
+    loaded = load(tmp_path, "router-advertisement", options, '"10.20.7.1:443"', '"10.20.7.1:443"')
+    assert loaded.topology.resources["path"].members[EAST] == {"reach": {"at": "10.20.7.1:443", "says": None}}
+    found = [one.rule for one in lint(loaded, source=source, target=target)]
+    assert ("control-plane-home" in found) is refused
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "member", "guessed"),
+    [
+        ("route", ROUTE, "10.1.0.{n}", True),
+        ("router-advertisement", f"router: {EDGES[WEST]}, ranges: [10.20.0.0/17]", "{{}}", False),
+        ("static-ip", ADDRESS, INSTANCE + "-{n}", False),
+        ("static-ip", ADDRESS.replace(WEST, "europe-west4"), INSTANCE + "-{n}", True),
+    ],
+)
+def test_whose_role_it_is_asked_under_is_not_guessed(
+    tmp_path: Path, kind: str, options: str, member: str, guessed: bool
+) -> None:
+    """An address or a router in a region of the file is asked as that region is; what is global, or stands elsewhere,
+    has no region to say it."""
+    load(tmp_path, kind, options, member.format(n=1), member.format(n=2))
+    text = (tmp_path / "cloudfail.yaml").read_text()
+    for name in (EAST, WEST):
+        who = f"{name}@shop-prod.iam.gserviceaccount.com"
+        roles = f'{name}: {{provider: gcp, roles: {{watch: "w-{who}", execute: "e-{who}"}}, account:'
+        text = text.replace(f"{name}: {{provider: gcp, account:", roles)
+    (tmp_path / "cloudfail.yaml").write_text(text)
+    loaded = config.load(tmp_path / "cloudfail.yaml", [tmp_path / "move.yaml"], {"gcp": provider})
+    assert ("whose-role" in [one.rule for one in lint(loaded)]) is guessed
+
+
 def test_lint_says_where_nothing_proves_a_move_and_where_something_does(tmp_path: Path) -> None:
     loaded = load(tmp_path)
     there = [one for one in lint(loaded, source=EAST, target=WEST) if one.rule == "nothing-proves-it"]
@@ -139,6 +181,7 @@ def test_lint_refuses_the_verb_of_the_other_kind(tmp_path: Path) -> None:
 def test_each_verb_says_how_a_late_call_is_met() -> None:
     assert {(kind.name, verb): facts.fencing for kind in KINDS for verb, facts in kind.verbs.items()} == {
         ("route", "route"): "watching",
+        ("router-advertisement", "route"): "watching",
         ("static-ip", "move_address"): "watching",
     }
 

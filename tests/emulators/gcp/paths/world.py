@@ -14,13 +14,22 @@ from cloudfail.ports import Kind
 from cloudfail_gcp import provider
 from cloudfail_gcp.asking import Asking
 from cloudfail_gcp.budget import Budget
-from cloudfail_gcp.network.options import AddressOptions, HolderMember, HopMember, RouteOptions
+from cloudfail_gcp.network.options import (
+    AddressOptions,
+    AdvertisedMember,
+    AdvertisementOptions,
+    HolderMember,
+    HopMember,
+    RouteOptions,
+)
 from cloudfail_gcp.network.route import StaticRoute
+from cloudfail_gcp.network.router_advertisement import RouterAdvertisement
 from cloudfail_gcp.network.static_ip import StaticIp
 from cloudfail_gcp.sessions import Sessions
 from tests.emulators.gcp.balancing import EAST, PROJECT, WEST
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.standins.external_addresses import ExternalAddresses
+from tests.emulators.gcp.standins.routers import Routers
 from tests.emulators.gcp.standins.routes import Routes
 from tests.emulators.leading import Led
 from tests.path_server import Forwarder, Greeter
@@ -29,14 +38,16 @@ ZONE_B, ZONE_C = "zone-b", "zone-c"
 VPC = f"projects/{PROJECT}/global/networks/main"
 NEAR, FAR = "10.20.0.0/16", "10.30.0.0/16"
 HOPS = {EAST: "10.1.0.2", WEST: f"projects/{PROJECT}/zones/{WEST}-b/instances/gw"}
+EDGES = {region: f"projects/{PROJECT}/regions/{region}/routers/edge" for region in (EAST, WEST)}
+WHOLE, HALVES, INSIDE = NEAR, ["10.20.0.0/17", "10.20.128.0/17"], "10.20.7.1"
 HOME = "europe-west1"
 VIP, VALUE = f"projects/{PROJECT}/regions/{HOME}/addresses/vip", "192.0.2.10"
 HOLDERS = {zone: f"projects/{PROJECT}/zones/{HOME}-{zone[-1]}/instances/gw" for zone in (ZONE_B, ZONE_C)}
 
 
-class Paths(Routes, ExternalAddresses):
-    """One machine for the API: routes, addresses, instances. `meanwhile`: what happens in the instant before the next
-    change of one of them, once."""
+class Paths(Routes, Routers, ExternalAddresses):
+    """One machine for the API: routes, routers, addresses, instances. `meanwhile`: what happens in the instant before
+    the next change of one of them, once."""
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
@@ -99,7 +110,16 @@ def _static_ip(asking: Asking) -> StaticIp:
     return StaticIp(asking, AddressOptions.model_validate(asking.resource.options), members)
 
 
-ADAPTERS: Mapping[str, Callable[[Asking], Any]] = {"route": _static_route, "static-ip": _static_ip}
+def _router_advertisement(asking: Asking) -> RouterAdvertisement:
+    members = {region: AdvertisedMember.model_validate(one) for region, one in asking.resource.members.items()}
+    return RouterAdvertisement(asking, AdvertisementOptions.model_validate(asking.resource.options), members)
+
+
+ADAPTERS: Mapping[str, Callable[[Asking], Any]] = {
+    "route": _static_route,
+    "router-advertisement": _router_advertisement,
+    "static-ip": _static_ip,
+}
 
 
 class Site(Led, ABC):
@@ -203,5 +223,38 @@ class AddressSite(Site):
         return self.greeters[zone].port if zone else None
 
 
-SITES: Mapping[str, type[Site]] = {one.kind: one for one in (RouteSite, AddressSite)}
+class RouterSite(Site):
+    """A site of one's own that hears two routers: the one in the east advertises the whole range, always."""
+
+    kind = "router-advertisement"
+
+    def make(self) -> Resource:
+        self.machine.router(EDGES[EAST], [WHOLE], {"onprem": 100})
+        self.machine.router(EDGES[WEST], ["10.99.0.0/16"], {"onprem": 100, "onprem-2": 100}, description="ours")
+        members = {region: {"reach": self.reach(region)} for region in EDGES}
+        return resource(self.kind, members, router=EDGES[WEST], ranges=HALVES)
+
+    def goes(self) -> int | None:
+        sent = self.machine.sends(INSIDE)
+        region = next((region for region, path in EDGES.items() if sent == {path}), None)
+        return self.greeters[region].port if region else None
+
+
+class PrioritySite(RouterSite):
+    """The same, by the priority of the sessions."""
+
+    def make(self) -> Resource:
+        self.machine.router(EDGES[EAST], [WHOLE], {"onprem": 100})
+        self.machine.router(EDGES[WEST], [WHOLE], {"onprem": 10200, "other": 300, "onprem-2": 10200})
+        members = {region: {"reach": self.reach(region)} for region in EDGES}
+        priority = {"leads": 50, "waits": 10200}
+        return resource(self.kind, members, router=EDGES[WEST], priority=priority, peers=["onprem", "onprem-2"])
+
+
+SITES: Mapping[str, type[Site]] = {
+    "route": RouteSite,
+    "ranges": RouterSite,
+    "priority": PrioritySite,
+    "static-ip": AddressSite,
+}
 Making = Callable[[str], Any]
