@@ -11,8 +11,9 @@ v1, `accessConfigs`), so one that has another is refused, and nothing is taken f
 whether the giving would be allowed; who may take away, and not give, leaves it with nobody.
 
 Neither request has a condition. An access configuration is taken away by its name, and those that a run adds have one
-of their own, in which its epoch stands: a late request finds them under that name or not at all. `External NAT`, as
-people have it, is such a name too, and may be there again. The mark is a label of the address, written before.
+of their own, in which its epoch stands: a late request finds what it was sent for, or nothing, which Google answers
+alike; the next look tells. `External NAT`, as people have it, is such a name too, and may be there again. The mark is a
+label of the address, written before.
 """
 
 from __future__ import annotations

@@ -107,9 +107,8 @@ def test_a_request_to_let_go_that_lands_late_finds_its_configuration_by_name_or_
     for _ in range(2):
         acted(vip, first.memory, 20)
     assert vip.machine.config(HOLDERS[ZONE_B])["name"] == "cloudfail-20"
-    (answer,) = held.land()
+    held.land()
     vip.settled()
-    assert getattr(answer, "status", 0) == 404
     assert vip.machine.held(VALUE) == HOLDERS[ZONE_B]
 
 

@@ -1,8 +1,9 @@
 """Static external addresses of a region, and instances whose interfaces hold them.
 
 As the references of `addresses` and `instances` have it: an interface has one access configuration at most; an address
-that is in use is given to nobody else, and only within its region; an access configuration is taken away by its name;
-labels are set under the fingerprint of the labels.
+that is in use is given to nobody else, and only within its region; an access configuration is taken away by its name,
+and a name that is not there is answered like any other (github.com/doitintl/kubeip, issue 59); labels are set under the
+fingerprint of the labels.
 """
 
 from __future__ import annotations
@@ -65,7 +66,6 @@ class ExternalAddresses(Operations):
         return ""
 
     def config(self, instance: str, interface: str = "nic0") -> dict[str, Any]:
-        self.settle()
         return copy.deepcopy((self._interface(instance, interface).get("accessConfigs") or [{}])[0])
 
     def labels(self, path: str) -> dict[str, str]:
@@ -122,17 +122,20 @@ class ExternalAddresses(Operations):
         path, name = self._there(labels), query["networkInterface"]
         if query.get("requestId", "") in self._by_request:
             return self.order("deleteAccessConfig", path, query, lambda: None)
-        configs = self._interface(path, name).get("accessConfigs") or ()
-        if query["accessConfig"] not in [one["name"] for one in configs]:
-            raise Refused(404, "notFound", f"The access config '{query['accessConfig']}' was not found")
+        self._interface(path, name)
         self._ready(path)
-        return self.order("deleteAccessConfig", path, query, lambda: self.let_go(path, name))
+
+        def delete() -> None:
+            if self.config(path, name).get("name") == query["accessConfig"]:
+                self.let_go(path, name)
+
+        return self.order("deleteAccessConfig", path, query, delete)
 
     def _may_be_given(self, path: str, interface: str, body: dict[str, Any]) -> None:
         value = body["natIP"]
         self._ready(path)
         if self._interface(path, interface).get("accessConfigs"):
-            raise Refused(400, "invalid", "At most one access config currently supported.")
+            raise Refused(400, "badRequest", "At most one access config currently supported.")
         address = next((one for one in self._addresses.values() if one["address"] == value), None)
         if address is None or region_of(str(address["selfLink"]).removeprefix(BASE)) != region_of(path):
             raise Refused(400, "invalid", f"Invalid value for field 'resource.natIP': '{value}'.")
