@@ -17,6 +17,7 @@ from cloudfail_gcp.consumers import KINDS as CONSUMERS
 from cloudfail_gcp.database import KINDS as DATABASE
 from cloudfail_gcp.dns import KINDS as DNS
 from cloudfail_gcp.loadbalancer import KINDS as LOADBALANCER
+from cloudfail_gcp.network import KINDS as NETWORK
 from cloudfail_gcp.signals import KINDS as SIGNALS
 
 _KINDS: tuple[Kind, ...] = (
@@ -26,6 +27,7 @@ _KINDS: tuple[Kind, ...] = (
     *DATABASE,
     *CONSUMERS,
     *SIGNALS,
+    *NETWORK,
 )
 
 

@@ -130,6 +130,7 @@ OPERATION: Mapping[str, _Class] = {
     "RESOURCE_NOT_FOUND": Permanent,
     "RESOURCE_ALREADY_EXISTS": Conflict,
     "CONDITION_NOT_MET": Conflict,
+    "IP_IN_USE_BY_ANOTHER_RESOURCE": Conflict,  # somebody else was given the address
     "INVALID_USAGE": Permanent,
     "INVALID_FIELD_VALUE": Permanent,
     "PERMISSIONS_ERROR": Permanent,

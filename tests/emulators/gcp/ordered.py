@@ -12,6 +12,7 @@ from typing import Any
 
 from cloudfail.model.states import Role
 from cloudfail.model.topology import PortName
+from cloudfail.ports import Call
 from tests.emulators.gcp import (
     alloydb_world,
     balancing,
@@ -27,6 +28,7 @@ from tests.emulators.gcp import (
 )
 from tests.emulators.gcp.dns_world import CENTRAL, WEST
 from tests.emulators.gcp.front import Front
+from tests.emulators.gcp.paths import world as paths
 from tests.emulators.gcp.standins import dns, firestore
 from tests.emulators.gcp.standins.alloydb import AlloyDb
 from tests.emulators.gcp.standins.cloud_sql import CloudSql
@@ -118,6 +120,67 @@ def _routed(which: str, *, weighted: bool = False) -> Make:
     return make
 
 
+def _by_route(front: Front, machine: paths.Paths, effect: str) -> Ordered:
+    subnet = machine.subnet("default-route-1", paths.VPC, "10.1.0.0/20")
+    port = paths.port_of("route", paths.HOPS, vpc=paths.VPC, destinations=[paths.NEAR])
+    to = {paths.NEAR: (paths.WEST,)}
+
+    def order(seen: Any, call: Call) -> None:
+        port.route(to, expect=seen, call=call)
+
+    def truth() -> bool:
+        there = [machine.stands(name) for name in machine.names() if name != subnet]
+        return bool(there) and all("gw" in str(one.get("nextHopInstance")) for one in there)
+
+    return Ordered(front, port.read, order, lambda state: bool(state.points == to), truth, _sent(front, effect))
+
+
+def _advertised(by: Mapping[str, Any], begins: Callable[[paths.Paths], object]) -> Callable[..., Ordered]:
+    def made(front: Front, machine: paths.Paths) -> Ordered:
+        begins(machine)
+        taker = paths.EDGES[paths.WEST]
+        port = paths.port_of("router-advertisement", {paths.EAST: {}, paths.WEST: {}}, router=taker, **by)
+        to = {taker: (paths.WEST,)}
+        machine.router(paths.EDGES[paths.EAST], [paths.WHOLE], {"onprem": 100})
+
+        def order(seen: Any, call: Call) -> None:
+            port.route(to, expect=seen, call=call)
+
+        def truth() -> bool:
+            return machine.sends(paths.INSIDE) == {taker}
+
+        sent = _sent(front, "routers.patch")
+        return Ordered(front, port.read, order, lambda state: bool(state.points == to), truth, sent)
+
+    return made
+
+
+_BY_RANGES = _advertised(
+    {"ranges": paths.HALVES}, lambda machine: machine.router(paths.EDGES[paths.WEST], [], {"onprem": 100})
+)
+_BY_PRIORITY = _advertised(
+    {"priority": {"leads": 50, "waits": 10200}},
+    lambda machine: machine.router(paths.EDGES[paths.WEST], [paths.WHOLE], {"onprem": 10200}),
+)
+
+
+def _given(front: Front, machine: paths.Paths) -> Ordered:
+    machine.address(paths.VIP, paths.VALUE)
+    for holder in paths.HOLDERS.values():
+        machine.instance(holder)
+    port = paths.port_of("static-ip", paths.HOLDERS, address=paths.VIP)
+    to = {paths.VIP: (paths.ZONE_C,)}
+
+    def order(seen: Any, call: Call) -> None:
+        port.move_address(to, expect=seen, call=call)
+
+    def truth() -> bool:
+        return machine.held(paths.VALUE) == paths.HOLDERS[paths.ZONE_C]
+
+    sent = _sent(front, "instances.addAccessConfig")
+    return Ordered(front, port.read, order, lambda state: bool(state.points == to), truth, sent, requests=2)
+
+
 def _led(front: Front, serve: Serve) -> Ordered:
     machine: ForwardingRules = serve("compute.v1", ForwardingRules())
     site = test_forwarding_rule.Site(front, machine)
@@ -168,6 +231,27 @@ def _held(front: Front, machine: InstanceGroups) -> Ordered:
         lambda: site.scaler()[2] == "ONLY_SCALE_OUT",
         _sent(front, test_instance_group.PATCH),
     )
+
+
+def _on_paths(made: Callable[[Front, paths.Paths], Ordered]) -> Make:
+    """Of a move's several effects the one that is left. All of it has tests of its own (paths/)."""
+
+    def make(front: Front, serve: Serve) -> Ordered:
+        machine: paths.Paths = serve("compute.v1", paths.Paths())
+        return replace(made(front, machine), follow=machine.end, unavailable=UNAVAILABLE)
+
+    return make
+
+
+def _inserted(front: Front, machine: paths.Paths) -> Ordered:
+    return _by_route(front, machine, "routes.insert")
+
+
+def _replaced(front: Front, machine: paths.Paths) -> Ordered:
+    machine.route("old", paths.VPC, paths.NEAR, paths.HOPS[paths.EAST])
+    mark = "[cloudfail app=shop epoch=9 run=r0]"
+    machine.route("new", paths.VPC, paths.NEAR, paths.HOPS[paths.WEST], priority=999, description=mark)
+    return _by_route(front, machine, "routes.delete")
 
 
 def _turned(site: type[consuming.Site], enabled: bool) -> Make:
@@ -348,5 +432,10 @@ VERBS: Mapping[Key, Make] = {
         for name, site in consuming.SITES.items()
         for enabled in (False, True)
     },
+    (PortName.NETWORK, "route", "route", "the new one"): _on_paths(_inserted),
+    (PortName.NETWORK, "route", "route", "the old one"): _on_paths(_replaced),
+    (PortName.NETWORK, "router-advertisement", "route", "by ranges"): _on_paths(_BY_RANGES),
+    (PortName.NETWORK, "router-advertisement", "route", "by priority"): _on_paths(_BY_PRIORITY),
+    (PortName.NETWORK, "static-ip", "move_address", "a free one"): _on_paths(_given),
 }
 """Port, kind, verb, and the shape in which it is tried."""
