@@ -90,6 +90,12 @@ class Buckets:
                 bucket = self._bucket(cost)
                 bucket.tokens = min(bucket.tokens, 0.0)
 
+    def at_most(self, cost: Cost, tokens: float) -> None:
+        """The cloud said how many are left, all who draw on the account counted: there are no more than that."""
+        with self._lock:
+            bucket = self._bucket(cost)
+            bucket.tokens = min(bucket.tokens, tokens)
+
     def give_back(self, cost: Cost, *, again_seconds: float) -> None:
         """A request was refused, and so took nothing: what was taken for it here is given back, but that so much may be
         asked again only after that time."""

@@ -300,8 +300,9 @@ class Watcher:
     def _may_begin(self, run: RunState) -> bool:
         """Whether the run may be driven now. One that automation opened, and that has ordered nothing yet, must still
         be called for: its source is seen down now, by us. Whoever wrote it may have stood still between deciding and
-        writing, for minutes, and no log can tell. Without a loss in sight it is taken back, which costs nothing; blind,
-        we wait for sight. Driven on is only what the log says was taken back: an abort that did not land is none."""
+        writing, for minutes, and no log can tell. Without a loss in sight it is taken back, which costs nothing; but
+        not before our own observers had their time: blind, or a check behind whoever opened it, we wait for sight.
+        Driven on is only what the log says was taken back: an abort that did not land is none."""
         begun = any(record.ordered for record in run.tracks.values())
         by_person = run.automation is Automation.OFF or run.approvals or run.resumed_t > 0
         if begun or by_person or run.phase is not Phase.RUNNING:
@@ -312,7 +313,7 @@ class Watcher:
             return True
         waited = now - self._doubted.setdefault(run.id, now)
         ago = self.app.clock.wall() - run.opened_at
-        if health is Health.UNKNOWN and waited < self._sight_seconds() and ago < UNBEGUN_SECONDS_MAX:
+        if waited < self._sight_seconds() and ago < UNBEGUN_SECONDS_MAX:
             self.live.wait(IDLE_SECONDS)
             return False
         seen = "answers" if health is Health.HEALTHY else "is not seen down by any quorum of observers"

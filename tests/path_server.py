@@ -63,6 +63,11 @@ class Forwarder:
         with self._lock:
             self._frozen = (self._where(),)
 
+    def to(self, port: int) -> None:
+        """From here on packets go there, whatever the control plane says."""
+        with self._lock:
+            self._frozen = (port,)
+
     def follow(self) -> None:
         with self._lock:
             self._frozen = None

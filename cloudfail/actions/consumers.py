@@ -23,9 +23,10 @@ class Enable:
         name, region = context.step.arguments["consumers"], context.step.arguments["where"]
         read = world.consumers(name).read(region)
         if isinstance(read, Unknown):
-            reason = f"{name} in {region}: {read.reason}"
-            return Owed(reason) if context.step.arguments.get("unreachable") == "owe" else NotKnown(reason)
+            return _unsettled(f"{name} in {region}: {read.reason}", context)
         if read.value.enabled is self.enabled:
+            if not self.enabled and read.value.still:
+                return _unsettled(f"{name} in {region}: {read.value.still}", context)
             return Done(f"{name} {'on' if self.enabled else 'off'} in {region}")
         before, after = ("off", "on") if self.enabled else ("on", "off")
         return Todo(f"turn {name} in {region} {after}", before, after, expect=read.value)
@@ -33,3 +34,7 @@ class Enable:
     def act(self, world: World, context: StepContext, seen: Todo, call: Call) -> None:
         name, region = context.step.arguments["consumers"], context.step.arguments["where"]
         world.consumers(name).enable(region, self.enabled, expect=seen.expect, call=call)
+
+
+def _unsettled(reason: str, context: StepContext) -> Look:
+    return Owed(reason) if context.step.arguments.get("unreachable") == "owe" else NotKnown(reason)

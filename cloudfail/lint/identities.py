@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from cloudfail.config.document import Place
 from cloudfail.config.loaded import Loaded
 from cloudfail.lint.finding import Finding, Severity, at
-from cloudfail.model.topology import PortName, Roles
+from cloudfail.model.topology import PortName, Resource, Roles
 
 _IN_NO_REGION = (PortName.DNS, PortName.LOADBALANCER, PortName.NETWORK)
 
@@ -49,10 +49,19 @@ def whose_global(loaded: Loaded) -> Iterator[Finding]:
     for name, resource in topology.resources.items():
         if resource.port not in _IN_NO_REGION or resource.roles is not None:
             continue
-        if resource.port is PortName.NETWORK and resource.options.get("region") in topology.regions:
+        if resource.port is PortName.NETWORK and _homes(loaded, resource) <= set(topology.regions):
             continue
         of = [region for region in topology.regions.values() if region.provider == resource.provider]
         if len({region.roles for region in of}) > 1:
             regions = " and ".join(region.name for region in of)
             message = f"{name} belongs to no region, and {regions} have different roles"
             yield at(loaded.place("resources", name), "whose-role", message, "write roles: {watch: …, execute: …} here")
+
+
+def _homes(loaded: Loaded, resource: Resource) -> set[str | None]:
+    """Where the object itself stands, as its kind says of its verbs: there it is asked as that region is."""
+    kind = loaded.kinds.get(resource.name)
+    if kind is None:
+        return {None}
+    said = kind.verbs_of(resource) if kind.verbs_of is not None else kind.verbs
+    return {facts.home for facts in said.values()} or {None}

@@ -133,11 +133,13 @@ class ChangeState:
 
 @dataclass(frozen=True)
 class ConsumersState:
-    """Whether queue and event consumers run in one region."""
+    """Whether queue and event consumers run in one region. still: that it is ordered off, and that something is
+    delivered all the same, or cannot be told: it can be turned on, and is not off."""
 
     enabled: bool
     version: str = ""
     epoch: int | None = None
+    still: str = ""
 
 
 class CustomWord(StrEnum):

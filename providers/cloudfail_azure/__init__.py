@@ -1,4 +1,43 @@
-"""Azure: what a run needs of it. So far its store, Blob Storage.
+"""Azure: what a run needs of it. Its store, and the ports behind which its resources stand.
 
-Importing this package imports no vendor library.
+One package per port; each says in its `KINDS` what it serves. Importing this package imports no vendor library:
+azure-core and azure-identity come with `Kind.build`.
 """
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.topology import PortName
+from cloudfail.ports import Kind
+from cloudfail_azure.compute import KINDS as COMPUTE
+from cloudfail_azure.dns import KINDS as DNS
+from cloudfail_azure.loadbalancer import KINDS as LOADBALANCER
+
+_KINDS: tuple[Kind, ...] = (*DNS, *LOADBALANCER, *COMPUTE)
+
+
+class AzureProvider:
+    """What the entry point names."""
+
+    name = "azure"
+
+    def kinds(self) -> Mapping[tuple[PortName, str], Kind]:
+        return {(kind.port, kind.name): kind for kind in _KINDS}
+
+    def identity(self) -> Known[str] | Unknown:
+        """Whose credentials this process has by itself, before any role is taken on."""
+        from cloudfail_azure.identity import whoami
+
+        return whoami(time.time())
+
+    def role_mistake(self, role: str) -> tuple[str, str] | None:
+        """ports.TakesRoles."""
+        from cloudfail_azure.roles import role_mistake
+
+        return role_mistake(role)
+
+
+provider = AzureProvider()

@@ -13,11 +13,22 @@ from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName
 from cloudfail.ports import Kind
 from cloudfail_gcp.compute import KINDS as COMPUTE
+from cloudfail_gcp.consumers import KINDS as CONSUMERS
 from cloudfail_gcp.database import KINDS as DATABASE
 from cloudfail_gcp.dns import KINDS as DNS
 from cloudfail_gcp.loadbalancer import KINDS as LOADBALANCER
+from cloudfail_gcp.network import KINDS as NETWORK
+from cloudfail_gcp.signals import KINDS as SIGNALS
 
-_KINDS: tuple[Kind, ...] = (*DNS, *LOADBALANCER, *COMPUTE, *DATABASE)
+_KINDS: tuple[Kind, ...] = (
+    *DNS,
+    *LOADBALANCER,
+    *COMPUTE,
+    *DATABASE,
+    *CONSUMERS,
+    *SIGNALS,
+    *NETWORK,
+)
 
 
 class GoogleProvider:

@@ -56,12 +56,20 @@ class Asking:
         self._sessions = sessions
         self._budget = budget
         self._clock = clock
+        self._proxies: Mapping[str, str] | None = None
 
     @classmethod
     def of(cls, resource: Resource, topology: Topology, sessions: Sessions | None = None) -> Asking:
         """All resources of one topology share their sessions, and the next topology (a tick's, say) begins anew:
         nothing is inherited from before a function was frozen."""
         return cls(resource, topology, sessions if sessions is not None else _sessions_of(topology))
+
+    def through(self, proxy: str) -> Asking:
+        """The same, with each request made by way of that HTTP proxy: as whoever stands where it does would ask. Tokens
+        are fetched from here."""
+        one = Asking(self.resource, self.topology, self._sessions, self._budget, self._clock)
+        one._proxies = {"http": proxy, "https": proxy}
+        return one
 
     def project(self, region: str) -> str:
         """The project that stands as `account:` of that region; of a place that is no region of the topology's
@@ -194,6 +202,7 @@ class Asking:
                 json=body,
                 timeout=(min(CONNECT_SECONDS, seconds), seconds),
                 allow_redirects=False,
+                proxies=self._proxies,
             )
 
         try:

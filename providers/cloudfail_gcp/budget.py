@@ -20,6 +20,9 @@ RATES: Mapping[tuple[str, bool], Rate] = {
     ("dns", True): Rate(50, 10),
     ("sqladmin", False): Rate(50, 8),
     ("sqladmin", True): Rate(20, 3),
+    # What is asked of rows and documents is bounded by what the database can do, and by no figure of Google's.
+    ("spanner", False): Rate(100, 50),
+    ("firestore", False): Rate(100, 50),
 }
 """By API, and whether it changes something."""
 

@@ -130,6 +130,7 @@ OPERATION: Mapping[str, _Class] = {
     "RESOURCE_NOT_FOUND": Permanent,
     "RESOURCE_ALREADY_EXISTS": Conflict,
     "CONDITION_NOT_MET": Conflict,
+    "IP_IN_USE_BY_ANOTHER_RESOURCE": Conflict,  # somebody else was given the address
     "INVALID_USAGE": Permanent,
     "INVALID_FIELD_VALUE": Permanent,
     "PERMISSIONS_ERROR": Permanent,
@@ -144,7 +145,9 @@ OPERATION: Mapping[str, _Class] = {
 # By the class's full name, the nearest ancestor first, so that naming them imports nothing.
 EXCEPTION: Mapping[str, _Class] = {
     "requests.exceptions.ConnectTimeout": Transient,  # nothing was sent
-    "requests.exceptions.ProxyError": Transient,
+    # urllib3 says so of every connection through a proxy that it has closed, also after the request was sent:
+    # HTTPConnection.close forgets that it was connected.
+    "requests.exceptions.ProxyError": OutcomeUnknown,
     "requests.exceptions.SSLError": Permanent,  # the certificate is not trusted: nothing was sent
     "requests.exceptions.InvalidURL": Permanent,
     "requests.exceptions.ReadTimeout": OutcomeUnknown,

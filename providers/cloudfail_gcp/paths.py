@@ -42,6 +42,11 @@ def scope_of(path: str) -> str:
     return "/".join(parts[:3] if parts[2] == "global" else parts[:4])
 
 
+def project_of(path: str) -> str:
+    """`projects/P`."""
+    return "/".join(path.split("/")[:2])
+
+
 def name_of(path: str) -> str:
     return path.rpartition("/")[2]
 

@@ -22,18 +22,24 @@ from cloudfail_gcp.paths import path_of, scope_of
 
 def under_way(asking: Asking, region: str, path: str, *, within: float) -> str:
     """What is under way on that resource, in a few words; "" if nothing is. Raises as `Asking.pages`."""
+    found = all_under_way(asking, region, scope_of(path), within=within)
+    return next((words for target, words in found if target == path), "")
+
+
+def all_under_way(asking: Asking, region: str, scope: str, *, within: float) -> list[tuple[str, str]]:
+    """The same for all that stands in one scope ("projects/P/global"), each with its path: what is only being made has
+    no other trace yet."""
     found = asking.pages(
-        "compute",
-        region,
-        f"{scope_of(path)}/operations",
-        "items",
-        within=within,
-        query={"filter": 'status != "DONE"'},
+        "compute", region, f"{scope}/operations", "items", within=within, query={"filter": 'status != "DONE"'}
     )
-    for one in found:
-        if one.get("status") != "DONE" and path_of(str(one.get("targetLink", ""))) == path:
-            return f"{one.get('operationType', 'an operation')} {one.get('name', '')} is {one.get('status')}"
-    return ""
+    return [
+        (
+            path_of(str(one.get("targetLink", ""))),
+            f"{one.get('operationType', 'an operation')} {one.get('name', '')} is {one.get('status')}",
+        )
+        for one in found
+        if one.get("status") != "DONE"
+    ]
 
 
 def taken(reply: Mapping[str, Any], what: str) -> None:

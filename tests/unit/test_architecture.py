@@ -233,9 +233,10 @@ def test_the_core_imports_no_provider() -> None:
 
 def test_a_provider_knows_the_core_only_by_its_public_doors() -> None:
     doors = (
-        "cloudfail.ports", "cloudfail.model", "cloudfail.errors", "cloudfail.clock", "cloudfail.retry", "cloudfail.time_left",
-        "cloudfail.budget", "cloudfail.config.fields", "cloudfail.config.durations", "cloudfail.config.custom",
-        "cloudfail.secrecy", "cloudfail.stores.object_names", "cloudfail.probes.through",
+        "cloudfail.ports", "cloudfail.model", "cloudfail.errors", "cloudfail.clock", "cloudfail.retry",
+        "cloudfail.time_left", "cloudfail.budget", "cloudfail.config.fields", "cloudfail.config.durations",
+        "cloudfail.config.custom", "cloudfail.secrecy", "cloudfail.stores.object_names", "cloudfail.probes.through",
+        "cloudfail.probes.serves",
         "cloudfail.discovering.pairing",
     )  # fmt: skip
     found = [

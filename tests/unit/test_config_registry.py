@@ -17,7 +17,8 @@ from cloudfail.errors import Refused
 from cloudfail.model.topology import PortName
 
 
-def test_a_provider_that_is_not_installed_names_its_extra() -> None:
+def test_a_provider_that_is_not_installed_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "chosen", lambda _name: None)
     with pytest.raises(Refused) as raised:
         registry.provider("azure")
     assert raised.value.to_do == "Install it with: pip install 'cloudfail[azure]'"

@@ -432,6 +432,8 @@ def test_every_kind_that_moves_traffic_says_how_it_divides() -> None:
         "zonal-shift": "evenly",
         "cloud-dns": "not",
         "backend-service": "not",
+        "url-map": "not",
+        "forwarding-rule": "not",
         "haproxy": "percent",
         "rfc2136": "evenly",
     }

@@ -35,8 +35,8 @@ SHOP = """\
 application: pay
 objectives: {rto: 15m, rpo: 30s}
 regions:
-  us-east-1: {provider: azure}
-  us-west-2: {provider: azure}
+  us-east-1: {provider: nimbus}
+  us-west-2: {provider: nimbus}
 primary: us-east-1
 state: sqlite:state.db
 resources:
@@ -224,7 +224,8 @@ def test_a_seed_of_the_sweep_is_replayed_as_the_sweep_plays_it() -> None:
 
 def test_a_provider_that_is_not_installed_is_assumed_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "known", dict)
-    write()
+    monkeypatch.setattr(registry, "chosen", lambda _name: None)
+    write(SHOP.replace("provider: nimbus", "provider: azure"))
     done = typed("cloudfail simulate --seeds 3 --processes 1")
     assert done.exit_code in {0, 3, 4}, done.output
     said = " ".join(done.output.split())
@@ -515,7 +516,7 @@ def test_a_restore_has_no_recovery_time() -> None:
 
 
 def test_a_slip_of_the_pen_in_a_providers_name_is_not_assumed() -> None:
-    write(SHOP.replace("provider: azure", "provider: loca"))
+    write(SHOP.replace("provider: nimbus", "provider: loca"))
     assert "Did you mean local?" in refused("cloudfail simulate").replace("did", "Did")
 
 

@@ -18,22 +18,23 @@ import uuid
 
 from cloudfail.errors import CloudfailError, Permanent
 from cloudfail.model.observation import Known, Unknown
-from cloudfail.model.states import DatabaseState, FenceState, LossBound, Progress, Role, WriteProof
+from cloudfail.model.states import DatabaseState, LossBound, Role, WriteProof
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.clients import Clients
 from cloudfail_aws.database.dynamodb_items import SERVES, Items, Table
 from cloudfail_aws.database.dynamodb_options import DynamoDBGlobalOptions, TableMember
+from cloudfail_databases.many_writers import ManyWriters
 
 AT_ONCE = "it is strongly consistent across regions: a write is acknowledged once another region holds it"
 
 
-class DynamoDBGlobal:
+class DynamoDBGlobal(ManyWriters):
     """ports.Database, of many writers (`Kind.many_writers`)."""
 
     def __init__(self, resource: Resource, topology: Topology, clients: Clients | None = None) -> None:
-        self.name = resource.name
+        super().__init__(resource.name, "a global table")
         self.options = DynamoDBGlobalOptions.model_validate(dict(resource.options))
         members = {region: TableMember.model_validate(member) for region, member in resource.members.items()}
         self._tables = {region: member.table for region, member in members.items()}
@@ -146,42 +147,6 @@ class DynamoDBGlobal:
         if region not in self._tables:
             raise Permanent(f"This database has no member in {region}.")
         self.items.put(region, f"canary#{region}#{token}", call, token=token, by=f"{int(call.epoch)} {call.run}")
-
-    # ---- what there is not
-
-    def fence_state(self, source: str, target: str) -> Known[FenceState] | Unknown:
-        return self._none()
-
-    def switchover_state(self, source: str, target: str) -> Known[Progress] | Unknown:
-        return self._none()
-
-    def follow_state(self, region: str, upstream: str) -> Known[Progress] | Unknown:
-        return self._none()
-
-    def fence(self, source: str, target: str, *, expect: FenceState, call: Call) -> None:
-        raise self._refused("fenced")
-
-    def unfence(self, source: str, *, expect: FenceState, call: Call) -> None:
-        raise self._refused("unfenced")
-
-    def failover(self, source: str, target: str, *, expect: DatabaseState, call: Call) -> None:
-        raise self._refused("promoted")
-
-    def switchover(self, source: str, target: str, *, expect: Progress, call: Call) -> None:
-        raise self._refused("promoted")
-
-    def follow(self, region: str, upstream: str, *, expect: Progress, call: Call) -> None:
-        raise self._refused("made a replica of another")
-
-    def _none(self) -> Unknown:
-        return Unknown(f"{self.name} is a global table: each region takes writes by design", time.time())
-
-    def _refused(self, what: str) -> Permanent:
-        return Permanent(
-            f"{self.name} is a global table, and none of its regions is {what}: each takes writes by design.",
-            "Nothing was changed.",
-            f"Write {{action: verify.write, with: {{database: {self.name}}}}} into the runbook instead.",
-        )
 
 
 def build(resource: Resource, topology: Topology, clients: Clients | None = None) -> DynamoDBGlobal:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from cloudfail.errors import CloudfailError, Conflict, Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
-from cloudfail.model.states import DatabaseState, FenceState, LossBound, Progress, Role, WriteProof
+from cloudfail.model.states import DatabaseState, Progress, Role
 from cloudfail.model.topology import Resource
 from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
@@ -21,8 +21,7 @@ from cloudfail_aws.database.global_moves import Moves
 from cloudfail_aws.database.marks import refuse_older
 from cloudfail_databases.data_plane import DataPlane, NoWord, View
 from cloudfail_databases.fence import Fencing
-
-GIVE_BACK = "give back the logins that the fence took"
+from cloudfail_databases.on_servers import GIVE_BACK, OnServers
 
 
 def identifier(resource: Resource) -> str:
@@ -36,7 +35,7 @@ def identifier(resource: Resource) -> str:
     )
 
 
-class GlobalDatabase:
+class GlobalDatabase(OnServers):
     """ports.Database. regions: those of its members. reported: how far the member in a region may be behind as its
     cloud reports it, None where nobody knows; asked where the server of a reader has no word on it."""
 
@@ -48,16 +47,11 @@ class GlobalDatabase:
         regions: tuple[str, ...],
         reported: Callable[[str], float | None] = lambda _region: None,
     ) -> None:
+        super().__init__(plane, fencing)
         self.clusters = clusters
-        self.plane = plane
-        self.fencing = fencing
         self._moves = Moves(clusters, plane, fencing)
         self._regions = regions
         self._reported = reported
-
-    def close(self) -> None:
-        """End every session."""
-        self.plane.close()
 
     def read(self, region: str) -> Known[DatabaseState] | Unknown:
         at = time.time()
@@ -115,21 +109,6 @@ class GlobalDatabase:
             next=GIVE_BACK if seen.shut_out(region) else "",
         )
 
-    def beat(self, region: str) -> Known[float] | Unknown:
-        return self.plane.beat(region)
-
-    def loss(self, source: str, target: str, acknowledged: Known[float] | Unknown) -> LossBound:
-        return self.plane.loss(source, target, acknowledged)
-
-    def fence_state(self, source: str, target: str) -> Known[FenceState] | Unknown:
-        return self.fencing.state(source)
-
-    def fence(self, source: str, target: str, *, expect: FenceState, call: Call) -> None:
-        self.fencing.apply(source, expect, call)
-
-    def unfence(self, source: str, *, expect: FenceState, call: Call) -> None:
-        self.fencing.lift(source, expect, call)
-
     def failover(self, source: str, target: str, *, expect: DatabaseState, call: Call) -> None:
         timed = TimeLeft(call)
         seen: View | None = None
@@ -174,12 +153,6 @@ class GlobalDatabase:
 
     def follow(self, region: str, upstream: str, *, expect: Progress, call: Call) -> None:
         self._moves.follow(region, upstream, expect, call)
-
-    def read_canary(self, region: str, token: str) -> Known[WriteProof | None] | Unknown:
-        return self.plane.read_canary(region, token)
-
-    def write_canary(self, region: str, token: str, *, call: Call) -> None:
-        self.plane.write_canary(region, token, call)
 
 
 def _upstream(member: Member | None, known: GlobalCluster | None) -> str | None:

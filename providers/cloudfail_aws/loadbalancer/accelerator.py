@@ -28,7 +28,7 @@ from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.loadbalancer.options import ENDPOINT_GROUP
-from cloudfail_aws.loadbalancer.weights import UNCHANGED, wanted
+from cloudfail_names.weights import UNCHANGED, wanted
 
 HOME = "us-west-2"
 DIAL_MAX = 100

@@ -38,7 +38,7 @@ from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.loadbalancer.options import listener_or_rule, region_of
-from cloudfail_aws.loadbalancer.weights import UNCHANGED, wanted
+from cloudfail_names.weights import UNCHANGED, wanted
 
 WEIGHT_MAX = 999
 READ_SECONDS = 8.0

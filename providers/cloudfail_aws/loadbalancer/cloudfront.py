@@ -24,7 +24,7 @@ from cloudfail.model.states import LoadBalancerState
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
-from cloudfail_aws.loadbalancer.weights import UNCHANGED, wanted
+from cloudfail_names.weights import UNCHANGED, wanted
 
 HOME = "us-east-1"
 WHOLE = 100

@@ -27,7 +27,7 @@ from cloudfail.model.states import LoadBalancerState
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
-from cloudfail_aws.loadbalancer.weights import UNCHANGED, wanted
+from cloudfail_names.weights import UNCHANGED, wanted
 
 ENDPOINTS = ("us-east-1", "us-west-2", "ap-southeast-2", "ap-northeast-1", "eu-west-1")
 ACTIVE = 100

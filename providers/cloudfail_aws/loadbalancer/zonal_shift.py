@@ -32,7 +32,7 @@ from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.loadbalancer.options import ZONE, region_of
-from cloudfail_aws.loadbalancer.weights import UNCHANGED, wanted
+from cloudfail_names.weights import UNCHANGED, wanted
 
 SERVICE = "arc-zonal-shift"
 READ_SECONDS = 8.0

@@ -8,7 +8,10 @@ from cloudfail.errors import Permanent
 from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Kind, VerbFacts
 from cloudfail_gcp.database import permissions
+from cloudfail_gcp.database.alloydb_kind import ALLOYDB
+from cloudfail_gcp.database.firestore_kind import FIRESTORE
 from cloudfail_gcp.database.options import CloudSqlMember, CloudSqlOptions
+from cloudfail_gcp.database.spanner_kind import SPANNER
 
 
 def _cloud_sql(resource: Resource, topology: Topology) -> Any:
@@ -51,4 +54,7 @@ KINDS: tuple[Kind, ...] = (
             "canary": _CANARY,
         },
     ),
+    ALLOYDB,
+    SPANNER,
+    FIRESTORE,
 )

@@ -160,14 +160,16 @@ class CloudSql:
             if seen.takes_writes:
                 return
             refuse_older(seen.epoch, call, f"{target}'s database")
+            if not seen.replica:
+                # Out of recovery, whatever the operation still does: it may back the new primary up before it ends.
+                self.plane.admit(target, timed.rest())
+                return
         instance = self.instances.describe(target)
         operation = self.instances.under_way(target)
         if operation is not None and operation.moves:
             return  # ordered before: it comes by itself
         if not instance.replica:
-            if seen is not None and not seen.replica:
-                self.plane.admit(target, timed.rest())
-            return
+            return  # the API has done its part: the server comes by itself
         now = _version(target, seen, instance) if seen is not None else f"{target}/unseen/{instance.version}"
         if now != expect.version:
             raise Conflict(f"{target} is {now}, not {expect.version} as it was seen.")
@@ -214,11 +216,11 @@ class CloudSql:
 
 def _moving(region: str, seen: View, instance: Instance | None, operation: Operation | None) -> str:
     """What is under way by itself: said so that nobody orders it again."""
-    if seen.takes_writes or instance is None:
+    if seen.takes_writes or instance is None or seen.shut_out(region):
         return ""
     if operation is not None and (seen.replica or operation.moves):
         return f"{operation.words} on {instance.name}"
-    if instance.replica or seen.shut_out(region):
+    if instance.replica:
         return ""
     if seen.replica:
         return f"Cloud SQL calls {instance.name} a primary; its server is in recovery still"

@@ -33,7 +33,8 @@ from cloudfail.model.states import LoadBalancerState
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_gcp.asking import Asking
-from cloudfail_gcp.health import serving
+from cloudfail_gcp.loadbalancer import policies
+from cloudfail_gcp.loadbalancer.services import healthy as counted
 from cloudfail_gcp.loadbalancer.weights import UNCHANGED, WHOLE, together, wanted, weight_of
 from cloudfail_gcp.paths import path_of, region_of
 from cloudfail_gcp.under_way import anew, taken, under_way
@@ -102,7 +103,8 @@ class BackendService:
             return Unknown(str(error), at)
         healthy = {}
         for region, groups in self._members.items():
-            count = self._healthy([str(seen.backends[group]["group"]) for group in groups], until)
+            urls = (str(seen.backends[group]["group"]) for group in groups)
+            count = counted(self._asking, self._region, self._path, urls, until)
             if count is not None:
                 healthy[region] = count
         state = LoadBalancerState(
@@ -142,6 +144,19 @@ class BackendService:
         if draining := (seen.service.get("connectionDraining") or {}).get("drainingTimeoutSec"):
             call.log(f"{self._path}: requests under way end where they are; taking instances out waits {draining} s")
 
+    def preflight(self) -> Known[tuple[str, ...]] | Unknown:
+        """What would refuse a shift, and who else moves the same capacity."""
+        at = time.time()
+        until = self._asking.deadline(READ_SECONDS)
+        try:
+            seen = self._look(until)
+            told = policies.found(
+                self._asking, self._region, seen.service, self._path, within=self._asking.left_until(until)
+            )
+        except CloudfailError as error:
+            return Unknown(str(error), at)
+        return Known(tuple(told), at)
+
     def _before(self, until: float) -> _Seen:
         """As it is immediately before the change: whatever came of this look, nothing was changed."""
         try:
@@ -168,20 +183,6 @@ class BackendService:
                         f"It has: {', '.join(sorted(backends))}.",
                     )
         return _Seen(service, backends, moving)
-
-    def _healthy(self, groups: list[str], until: float) -> int | None:
-        """None where one of them does not tell: a part is not taken for all."""
-        count = 0
-        for group in groups:
-            left = self._asking.left_until(until)
-            try:
-                found = serving(self._asking, self._region, self._path, group, within=left)
-            except CloudfailError:
-                return None
-            if found is None:
-                return None
-            count += len(found)
-        return count
 
 
 def _refuse_passthrough(service: Mapping[str, Any], path: str) -> None:

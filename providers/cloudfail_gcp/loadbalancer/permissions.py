@@ -1,5 +1,6 @@
 """What the kinds of this port call, as IAM names it. Source: Compute Engine v1's reference, "Required permissions" of
-each method (cloud.google.com/compute/docs/reference/rest/v1/backendServices: get, patch, getHealth)."""
+each method (cloud.google.com/compute/docs/reference/rest/v1/backendServices: get, patch, getHealth; urlMaps: get,
+patch, validate; globalForwardingRules: get, setTarget, setLabels); Network Services v1's (serviceLbPolicies.get)."""
 
 from __future__ import annotations
 
@@ -11,6 +12,14 @@ from cloudfail_gcp.grants import stated
 from cloudfail_gcp.paths import region_of
 
 SHIFT = ("shift",)
+OPERATIONS = "Operations are listed for a whole project."
+POLICY = "Which policy the service has is not written in cloudfail.yaml."
+_USES = {
+    "targetHttpProxies": "compute.targetHttpProxies.use",
+    "targetHttpsProxies": "compute.targetHttpsProxies.use",
+    "targetTcpProxies": "compute.targetTcpProxies.use",
+    "targetSslProxies": "compute.targetSslProxies.use",
+}
 
 
 def backend_service(resource: Resource, _topology: Topology, _regions: Sequence[str]) -> Permissions:
@@ -23,14 +32,15 @@ def backend_service(resource: Resource, _topology: Topology, _regions: Sequence[
         if region == "global"
         else ("compute.regionBackendServices", "compute.regionOperations")
     )
-    project = "/".join(path.split("/")[:2])
+    project = _project(path)
     groups = tuple(group for member in resource.members.values() for group in member["groups"])
     instances = tuple(group for group in groups if "/instanceGroups/" in group)
     endpoints = tuple(group for group in groups if "/networkEndpointGroups/" in group)
-    why = "Operations are listed for a whole project."
+    why = OPERATIONS
     told = [
         (False, Grant(region, (f"{kind}.get",), (path,))),
         (False, Grant(region, (f"{operations}.list",), (project,), why=why)),
+        (False, Grant(region, ("networkservices.serviceLbPolicies.get",), (project,), why=POLICY)),
         (True, Grant(region, (f"{kind}.update",), (path,), SHIFT)),
     ]
     if instances:
@@ -38,3 +48,38 @@ def backend_service(resource: Resource, _topology: Topology, _regions: Sequence[
     if endpoints:
         told.append((True, Grant(region, ("compute.networkEndpointGroups.use",), endpoints, SHIFT)))
     return stated(told)
+
+
+def url_map(resource: Resource, _topology: Topology, _regions: Sequence[str]) -> Permissions:
+    """A patch that writes services back uses each of them; `validate`, which preflight asks, changes nothing."""
+    path = str(resource.options["url_map"])
+    services = tuple(str(member["service"]) for member in resource.members.values())
+    return stated(
+        [
+            (False, Grant("global", ("compute.urlMaps.get", "compute.urlMaps.validate"), (path,))),
+            (False, Grant("global", ("compute.globalOperations.list",), (_project(path),), why=OPERATIONS)),
+            (False, Grant("global", ("compute.backendServices.get",), services)),
+            (True, Grant("global", ("compute.urlMaps.get", "compute.urlMaps.update"), (path,), SHIFT)),
+            (True, Grant("global", ("compute.backendServices.use",), services, SHIFT)),
+        ]
+    )
+
+
+def forwarding_rule(resource: Resource, _topology: Topology, _regions: Sequence[str]) -> Permissions:
+    path = str(resource.options["forwarding_rule"])
+    targets = tuple(str(member["target"]) for member in resource.members.values())
+    services = tuple(str(one) for member in resource.members.values() for one in member["backend_services"])
+    does = tuple(f"compute.globalForwardingRules.{verb}" for verb in ("setTarget", "setLabels"))
+    told = [
+        (False, Grant("global", ("compute.globalForwardingRules.get",), (path,))),
+        (False, Grant("global", ("compute.globalOperations.list",), (_project(path),), why=OPERATIONS)),
+        (True, Grant("global", does, (path,), SHIFT)),
+        (True, Grant("global", (_USES[targets[0].split("/")[-2]],), targets, SHIFT)),
+    ]
+    if services:
+        told.append((False, Grant("global", ("compute.backendServices.get",), services)))
+    return stated(told)
+
+
+def _project(path: str) -> str:
+    return "/".join(path.split("/")[:2])

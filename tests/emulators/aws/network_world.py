@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import botocore.session
 
-from cloudfail.actions import Look, NotKnown, StepContext, Todo
-from cloudfail.actions.catalog import ACTIONS
 from cloudfail.clock import SystemClock
-from cloudfail.errors import OutcomeUnknown, Transient
-from cloudfail.model.observation import Known
-from cloudfail.model.plan import PlannedStep
-from cloudfail.model.states import NetworkState
 from cloudfail.model.topology import Objectives, PortName, Region, Resource, Topology
 from cloudfail.ports import Kind
-from cloudfail.testing.conformance import Calls, known
 from cloudfail_aws import provider
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.budget import Budget
@@ -36,6 +28,7 @@ from cloudfail_aws.network.options import (
 from cloudfail_aws.network.prefix_list import PrefixList
 from cloudfail_aws.network.route_table import RouteTable
 from tests.emulators.aws.front import ACCOUNT, Front
+from tests.emulators.leading import Led
 from tests.path_server import Forwarder, Greeter
 
 HOME = "eu-central-1"
@@ -70,11 +63,10 @@ def resource(kind: str, members: Mapping[str, Any], **options: Any) -> Resource:
     )
 
 
-class Site(ABC):
+class Site(Led, ABC):
     """One path in an account of its own kind. Fulfils conformance.Harness. `direct`: the emulator, past the front."""
 
     kind = ""
-    action = "network.route"
     source, target = EAST, WEST
 
     def __init__(self, front: Front, direct: str, greeters: Mapping[str, Greeter]) -> None:
@@ -137,58 +129,6 @@ class Site(ABC):
     @property
     def served(self) -> Kind:
         return provider.kinds()[PortName.NETWORK, self.kind]
-
-    def state(self) -> NetworkState:
-        state: NetworkState = known(self.port().read())
-        return state
-
-    def to(self, region: str) -> dict[str, tuple[str, ...]]:
-        return dict.fromkeys(self.state().points, (region,))
-
-    def order(self, points: Mapping[str, tuple[str, ...]], expect: NetworkState, calls: Any = None) -> None:
-        port = self.port()
-        verb = port.route if port.serves == "route" else port.move_address
-        verb(points, expect=expect, call=calls or Calls().make())
-
-    def look(self, memory: Mapping[str, Any] | None = None) -> Look:
-        """memory: this is the compensation, and that is what the first intent saw."""
-        return ACTIONS[self.action].observe(cast(Any, _World(self)), self._context(memory))
-
-    def act(self, todo: Todo, memory: Mapping[str, Any] | None = None, epoch: int = 10) -> None:
-        ACTIONS[self.action].act(cast(Any, _World(self)), self._context(memory), todo, Calls().make(epoch))
-
-    def drive(self, memory: Mapping[str, Any] | None = None) -> Look:
-        """Look and act until there is nothing more to order. As the engine does, it looks again after a doubt: a busy
-        machine may take longer over a request than the provider waits."""
-        for _ in range(20):
-            seen = self.look(memory)
-            if isinstance(seen, NotKnown):
-                self.wait(0.1)
-                continue
-            if not isinstance(seen, Todo):
-                return seen
-            with contextlib.suppress(OutcomeUnknown, Transient):
-                self.act(seen, memory)
-        raise AssertionError("effects without end")
-
-    def _context(self, memory: Mapping[str, Any] | None) -> StepContext:
-        step = PlannedStep("path", self.action, None, {"network": "path", "to": self.target}, (), 300.0, 0.0, 3)
-        return StepContext(step, "r1", self.source, self.target, memory or {}, memory is not None)
-
-
-class _World:
-    """No check says anything against the target."""
-
-    def __init__(self, site: Site) -> None:
-        self.site = site
-        self.topology = site.topology
-
-    def network(self, name: str) -> Any:
-        assert name == "path"
-        return self.site.port()
-
-    def healthy(self, _check: str, _region: str) -> Known[bool]:
-        return Known(True, 0.0)
 
 
 class Routes(Site):

@@ -5,28 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cloudfail import config
-from cloudfail.actions.catalog import ACTIONS
-from cloudfail.calls import InlineCalls
-from cloudfail.engine import Engine
 from cloudfail.execution.lifecycle import Phase
-from cloudfail.execution.state import LogState, RunState
-from cloudfail.journal import Journal
-from cloudfail.model.codec import plan_document
-from cloudfail.model.journal import Kind
-from cloudfail.model.observation import Known, Unknown
-from cloudfail.plan import bind
-from cloudfail.stores.memory import MemoryStore
-from cloudfail.testing.clock import VirtualClock
-from cloudfail.world import PortsWorld
 from cloudfail_aws import provider
 from tests.emulators.aws.emulator import Emulator
 from tests.emulators.aws.front import Front
 from tests.emulators.aws.network_world import DESTINATION, EAST, HOME, WEST, Routes
+from tests.emulators.leading import LedRun
 from tests.path_server import greeting
 
 FILE = """\
@@ -55,7 +43,7 @@ steps:
 """
 
 
-class Run:
+class Run(LedRun):
     """One run of that runbook: the cloud is asked really, and waiting costs no time."""
 
     def __init__(self, site: Routes, folder: Path) -> None:
@@ -63,36 +51,8 @@ class Run:
         text = FILE.format(home=HOME, tables=json.dumps(site.tables), destination=DESTINATION, members=members)
         (folder / "cloudfail.yaml").write_text(text)
         (folder / "reroute.yaml").write_text(RUNBOOK)
-        self.loaded = config.load(folder / "cloudfail.yaml", [folder / "reroute.yaml"], {"aws": provider})
-        self.clock, self.store = VirtualClock(), MemoryStore()
-        self.world = PortsWorld(
-            self.loaded, lambda _check, _region: Known(True, 0.0), lambda _database, _region: Unknown("none")
-        )
-        plan = bind(self.loaded, self.loaded.runbooks["reroute"], EAST, WEST, {}, ACTIONS)
-        opened = {"run": "r1", "plan": plan_document(plan), "automation": "off", "reason": "lost", "preapproved": ""}
-        self._say(Kind.OPENED, opened)
-
-    def _say(self, kind: Kind, data: dict[str, Any]) -> None:
-        journal = Journal(self.store, "shop", self.clock, "alice")
-        journal.refresh()
-        journal.append(kind, data)
-
-    def command(self, command: str) -> None:
-        self._say(Kind.COMMAND, {"run": "r1", "command": command, "reason": "test"})
-
-    def drive(self) -> RunState:
-        engine = Engine(
-            store=self.store,
-            application="shop",
-            world=self.world,
-            actions=ACTIONS,
-            clock=self.clock,
-            calls=InlineCalls(self.clock),
-            worker="w1",
-            lease_seconds=60.0,
-            known=(Journal(self.store, "shop", self.clock, "w1"), LogState()),
-        )
-        return engine.drive(until=self.clock.boot() + 3600).runs["r1"]
+        loaded = config.load(folder / "cloudfail.yaml", [folder / "reroute.yaml"], {"aws": provider})
+        super().__init__(loaded, "reroute", EAST, WEST)
 
 
 @pytest.fixture
@@ -112,7 +72,7 @@ def test_a_run_leads_every_route_and_says_who_was_heard(site: Routes, tmp_path: 
     assert state.did("path").ended == "done"
     assert f"says '220 {WEST}'" in state.did("path").detail
     assert {site.hop(table) for table in site.tables} == {site.hops[WEST]}
-    effects = [e.data["effect"] for e in Journal(run.store, "shop", run.clock, "r").refresh() if e.kind is Kind.INTENT]
+    effects = run.effects()
     assert effects == [
         f"lead backbone to {WEST} (now {EAST})",
         f"lead backbone to {WEST} (now {EAST} 1 of 2, {WEST} 1 of 2)",

@@ -12,6 +12,7 @@ import enum
 import http.client
 import select
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -79,11 +80,12 @@ Answers = Callable[[Request], "Answer | Lost"]
 
 
 class Door:
-    """A loopback address that answers by `answers`. It can be shut, so that connecting is refused and what was
-    connected is reset, and opened again at the same port."""
+    """A loopback address that answers by `answers`, over TLS if it has a `context`. It can be shut, so that connecting
+    is refused and what was connected is reset, and opened again at the same port."""
 
-    def __init__(self, answers: Answers, port: int = 0) -> None:
+    def __init__(self, answers: Answers, port: int = 0, context: ssl.SSLContext | None = None) -> None:
         self._answers = answers
+        self._context = context
         self._room = threading.BoundedSemaphore(CONNECTIONS_MAX)
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -93,7 +95,7 @@ class Door:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self._context else ''}://127.0.0.1:{self.port}"
 
     def open(self) -> None:
         with self._lock:
@@ -135,6 +137,9 @@ class Door:
         try:
             connection.settimeout(IDLE_SECONDS)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._context is not None:
+                with contextlib.suppress(OSError):
+                    connection = self._over_tls(connection, self._context)
             with contextlib.suppress(OSError, ValueError), connection.makefile("rb") as reader:
                 while (request := _read(reader, connection)) is not None:
                     if not _send(connection, request, self._answers(request)):
@@ -144,6 +149,14 @@ class Door:
                 self._open.discard(connection)
             connection.close()
             self._room.release()
+
+    def _over_tls(self, plain: socket.socket, context: ssl.SSLContext) -> socket.socket:
+        """Raises OSError where the client does not shake hands."""
+        secured = context.wrap_socket(plain, server_side=True, suppress_ragged_eofs=True)
+        with self._lock:
+            self._open.discard(plain)
+            self._open.add(secured)
+        return secured
 
 
 def _read(reader: BinaryIO, connection: socket.socket) -> Request | None:

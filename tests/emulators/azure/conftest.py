@@ -1,4 +1,5 @@
-"""One Azurite for a module's tests, and a container for each test. Its account and key are made up for the run."""
+"""What the tests against Azure stand on: Azurite for a module, a container for each test, and Resource Manager.
+Its account and key are made up for the run."""
 
 from __future__ import annotations
 
@@ -6,12 +7,15 @@ import base64
 import itertools
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cloudfail_azure import clients
+from tests.emulators.azure import front as all_of_azure
+from tests.emulators.azure.front import Front
 from tests.emulators.loopback import EMULATORS, free_port, running
 
 ACCOUNT = "cloudfailtests"
@@ -51,3 +55,27 @@ def azblob(azurite_port: int, monkeypatch: pytest.MonkeyPatch) -> str:
     container = f"cloudfail-{next(_CONTAINERS)}"
     clients.new_service("", connection_string(azurite_port)).create_container(container)
     return f"azblob://{ACCOUNT}/{container}/state?region=westeurope"
+
+
+@pytest.fixture
+def azure(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
+    """All of Resource Manager at one address, in which nothing is served yet (`serving` mounts a state machine), and
+    which clients find by their own variables. Whatever is wrong with a request or an answer fails the test."""
+    for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    with all_of_azure.front(tmp_path_factory.mktemp("azure")) as made:
+        for name, value in made.environment().items():
+            monkeypatch.setenv(name, value)
+        yield made
+    assert not made.mistakes, "What Microsoft's own packages say is otherwise:\n" + "\n".join(made.mistakes)
+
+
+@pytest.fixture
+def serving(azure: Front) -> Callable[[str, Any], Any]:
+    """Mounts a state machine for that package ("azure.mgmt.trafficmanager"). Returns the machine."""
+
+    def mount(package: str, machine: Any) -> Any:
+        azure.serve(package, machine)
+        return machine
+
+    return mount

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from cloudfail.actions import Look, StepContext, Todo
+from cloudfail.actions import Done, Look, StepContext, Todo
+from cloudfail.actions.ramp import Ramp
 from cloudfail.actions.traffic import Switch
 from cloudfail.clock import SystemClock
+from cloudfail.errors import Transient
 from cloudfail.model.plan import PlannedStep
 from cloudfail.model.topology import Objectives, PortName, Region, Resource, Topology
 from cloudfail.ports import Call, Kind
@@ -97,3 +99,30 @@ def act(site: World, whole: Topology, todo: Todo) -> None:
     """What the step does about it."""
     seen: Any = Seen(site, whole)
     Switch().act(seen, seen.context, todo, call())
+
+
+RAMP = [{EAST: 99, WEST: 1}, {EAST: 90, WEST: 10}, {EAST: 50, WEST: 50}, {EAST: 0, WEST: 100}]
+
+
+def ramped(site: World, whole: Topology, *, to: str = WEST, looks_max: int = 200) -> list[Mapping[str, int]]:
+    """The weights that a ramp to that region by 1, 10, 50 and 100 gives, in turn, until it is done. Its holds are the
+    core's, and take no time here."""
+    seen: Any = Seen(site, whole)
+    arguments = {"name": "edge", "to": to, "steps": [1, 10, 50, 100], "hold": 0.0}
+    step, given = replace(seen.step, action="traffic.ramp", arguments=arguments), list[Mapping[str, int]]()
+    memory: dict[str, Mapping[str, Any]] = {}
+    for _ in range(looks_max):
+        context = StepContext(step, "r1", EAST, WEST, memory.get("first", {}), latest=memory.get("latest", {}))
+        saw = Ramp().observe(seen, context)
+        if isinstance(saw, Done):
+            return given
+        if isinstance(saw, Todo):
+            try:
+                Ramp().act(seen, context, saw, call())
+            except Transient:
+                continue  # what was ordered before is under way
+            memory = {"first": memory.get("first") or saw.memory, "latest": saw.memory}
+            if not given or given[-1] != saw.memory["wanted"]:
+                given.append(saw.memory["wanted"])
+        site.wait(0.1)
+    raise AssertionError(f"{saw} after {given}")

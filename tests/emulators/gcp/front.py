@@ -27,7 +27,8 @@ from tests.emulators.gcp.discovery import Api, Method, api
 SEEN_MAX = 200_000
 # What is asked by POST, and changes nothing.
 _READS = frozenset(
-    "getHealth testIamPermissions listManagedInstances listInstances generateAccessToken wait query".split()
+    "getHealth testIamPermissions listManagedInstances listInstances generateAccessToken "
+    "wait query validate read".split()
 )
 # gcloud's name of each override, where it is not the API's own in capitals.
 _OVERRIDES = {"sqladmin": "SQL"}

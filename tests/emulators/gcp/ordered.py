@@ -12,12 +12,30 @@ from typing import Any
 
 from cloudfail.model.states import Role
 from cloudfail.model.topology import PortName
-from tests.emulators.gcp import balancing, dns_world, sql_world, test_backend_service, test_instance_group
+from cloudfail.ports import Call
+from tests.emulators.gcp import (
+    alloydb_world,
+    balancing,
+    consuming,
+    dns_world,
+    spanner_world,
+    sql_world,
+    test_backend_service,
+    test_firestore,
+    test_forwarding_rule,
+    test_instance_group,
+    test_url_map,
+)
 from tests.emulators.gcp.dns_world import CENTRAL, WEST
 from tests.emulators.gcp.front import Front
-from tests.emulators.gcp.standins import dns
+from tests.emulators.gcp.paths import world as paths
+from tests.emulators.gcp.standins import dns, firestore
+from tests.emulators.gcp.standins.alloydb import AlloyDb
 from tests.emulators.gcp.standins.cloud_sql import CloudSql
+from tests.emulators.gcp.standins.forwarding_rules import ForwardingRules
 from tests.emulators.gcp.standins.instance_groups import InstanceGroups
+from tests.emulators.gcp.standins.spanner import Spanner
+from tests.emulators.gcp.standins.url_maps import UrlMaps
 from tests.emulators.verbs import Ordered
 
 Serve = Callable[[str, Any], Any]
@@ -83,6 +101,103 @@ def _capacity(front: Front, machine: InstanceGroups) -> Ordered:
     )
 
 
+def _routed(which: str, *, weighted: bool = False) -> Make:
+    def make(front: Front, serve: Serve) -> Ordered:
+        machine: UrlMaps = serve("compute.v1", UrlMaps())
+        site = test_url_map.Site(front, machine, which, weighted=weighted)
+        port = site.port()
+        return Ordered(
+            front,
+            port.read,
+            lambda seen, call: port.shift({balancing.EAST: 0, balancing.WEST: 100}, expect=seen, call=call),
+            lambda state: bool(state.weights[balancing.WEST] and not state.weights[balancing.EAST]),
+            lambda: site.sent() == {balancing.WEST: 1.0},
+            _sent(front, test_url_map.PATCH),
+            follow=machine.end,
+            unavailable=UNAVAILABLE,
+        )
+
+    return make
+
+
+def _by_route(front: Front, machine: paths.Paths, effect: str) -> Ordered:
+    subnet = machine.subnet("default-route-1", paths.VPC, "10.1.0.0/20")
+    port = paths.port_of("route", paths.HOPS, vpc=paths.VPC, destinations=[paths.NEAR])
+    to = {paths.NEAR: (paths.WEST,)}
+
+    def order(seen: Any, call: Call) -> None:
+        port.route(to, expect=seen, call=call)
+
+    def truth() -> bool:
+        there = [machine.stands(name) for name in machine.names() if name != subnet]
+        return bool(there) and all("gw" in str(one.get("nextHopInstance")) for one in there)
+
+    return Ordered(front, port.read, order, lambda state: bool(state.points == to), truth, _sent(front, effect))
+
+
+def _advertised(by: Mapping[str, Any], begins: Callable[[paths.Paths], object]) -> Callable[..., Ordered]:
+    def made(front: Front, machine: paths.Paths) -> Ordered:
+        begins(machine)
+        taker = paths.EDGES[paths.WEST]
+        port = paths.port_of("router-advertisement", {paths.EAST: {}, paths.WEST: {}}, router=taker, **by)
+        to = {taker: (paths.WEST,)}
+        machine.router(paths.EDGES[paths.EAST], [paths.WHOLE], {"onprem": 100})
+
+        def order(seen: Any, call: Call) -> None:
+            port.route(to, expect=seen, call=call)
+
+        def truth() -> bool:
+            return machine.sends(paths.INSIDE) == {taker}
+
+        sent = _sent(front, "routers.patch")
+        return Ordered(front, port.read, order, lambda state: bool(state.points == to), truth, sent)
+
+    return made
+
+
+_BY_RANGES = _advertised(
+    {"ranges": paths.HALVES}, lambda machine: machine.router(paths.EDGES[paths.WEST], [], {"onprem": 100})
+)
+_BY_PRIORITY = _advertised(
+    {"priority": {"leads": 50, "waits": 10200}},
+    lambda machine: machine.router(paths.EDGES[paths.WEST], [paths.WHOLE], {"onprem": 10200}),
+)
+
+
+def _given(front: Front, machine: paths.Paths) -> Ordered:
+    machine.address(paths.VIP, paths.VALUE)
+    for holder in paths.HOLDERS.values():
+        machine.instance(holder)
+    port = paths.port_of("static-ip", paths.HOLDERS, address=paths.VIP)
+    to = {paths.VIP: (paths.ZONE_C,)}
+
+    def order(seen: Any, call: Call) -> None:
+        port.move_address(to, expect=seen, call=call)
+
+    def truth() -> bool:
+        return machine.held(paths.VALUE) == paths.HOLDERS[paths.ZONE_C]
+
+    sent = _sent(front, "instances.addAccessConfig")
+    return Ordered(front, port.read, order, lambda state: bool(state.points == to), truth, sent, requests=2)
+
+
+def _led(front: Front, serve: Serve) -> Ordered:
+    machine: ForwardingRules = serve("compute.v1", ForwardingRules())
+    site = test_forwarding_rule.Site(front, machine)
+    port = site.port()
+    return Ordered(
+        front,
+        port.read,
+        lambda seen, call: port.shift({balancing.EAST: 0, balancing.WEST: 100}, expect=seen, call=call),
+        lambda state: bool(state.weights[balancing.WEST] and not state.weights[balancing.EAST]),
+        lambda: site.leads() == test_forwarding_rule.TARGETS[balancing.WEST],
+        _sent(front, test_forwarding_rule.SET_TARGET),
+        requests=2,  # the labels, which carry the epoch, and the target
+        follow=machine.end,
+        unavailable=UNAVAILABLE,
+    )
+
+
 def _sized(front: Front, site: test_instance_group.Site, truth: Callable[[], bool], effect: str) -> Ordered:
     port = site.port()
     return Ordered(
@@ -116,6 +231,48 @@ def _held(front: Front, machine: InstanceGroups) -> Ordered:
         lambda: site.scaler()[2] == "ONLY_SCALE_OUT",
         _sent(front, test_instance_group.PATCH),
     )
+
+
+def _on_paths(made: Callable[[Front, paths.Paths], Ordered]) -> Make:
+    """Of a move's several effects the one that is left. All of it has tests of its own (paths/)."""
+
+    def make(front: Front, serve: Serve) -> Ordered:
+        machine: paths.Paths = serve("compute.v1", paths.Paths())
+        return replace(made(front, machine), follow=machine.end, unavailable=UNAVAILABLE)
+
+    return make
+
+
+def _inserted(front: Front, machine: paths.Paths) -> Ordered:
+    return _by_route(front, machine, "routes.insert")
+
+
+def _replaced(front: Front, machine: paths.Paths) -> Ordered:
+    machine.route("old", paths.VPC, paths.NEAR, paths.HOPS[paths.EAST])
+    mark = "[cloudfail app=shop epoch=9 run=r0]"
+    machine.route("new", paths.VPC, paths.NEAR, paths.HOPS[paths.WEST], priority=999, description=mark)
+    return _by_route(front, machine, "routes.delete")
+
+
+def _turned(site: type[consuming.Site], enabled: bool) -> Make:
+    def make(front: Front, serve: Serve) -> Ordered:
+        made = site(front, serve, enabled=not enabled)
+        port = made.port()
+        effects = (
+            "projects.subscriptions.patch",
+            *(f"projects.locations.{of}.{verb}" for of in ("jobs", "queues") for verb in ("pause", "resume")),
+        )
+        return Ordered(
+            front,
+            lambda: port.read(balancing.WEST),
+            lambda seen, call: port.enable(balancing.WEST, enabled, expect=seen, call=call),
+            lambda state: bool(state.enabled is enabled),
+            lambda: made.delivers() is enabled,
+            _sent(front, *effects),
+            unavailable=UNAVAILABLE,
+        )
+
+    return make
 
 
 # ---- databases, by their control plane; what their servers do is shown beside a real pair (test_cloud_sql.py)
@@ -167,27 +324,118 @@ def _unlisted(front: Front, serve: Serve) -> Ordered:
     )
 
 
+def alloydb_promoted(front: Front, serve: Serve) -> Ordered:
+    """Whether it would be taken, the mark, and the order."""
+    machine: AlloyDb = serve("alloydb.v1", alloydb_world.machine())
+    database = alloydb_world.port(api_within="4s")
+    source, target = alloydb_world.CENTRAL, alloydb_world.WEST
+
+    def sent() -> int:
+        asked = front.seen(operation="projects.locations.clusters.promote")
+        return sum(not one.body.get("validateOnly") for one in asked)
+
+    return Ordered(
+        front,
+        lambda: database.read(target),
+        lambda seen, call: database.failover(source, target, expect=seen, call=call),
+        lambda state: bool(state.role is Role.PRIMARY),
+        lambda: bool(machine.clusters[alloydb_world.PATHS[target]]["clusterType"] == "PRIMARY"),
+        sent,
+        requests=3,
+        follow=machine.end,
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _alloydb_stopped(front: Front, serve: Serve) -> Ordered:
+    machine: AlloyDb = serve("alloydb.v1", alloydb_world.machine())
+    source, target = alloydb_world.CENTRAL, alloydb_world.WEST
+    members = {source: {"cluster": alloydb_world.NAMES[source], "instance": "main"}, target: "orders-w"}
+    database = alloydb_world.port(members, fences=["stop"], api_within="4s")
+    main = f"{alloydb_world.PATHS[source]}/instances/main"
+    return Ordered(
+        front,
+        lambda: database.fence_state(source, target),
+        lambda seen, call: database.fence(source, target, expect=seen, call=call),
+        lambda state: bool("stop stands" in state.evidence),
+        lambda: bool(machine.instances[main]["state"] == "STOPPED"),
+        _sent(front, "projects.locations.clusters.instances.patch"),
+        follow=machine.end,
+        says_nothing=lambda state: bool("stands" not in state.evidence),
+        unavailable=UNAVAILABLE,
+    )
+
+
+def spanner_canary(front: Front, serve: Serve) -> Ordered:
+    """A session for who changes, and the commit."""
+    machine: Spanner = serve("spanner.v1", spanner_world.machine())
+    database, region = spanner_world.port(), spanner_world.EAST
+    return Ordered(
+        front,
+        lambda: database.read_canary(region, "r1/write"),
+        lambda _seen, call: database.write_canary(region, "r1/write", call=call),
+        lambda state: state is not None,
+        lambda: f"canary#{region}#r1/write" in machine.rows,
+        _sent(front, "projects.instances.databases.sessions.commit"),
+        requests=2,
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _canary_through_a_proxy(front: Front, serve: Serve) -> Ordered:
+    machine: firestore.Firestore = serve("firestore.v1", firestore.Firestore())
+    site = test_firestore.Site(front, machine)
+    database = test_firestore.made({region: proxy.url for region, proxy in site.proxies.items()})
+    region, token = test_firestore.WEST, "r1/write"
+    return Ordered(
+        front,
+        lambda: database.read_canary(region, token),
+        lambda _seen, call: database.write_canary(region, token, call=call),
+        lambda proof: proof is not None,
+        lambda: bool(site.canaries()),
+        _sent(front, test_firestore.COMMIT),
+        unavailable=UNAVAILABLE,
+    )
+
+
 Key = tuple[PortName, str, str, str]
 
 VERBS: Mapping[Key, Make] = {
-    (PortName.DNS, "cloud-dns", "shift", "simple"): (
-        _name(dns_world.simple(dns_world.ADDRESS[CENTRAL]), dns_world.ADDRESS, "simple")
+    (PortName.DNS, "cloud-dns", "shift", "simple"): _name(
+        dns_world.simple(dns_world.ADDRESS[CENTRAL]), dns_world.ADDRESS, "simple"
     ),
-    (PortName.DNS, "cloud-dns", "shift", "wrr"): (
-        _name(dns_world.weighted({CENTRAL: 60, WEST: 40}, checked=True), dns_world.CHECKED, "wrr")
+    (PortName.DNS, "cloud-dns", "shift", "wrr"): _name(
+        dns_world.weighted({CENTRAL: 60, WEST: 40}, checked=True), dns_world.CHECKED, "wrr"
     ),
-    (PortName.DNS, "cloud-dns", "shift", "geo"): (
-        _name(dns_world.near(CENTRAL, WEST, checked=True), dns_world.CHECKED, "geo")
+    (PortName.DNS, "cloud-dns", "shift", "geo"): _name(
+        dns_world.near(CENTRAL, WEST, checked=True), dns_world.CHECKED, "geo"
     ),
-    (PortName.DNS, "cloud-dns", "shift", "primary-backup"): (
-        _name(dns_world.primary_backup(), dns_world.CHECKED, "primary-backup")
+    (PortName.DNS, "cloud-dns", "shift", "primary-backup"): _name(
+        dns_world.primary_backup(), dns_world.CHECKED, "primary-backup"
     ),
     (PortName.LOADBALANCER, "backend-service", "shift", "global"): _on_compute(_capacity),
+    (PortName.LOADBALANCER, "url-map", "shift", "default"): _routed("the map's own"),
+    (PortName.LOADBALANCER, "url-map", "shift", "a split of a rule"): _routed("a rule", weighted=True),
+    (PortName.LOADBALANCER, "forwarding-rule", "shift", "global"): _led,
     (PortName.COMPUTE, "instance-group", "scale", "by its floor"): _on_compute(_by_its_floor),
     (PortName.COMPUTE, "instance-group", "scale", "by hand"): _on_compute(_by_hand),
     (PortName.COMPUTE, "instance-group", "hold", "autoscaled"): _on_compute(_held),
     (PortName.DATABASE, "cloud-sql", "failover", "to the replica for disaster recovery"): _promoted(dr=True),
     (PortName.DATABASE, "cloud-sql", "failover", "to a replica"): _promoted(dr=False),
     (PortName.DATABASE, "cloud-sql", "fence", "by authorized networks"): _unlisted,
+    (PortName.DATABASE, "alloydb", "failover", "by promotion"): alloydb_promoted,
+    (PortName.DATABASE, "spanner", "canary", "in a region"): spanner_canary,
+    (PortName.DATABASE, "firestore", "canary", "through a proxy"): _canary_through_a_proxy,
+    (PortName.DATABASE, "alloydb", "fence", "by stopping the instance"): _alloydb_stopped,
+    **{
+        (PortName.CONSUMERS, name, "enable", "on" if enabled else "off"): _turned(site, enabled)
+        for name, site in consuming.SITES.items()
+        for enabled in (False, True)
+    },
+    (PortName.NETWORK, "route", "route", "the new one"): _on_paths(_inserted),
+    (PortName.NETWORK, "route", "route", "the old one"): _on_paths(_replaced),
+    (PortName.NETWORK, "router-advertisement", "route", "by ranges"): _on_paths(_BY_RANGES),
+    (PortName.NETWORK, "router-advertisement", "route", "by priority"): _on_paths(_BY_PRIORITY),
+    (PortName.NETWORK, "static-ip", "move_address", "a free one"): _on_paths(_given),
 }
 """Port, kind, verb, and the shape in which it is tried."""

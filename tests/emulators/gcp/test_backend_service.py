@@ -21,10 +21,11 @@ from tests.emulators.aws.balancing import listening
 from tests.emulators.gcp.balancing import EAST, PROJECT, WEST, World, act, call, look, port_of, topology
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.standins.backend_services import BackendServices
+from tests.emulators.gcp.standins.service_lb_policies import ServiceLbPolicies
 from tests.emulators.loopback import free_port
 
 pytestmark = pytest.mark.timeout(300)
-(KIND,) = KINDS
+(KIND,) = (kind for kind in KINDS if kind.name == "backend-service")
 PATCH = "backendServices.patch"
 GLOBAL = f"projects/{PROJECT}/global/backendServices/web"
 EAST_GROUP = f"projects/{PROJECT}/regions/{EAST}/instanceGroups/web-e"
@@ -327,6 +328,7 @@ def test_the_permissions_are_of_what_is_asked_and_no_more(world: Site) -> None:
     assert {(action, one.on) for one in said.watch for action in one.actions} == {
         ("compute.backendServices.get", (GLOBAL,)),
         ("compute.globalOperations.list", (f"projects/{PROJECT}",)),
+        ("networkservices.serviceLbPolicies.get", (f"projects/{PROJECT}",)),
     }
     assert {(action, one.on) for one in said.execute for action in one.actions} == {
         ("compute.backendServices.update", (GLOBAL,)),
@@ -338,6 +340,51 @@ def test_the_permissions_are_of_what_is_asked_and_no_more(world: Site) -> None:
     world.settled()
     asked = {one.operation for one in world.front.seen()}
     assert asked == {"backendServices.get", "backendServices.getHealth", PATCH, "globalOperations.list"}
+
+
+POLICY = f"projects/{PROJECT}/locations/global/serviceLbPolicies/edge"
+
+
+@pytest.fixture
+def policies(world: Site, serving: Callable[[str, Any], Any]) -> ServiceLbPolicies:
+    """The service has a policy."""
+    world.machine.edit(GLOBAL, serviceLbPolicy=f"//networkservices.googleapis.com/{POLICY}")
+    made: ServiceLbPolicies = serving("networkservices.v1", ServiceLbPolicies())
+    return made
+
+
+@pytest.mark.parametrize(
+    ("says", "words"),
+    [
+        ({"autoCapacityDrain": {"enable": True}}, "another owner of the same lever"),
+        ({"isolationConfig": {"isolationGranularity": "REGION", "isolationMode": "STRICT"}}, "is drained fails"),
+        ({"autoCapacityDrain": {"enable": False}, "failoverConfig": {"failoverHealthThreshold": 70}}, ""),
+        ({"isolationConfig": {"isolationGranularity": "REGION", "isolationMode": "NEAREST"}}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_policy_that_moves_the_same_capacity_is_named_before_the_bad_day(
+    world: Site, policies: ServiceLbPolicies, says: dict[str, Any], words: str
+) -> None:
+    policies.policies[POLICY] = says
+    told = known(world.port().preflight())
+    assert len(told) == (1 if words else 0)
+    assert all(words in one and POLICY in one for one in told)
+    assert world.front.count(mutating=True) == 0
+
+
+def test_a_policy_that_cannot_be_read_is_unknown_and_no_sentence(world: Site, policies: ServiceLbPolicies) -> None:
+    assert isinstance(world.port().preflight(), Unknown), "it is not there"
+    policies.policies[POLICY] = {}
+    assert known(world.port().preflight()) == ()
+    world.front.outages.refuse(service="networkservices")
+    assert isinstance(world.port().preflight(), Unknown)
+    assert isinstance(world.port().read(), Known), "what it asks for the weights needs no policy"
+
+
+def test_without_a_policy_none_is_asked_for(world: Site) -> None:
+    assert known(world.port().preflight()) == ()
+    assert world.front.count(service="networkservices") == 0
 
 
 def test_a_balancer_that_does_not_answer_is_unknown(world: Harness) -> None:

@@ -176,6 +176,24 @@ def test_logins_that_the_fence_took_are_given_back_on_the_new_writer_and_not_on_
     assert known(world.port().fence_state(CENTRAL, WEST)).outcome is FenceOutcome.PROVEN
 
 
+@pytest.mark.lab
+def test_clients_are_let_in_as_soon_as_the_server_is_promoted_and_not_when_the_operation_ends(world: World) -> None:
+    """Cloud SQL backs a new primary up before it calls the operation done, which takes many minutes."""
+    state = known(world.port().fence_state(CENTRAL, WEST))
+    world.port().fence(CENTRAL, WEST, expect=state, call=Calls().make())
+    servers.until(lambda: not world.pair.west.one("SELECT rolcanlogin FROM pg_roles WHERE rolname = 'shop'"))
+    world.machine.instances["orders-w"]["settings"]["userLabels"]["cloudfail-epoch"] = "10_r1"
+    world.machine.seconds = 3600.0
+    fail_over(world)
+    assert "PROMOTE_REPLICA is RUNNING" in known(world.port().read(WEST)).moving
+    world.promote()
+    shut = eventually(world, lambda: world.port().read(WEST), lambda seen: seen.role is Role.PRIMARY)
+    assert (shut.writable, shut.moving) == (False, "")
+    world.port().failover(CENTRAL, WEST, expect=shut, call=Calls().make())
+    assert known(world.port().read(WEST)).writable
+    assert len(ordered(world, "PROMOTE_REPLICA")) == 1
+
+
 # ---- the switchover, and what is wrong between us and the API
 
 

@@ -27,7 +27,7 @@ _STATUSES = (
 )
 _EXCEPTIONS = {
     requests.exceptions.ConnectTimeout: Transient,
-    requests.exceptions.ProxyError: Transient,
+    requests.exceptions.ProxyError: OutcomeUnknown,
     requests.exceptions.SSLError: Permanent,
     requests.exceptions.InvalidURL: Permanent,
     requests.exceptions.ReadTimeout: OutcomeUnknown,

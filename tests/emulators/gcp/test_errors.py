@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+
 import pytest
 import requests
 
@@ -35,7 +38,7 @@ OPERATIONS = {
     "RESOURCE_NOT_FOUND": Permanent, "RESOURCE_ALREADY_EXISTS": Conflict, "CONDITION_NOT_MET": Conflict,
     "INVALID_USAGE": Permanent, "INVALID_FIELD_VALUE": Permanent, "PERMISSIONS_ERROR": Permanent,
     "QUOTA_EXCEEDED": Permanent, "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE": Permanent, "RESOURCE_NOT_READY": Transient,
-    "ZONE_RESOURCE_POOL_EXHAUSTED": Transient,
+    "ZONE_RESOURCE_POOL_EXHAUSTED": Transient, "IP_IN_USE_BY_ANOTHER_RESOURCE": Conflict,
 }  # fmt: skip
 
 
@@ -91,3 +94,23 @@ def test_what_was_raised_before_anything_was_sent_had_no_effect() -> None:
     assert type(from_exception(requests.ConnectTimeout("no"), "x")) is Transient
     assert type(from_exception(requests.ReadTimeout("no"), "x")) is OutcomeUnknown
     assert type(from_exception(TimeoutError("no"), "x")) is OutcomeUnknown
+
+
+def test_what_went_wrong_behind_a_proxy_may_have_had_an_effect() -> None:
+    """A proxy that takes the whole request and breaks the connection is said in the same words as one that is not
+    there."""
+    taken = bytearray()
+
+    def once(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        while b"effect" not in taken:
+            taken.extend(connection.recv(1 << 16))
+        connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=once, args=(listener,), daemon=True).start()
+        proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(requests.RequestException) as raised:
+            requests.post("http://192.0.2.1/x", data=b"effect", proxies={"http": proxy}, timeout=5)
+    assert b"effect" in taken, "the whole of it was sent"
+    assert type(from_exception(raised.value, "x")) is OutcomeUnknown

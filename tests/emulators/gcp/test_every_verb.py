@@ -17,7 +17,11 @@ from tests.emulators.verbs import Ordered, VerbSuite
 pytestmark = pytest.mark.timeout(600)
 
 # Where the same is shown of a verb that takes several effects, or that only servers can show: in which files.
-ELSEWHERE = {("cloud-sql", verb): "test_cloud_sql.py" for verb in ("switchover", "follow", "canary")}
+ELSEWHERE = {
+    (kind, verb): file
+    for kind, file in (("cloud-sql", "test_cloud_sql.py"), ("alloydb", "test_alloydb.py"))
+    for verb in ("switchover", "follow", "canary")
+}
 
 
 def words(key: Key) -> str:

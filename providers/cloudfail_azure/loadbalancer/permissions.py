@@ -1,0 +1,23 @@
+"""What the kinds of this port call, as Azure RBAC names it. Source: "Azure permissions for Networking"
+(learn.microsoft.com/azure/role-based-access-control/permissions/networking)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cloudfail.model.topology import Resource, Topology
+from cloudfail.ports import Grant, Permissions
+from cloudfail_azure.grants import stated
+
+SHIFT = ("shift",)
+
+
+def traffic_manager(resource: Resource, _topology: Topology, _regions: Sequence[str]) -> Permissions:
+    """The profile tells its endpoints with itself; each is written by itself."""
+    profile = str(resource.options["profile"])
+    endpoints = [str(member["endpoint"]) for member in resource.members.values()]
+    told = [(False, Grant("global", ("Microsoft.Network/trafficManagerProfiles/read",), (profile,)))]
+    for sort in sorted({endpoint.rsplit("/", 2)[1] for endpoint in endpoints}):
+        on = tuple(endpoint for endpoint in endpoints if endpoint.rsplit("/", 2)[1] == sort)
+        told.append((True, Grant("global", (f"Microsoft.Network/trafficManagerProfiles/{sort}/write",), on, SHIFT)))
+    return stated(told)

@@ -1,0 +1,190 @@
+"""Switchover and follow of AlloyDB: what comes next, read from the API and from the servers.
+
+A switchover is AlloyDB's own: it waits until the secondary has everything, then exchanges the two, and every other
+secondary follows the new primary. After a promotion nothing follows by itself: the old primary is a primary still, of a
+cluster of its own, and no request makes a secondary of a primary. Google's own module says it in one line: drop the old
+cluster, and create it again as a secondary. That throws away what only it holds, so it is somebody's to do, with the
+commands that are said here.
+
+v1beta's promote has a `failover` that does so by itself when the old region returns. It is not asked for: v1 has none,
+and a primary that comes back holds writes that nobody has compared yet.
+
+Sources: AlloyDB v1's reference, `clusters.switchover`, `clusters.promote`, `clusters.createsecondary`; gcloud's,
+`alloydb clusters switchover`; GoogleCloudPlatform/terraform-google-alloy-db, examples/simple_example, "Failover to DR
+Cluster".
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from cloudfail.errors import CloudfailError, Conflict, Permanent, Transient
+from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.states import Progress
+from cloudfail.ports import Call
+from cloudfail.time_left import TimeLeft
+from cloudfail_databases.data_plane import DataPlane, NoWord
+from cloudfail_databases.fence import Fencing
+from cloudfail_gcp.database.alloydb_clusters import Cluster, Clusters, same
+from cloudfail_gcp.database.marks import refuse_older
+
+
+@dataclass(frozen=True)
+class _Stage:
+    progress: Progress
+    name: str = ""
+    pair: tuple[Cluster, ...] = ()
+
+
+def _moving(detail: str) -> _Stage:
+    return _Stage(Progress(None, False, detail))
+
+
+class Moves:
+    """Of one database."""
+
+    def __init__(self, clusters: Clusters, plane: DataPlane, fencing: Fencing) -> None:
+        self._clusters = clusters
+        self._plane = plane
+        self._fencing = fencing
+
+    def switchover_state(self, source: str, target: str) -> Known[Progress] | Unknown:
+        at = time.time()
+        try:
+            return Known(self._switchover(source, target).progress, at)
+        except (CloudfailError, NoWord) as error:
+            return Unknown(str(error), at)
+
+    def switchover(self, source: str, target: str, expect: Progress, call: Call) -> None:
+        timed = TimeLeft(call)
+        try:
+            stage = self._switchover(source, target)
+        except NoWord as error:
+            raise Transient(f"The switchover cannot be read: {error}.") from error
+        if _is_over(stage, expect, "The switchover"):
+            return
+        if stage.name == "admit":
+            self._plane.admit(target, timed.rest())
+            return
+        # The mark stands on the cluster that is moved; a newer run that moved the writer home left it on the other.
+        for cluster in stage.pair:
+            refuse_older(cluster.epoch, call, f"{cluster.name} in {cluster.region}")
+        self._clusters.switch_over(stage.pair[0], timed.rest())
+
+    def follow_state(self, region: str, upstream: str) -> Known[Progress] | Unknown:
+        at = time.time()
+        try:
+            return Known(self._follow(region, upstream).progress, at)
+        except (CloudfailError, NoWord) as error:
+            return Unknown(f"{region}: {error}", at)
+
+    def follow(self, region: str, upstream: str, expect: Progress, call: Call) -> None:
+        timed = TimeLeft(call)
+        try:
+            stage = self._follow(region, upstream)
+        except NoWord as error:
+            raise Transient(f"How far {region} has come cannot be read: {error}.") from error
+        if not _is_over(stage, expect, region):
+            self._fencing.open_network(region, timed.rest())
+
+    # ---- switchover
+
+    def _switchover(self, source: str, target: str) -> _Stage:
+        new = self._plane.look(target)
+        if new.takes_writes:
+            return self._over(source, target)
+        if new.shut_out(target):
+            words = f"let clients in on {target}, and give back what the fence on {source} took"
+            version = f"admit/{target}"
+            return _Stage(Progress(words, False, "", new.refusal, f"{target} takes writes", version), "admit")
+        self._plane.look(source)
+        return self._order(source, target)
+
+    def _over(self, source: str, target: str) -> _Stage:
+        try:
+            old = self._plane.look(source)
+        except NoWord as error:
+            return _Stage(Progress(None, True, f"{target} takes writes; {source} does not answer: {error}"))
+        if old.takes_writes:
+            return _moving(f"both {source} and {target} take writes: fence {source}")
+        return _Stage(Progress(None, True, f"{target} takes writes; {source} takes none"))
+
+    def _order(self, source: str, target: str) -> _Stage:
+        old, new = self._clusters.there(source), self._clusters.there(target)
+        for one in (new, old):
+            if one.underway or one.reconciling:
+                return _moving(one.underway or f"Google is changing {one.name} in {one.region}")
+        if new.primary:
+            return _moving(f"Google calls {new.name} a primary; its server takes no writes yet")
+        if not old.primary:
+            return _moving(f"Google calls neither {source} nor {target} a primary")
+        if not same(new.upstream, old.path):
+            return _moving(f"{new.name} replicates {new.upstream}, not {old.name} in {source}: nothing is switched")
+        words = f"switch over to {new.name} in {target}; AlloyDB waits until it holds everything"
+        version = f"switch/{old.uid}/{new.uid}/{new.api}"
+        return _Stage(
+            Progress(words, False, "", f"{source} takes writes", f"{target} takes writes", version),
+            "switch",
+            (new, old),
+        )
+
+    # ---- follow
+
+    def _follow(self, region: str, upstream: str) -> _Stage:
+        if not self._plane.look(upstream).takes_writes:
+            return _moving(f"{upstream} takes no writes: promote it first")
+        up, member = self._clusters.there(upstream), self._clusters.describe(region)
+        if member is None:
+            name = self._clusters.name(region)
+            raise Permanent(
+                f"AlloyDB in {region} knows no cluster {name}, so {upstream} has no replica there.",
+                "Nothing was changed.",
+                f"Create it, with the network that it had: {_create(name, region, up)}",
+            )
+        if member.underway:
+            return _moving(member.underway)
+        if same(member.upstream, up.path):
+            return self._comes(region, upstream, member)
+        if member.primary and not self._fencing.cuts(region) and self._plane.look(region).takes_writes:
+            return _moving(f"{region} still takes writes: fence it first (database.fence)")
+        raise Permanent(*_owed(member, upstream, up))
+
+    def _comes(self, region: str, upstream: str, member: Cluster) -> _Stage:
+        if self._fencing.shuts(region):
+            words = f"open the way to {region} again: a secondary takes no writes"
+            return _Stage(Progress(words, False, "", "shut", "open", f"open/{member.uid}"), "open")
+        if not self._plane.look(region).replica:
+            return _moving(f"Google calls {member.name} a secondary; its server is not {self._plane.reader}")
+        return _Stage(Progress(None, True, f"{member.name} in {region} is a secondary of {upstream}"))
+
+
+def _is_over(stage: _Stage, expect: Progress, what: str) -> bool:
+    now = stage.progress
+    if now.done:
+        return True
+    if now.next is None or now.version != expect.version:
+        raise Conflict(f"{what} is at {now.version or now.detail}, not {expect.version} as it was seen.")
+    return False
+
+
+def _owed(member: Cluster, upstream: str, up: Cluster) -> tuple[str, str, str]:
+    """What nobody but a person does, in an error's three parts."""
+    name, region = member.name, member.region
+    if member.primary:
+        what = f"{name} in {region} is a primary of its own, and AlloyDB makes no secondary of a primary."
+        now = f"It holds what {upstream} never had; nothing of it was changed, and {upstream} has no replica there."
+    else:
+        what = f"{name} in {region} is a secondary of {member.upstream}, and AlloyDB points none elsewhere."
+        now = f"Nothing was changed; {upstream} has no replica there."
+    keep = f"gcloud alloydb backups create cloudfail-tail-{name} --cluster={name} --region={region}"
+    delete = f"gcloud alloydb clusters delete {name} --region={region} --force"
+    return what, now, f"Keep and compare what it holds ({keep}), then replace it: {delete}; {_create(name, region, up)}"
+
+
+def _create(name: str, region: str, up: Cluster) -> str:
+    return (
+        f"gcloud alloydb clusters create-secondary {name} --region={region} --primary-cluster={up.path}; "
+        f"gcloud alloydb instances create-secondary INSTANCE --cluster={name} --region={region} "
+        "--availability-type=REGIONAL"
+    )

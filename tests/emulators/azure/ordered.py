@@ -1,0 +1,118 @@
+"""The world in which each verb that Azure's ports have is ordered, on the front.
+
+`VERBS` says how the world is made in which each is ordered. Together with `test_every_verb.py` it is the matrix of
+kinds, verbs and faults: a new kind gets its row here, or a test there fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cloudfail.model.topology import PortName
+from tests.emulators.aws.balancing import listening
+from tests.emulators.azure import names_world, test_scale_set, test_traffic_manager
+from tests.emulators.azure.balancing import NORTH, WEST
+from tests.emulators.azure.front import Front
+from tests.emulators.azure.standins import traffic_manager
+from tests.emulators.azure.standins.names import Zones
+from tests.emulators.verbs import Ordered
+
+Serve = Callable[[str, Any], Any]
+Make = Callable[[Front, Serve, contextlib.ExitStack], Ordered]
+Key = tuple[PortName, str, str, str]
+UNAVAILABLE = "ServiceUnavailable"
+
+
+def sent(front: Front, *effects: str) -> Callable[[], int]:
+    return lambda: sum(one.operation in effects for one in front.seen(mutating=True))
+
+
+def _endpoint(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    """Of a profile that routes by weight, an endpoint that is opened beside another: one request."""
+    machine: traffic_manager.TrafficManager = serve("azure.mgmt.trafficmanager", traffic_manager.TrafficManager())
+    ports = {region: stack.enter_context(listening()) for region in (WEST, NORTH)}
+    site = test_traffic_manager.Site(front, machine, ports, "Weighted")
+    port = site.port()
+    return Ordered(
+        front,
+        port.read,
+        lambda seen, call: port.shift({WEST: 100, NORTH: 40}, expect=seen, call=call),
+        lambda state: bool(state.weights == {WEST: 100, NORTH: 40}),
+        lambda: (site.stands(NORTH)["endpointStatus"], site.stands(NORTH)["weight"]) == ("Enabled", 400),
+        sent(front, test_traffic_manager.UPDATE),
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _name(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    zones: Zones = serve("azure.mgmt.dns", Zones())
+    record = zones.record(zones.zone(names_world.DOMAIN), names_world.LABEL, [names_world.ADDRESS[WEST]])
+    zone = record.rsplit("/", 2)[0]
+    port = names_world.port_of({"zone": zone, "resolvers": ["127.0.0.1:9"], "answer_within": "8s"}, names_world.ADDRESS)
+    return Ordered(
+        front,
+        port.read,
+        lambda seen, call: port.shift(names_world.TO_NORTH, expect=seen, call=call),
+        lambda state: bool(state.weights == names_world.TO_NORTH),
+        lambda: zones.at(record)["properties"]["ARecords"] == [{"ipv4Address": names_world.ADDRESS[NORTH]}],
+        sent(front, "record_sets.create_or_update"),
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _workers(front: Front, serve: Serve, stack: contextlib.ExitStack, *, sized: bool) -> tuple[Any, Any]:
+    site = test_scale_set.Site(front, serve, sized=sized)
+    stack.callback(site.sets.close)
+    return site, site.port()
+
+
+def _by_its_floor(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    site, port = _workers(front, serve, stack, sized=True)
+    return Ordered(
+        front,
+        lambda: port.read(NORTH),
+        lambda seen, call: port.scale(NORTH, 3, expect=seen, call=call),
+        lambda state: bool(state.wanted == 3),
+        lambda: site.bounds()[0][0] == 3,
+        sent(front, test_scale_set.PATCH),
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _by_hand(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    site, port = _workers(front, serve, stack, sized=False)
+    return Ordered(
+        front,
+        lambda: port.read(NORTH),
+        lambda seen, call: port.scale(NORTH, 3, expect=seen, call=call),
+        lambda state: bool(state.wanted == 3),
+        lambda: bool(site.capacity() == 3),
+        sent(front, test_scale_set.UPDATE),
+        follow=site.sets.end,
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _held(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    site, port = _workers(front, serve, stack, sized=True)
+    return Ordered(
+        front,
+        lambda: port.read(NORTH),
+        lambda seen, call: port.hold(NORTH, True, expect=seen, call=call),
+        lambda state: bool(state.scale_in_held),
+        lambda: "cloudfail-held" in site.tags(),
+        sent(front, test_scale_set.PATCH),
+        unavailable=UNAVAILABLE,
+    )
+
+
+VERBS: Mapping[Key, Make] = {
+    (PortName.COMPUTE, "scale-set", "scale", "by its floor"): _by_its_floor,
+    (PortName.COMPUTE, "scale-set", "scale", "by hand"): _by_hand,
+    (PortName.COMPUTE, "scale-set", "hold", "autoscaled"): _held,
+    (PortName.DNS, "azure-dns", "shift", "public"): _name,
+    (PortName.LOADBALANCER, "traffic-manager", "shift", "weighted"): _endpoint,
+}
+"""Port, kind, verb, and the shape in which it is tried."""

@@ -1,0 +1,1 @@
+"""State machines of Azure's services, which the front serves."""

@@ -1,0 +1,31 @@
+"""Every verb of every kind of Azure, under every fault between us and Resource Manager (tests/emulators/verbs.py)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from cloudfail_azure import provider
+from tests.emulators.azure.front import Front
+from tests.emulators.azure.ordered import VERBS, Key, Serve
+from tests.emulators.verbs import Ordered, VerbSuite
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def words(key: Key) -> str:
+    return f"{key[1]}.{key[2]}, {key[3]}"
+
+
+class TestEveryVerb(VerbSuite):
+    @pytest.fixture(params=list(VERBS), ids=words)
+    def verb(self, request: pytest.FixtureRequest, azure: Front, serving: Serve) -> Iterator[Ordered]:
+        with contextlib.ExitStack() as stack:
+            yield VERBS[request.param](azure, serving, stack).begun()
+
+
+def test_every_verb_of_every_kind_has_its_row() -> None:
+    there = {(port, kind.name, verb) for (port, _), kind in provider.kinds().items() for verb in kind.verbs}
+    assert {(port, kind, verb) for port, kind, verb, _ in VERBS} == there
