@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from cloudfail.model.discovered import Discovered, Wanted
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Grant, Identity, Kind, Permissions
@@ -83,6 +84,18 @@ class GoogleProvider:
         from cloudfail_gcp.access.roles import files
 
         return files(policy)
+
+    def discover(self, wanted: Wanted) -> Discovered:
+        """ports.Discovers."""
+        from cloudfail_gcp.discovering import discover
+
+        return discover(wanted, _SERVED)
+
+    def discovery(self) -> Sequence[Grant]:
+        """ports.Discovers."""
+        from cloudfail_gcp.discovering.permissions import ACTIONS, ON, WHY
+
+        return (Grant("global", ACTIONS, (ON,), why=WHY),)
 
 
 provider = GoogleProvider()

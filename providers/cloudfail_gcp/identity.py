@@ -52,6 +52,19 @@ def whoami(now: float) -> Known[str] | Unknown:
     return Known(address, now)
 
 
+def own_project() -> str:
+    """The project that this process's credentials name, as Google's own tools find it; "" where they name none, or none
+    are there."""
+    import google.auth
+
+    raised: tuple[type[Exception], ...] = (TimeoutError, *failures())
+    try:
+        _, project = within(ASK_SECONDS, lambda: google.auth.default(scopes=(SCOPE,)))
+    except raised:
+        return ""
+    return str(project or "")
+
+
 def identity_in(
     topology: Topology,
     region: str,

@@ -58,13 +58,17 @@ SORTS: Mapping[tuple[str, str], Sort] = {
     ("pubsub", "subscriptions"): Sort("own"),
     ("pubsub", "topics"): Sort("own"),
     ("run", "services"): Sort("own"),
+    ("cloudtasks", "queues"): Sort("own"),
+    ("iam", "serviceAccounts"): Sort("own"),
 }
 """By a permission's service, and the collection that its resource stands in. What is not in it is given on the project:
 as is so of Compute Engine's instance groups, their managers, autoscalers, endpoint groups and URL maps, of AlloyDB and
 of Cloud Scheduler, which the list of names does not hold."""
 
 _GCLOUD: Mapping[str, str] = {
+    "queues": "tasks queues",
     "secrets": "secrets",
+    "serviceAccounts": "iam service-accounts",
     "services": "run services",
     "subscriptions": "pubsub subscriptions",
     "topics": "pubsub topics",

@@ -158,7 +158,7 @@ def _bind(binding: Mapping[str, Any]) -> str:
         told = f"^;^title={condition['title']};expression={condition['expression']}" if condition else "None"
         return f"gcloud projects add-iam-policy-binding {project_of(on)} {to} --condition={shlex.quote(told)}"
     words, parts = gcloud_of(on), on.split("/")
-    at = f" --region={parts[3]}" if parts[2] == "locations" else ""
+    at = f" --{'location' if 'queues' in parts else 'region'}={parts[3]}" if parts[2] == "locations" else ""
     return f"gcloud {words} add-iam-policy-binding {parts[-1]} --project={parts[1]}{at} {to}" if words else ""
 
 

@@ -40,7 +40,9 @@ NAMED = re.compile(
 )
 """Of which IAM knows the name: Compute Engine's backend services, forwarding rules and instances, instances of Cloud
 SQL, instances and databases of Spanner, clusters of GKE, databases of Firestore."""
-OWN = re.compile(r"projects/[^/]+/(?:managedZones|subscriptions|topics|locations/[^/]+/services)/[^/]+")
+OWN = re.compile(
+    r"projects/[^/]+/(?:managedZones|subscriptions|topics|serviceAccounts|locations/[^/]+/(?:services|queues))/[^/]+"
+)
 """What has an allow policy of its own that a role may be bound in."""
 
 
@@ -260,6 +262,21 @@ NEEDS: dict[str, Needs] = {
     },
     **{f"compute.{scope}.get": on("compute.autoscalers.get") for scope in ("autoscalers", "regionAutoscalers")},
     **{f"compute.{scope}.patch": _autoscaler for scope in ("autoscalers", "regionAutoscalers")},
+    # A list is asked for on the project.
+    "compute.regions.get": project("compute.regions.get"),
+    **{
+        f"compute.{one}.list": project(f"compute.{one}.list")
+        for one in ("addresses", "backendServices", "forwardingRules", "instanceGroupManagers", "regionBackendServices")
+    },
+    "compute.regionInstanceGroupManagers.list": project("compute.instanceGroupManagers.list"),
+    "dns.managedZones.list": project("dns.managedZones.list"),
+    "sql.instances.list": project("cloudsql.instances.list"),
+    "alloydb.projects.locations.clusters.list": project("alloydb.clusters.list"),
+    "run.projects.locations.services.list": project("run.services.list"),
+    "container.projects.locations.clusters.list": project("container.clusters.list"),
+    "cloudscheduler.projects.locations.jobs.list": project("cloudscheduler.jobs.list"),
+    "cloudtasks.projects.locations.queues.list": project("cloudtasks.queues.list"),
+    "pubsub.projects.subscriptions.list": project("pubsub.subscriptions.list"),
     # Cloud DNS, "Roles and permissions".
     "dns.managedZones.get": on("dns.managedZones.get"),
     "dns.resourceRecordSets.list": on("dns.resourceRecordSets.list", less="/rrsets"),
