@@ -14,17 +14,23 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from cloudfail import config
+from cloudfail.app import App
 from cloudfail.entrypoints.cli import app
 from cloudfail.errors import Permanent
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName, Roles, Topology
+from cloudfail.stores.memory import MemoryStore
 from cloudfail_gcp import provider
 from cloudfail_gcp.access.places import SORTS, page_of, sort_of
 from cloudfail_gcp.sessions import LOOKING
+from tests.emulators.gcp import dns_world
 from tests.emulators.gcp.allowed import EAST, KINDS, ROLES, WEST, Key, Serve, Used, tokens
 from tests.emulators.gcp.discovery import DOCUMENTS, api
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.gate import NAMED, OWN, Document, Gate, Tokens, without
+from tests.emulators.gcp.standins.backend_services import BackendServices
+from tests.emulators.gcp.standins.project import Zones
 
 USED = frozenset(
     f"{one}.v1" for one in "compute dns cloudresourcemanager sqladmin alloydb spanner container pubsub iam".split()
@@ -303,7 +309,11 @@ RUNBOOK = """\
 name: move
 mode: failover
 steps:
-  traffic: {action: traffic.switch, with: {name: edge, to: "${to}"}, limit: 5m}
+  traffic:
+    action: traffic.switch
+    with: {name: edge, to: "${to}"}
+    limit: 5m
+    override: {freeze-first: nobody deploys here, users-after-traffic: nobody is there}
 """
 
 
@@ -360,3 +370,43 @@ def test_the_account_is_the_member_and_the_files_are_those_that_the_commands_nam
     zones = [line for one in shown["policies"] for line in one["policy"]["by_hand"]]
     assert all("dns managed-zones set-iam-policy" in line for line in zones)
     assert len(zones) == 4
+
+
+def test_a_plan_is_refused_for_what_is_missing_and_check_says_it_while_nothing_burns(
+    google: Front, serving: Serve, tmp_path: Path
+) -> None:
+    """The whole way: what the command prints is what Google holds the roles to; one permission is taken away."""
+    tokens(serving)
+    machine: BackendServices = serving("compute.v1", BackendServices())
+    groups = {region: f"projects/shop-prod/regions/{region}/instanceGroups/web" for region in (EAST, WEST)}
+    machine.service(
+        "projects/shop-prod/global/backendServices/web", dict(zip(groups.values(), (1.0, 0.0), strict=True))
+    )
+    zones: Zones = serving("dns.v1", Zones())
+    for zone, name in (("shop-example", "www.shop.example."), ("net", "a.net.example.")):
+        zones.zone(zone, dns_world.simple("192.0.2.1", name=name), dnsName=name.partition(".")[2])
+    roles = f", roles: {{watch: {ROLES.watch}, execute: {ROLES.execute}}}"
+    shown = command(tmp_path, roles=roles)
+    full = {one["role"]: one["policy"] for one in shown["policies"]}
+    google.gate = gate = Gate(full)
+    loaded = config.load(tmp_path / "cloudfail.yaml", [tmp_path / "move.yaml"], {"gcp": provider})
+
+    def refusals() -> list[str]:
+        return [
+            one for one in App(loaded, MemoryStore(), "alice").review(EAST, WEST, "move").refusals if "may not" in one
+        ]
+
+    assert refusals() == []
+    (lacking,) = [
+        less for what, less in without(full[ROLES.execute]) if what.endswith(" compute.backendServices.update")
+    ]
+    gate.documents = {**full, ROLES.execute: lacking}
+    (said,) = refusals()
+    assert said.startswith(
+        f"edge: {ROLES.execute} (execute) may not compute.backendServices.update on projects/shop-prod/"
+    )
+    told = CliRunner().invoke(app, ["check", "-c", str(tmp_path / "cloudfail.yaml")])
+    assert told.exit_code == 0, told.output
+    assert f"would be refused: {said}" in told.output
+    assert f"{EAST}: changes as {ROLES.execute} of account shop-prod" in told.output
+    assert google.seen(mutating=True, service="compute") == []
