@@ -22,7 +22,7 @@ from cloudfail.errors import CloudfailError
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Permissions
-from cloudfail_gcp.access.places import PROJECT, collection_of, project_of, sort_of
+from cloudfail_gcp.access.places import PROJECT, collection_of, may_be_narrower, project_of, sort_of
 from cloudfail_gcp.asking import Asking
 
 SECONDS = 4.0
@@ -98,7 +98,12 @@ def _ask(
             continue
         for sort, left in _by_sort(path, permissions - given[project]):
             if sort.way == "project":
-                told.missing += lacks(path, left)
+                narrower = {one for one in left if sort.narrower or may_be_narrower(one, path)}
+                told.missing += lacks(path, left - narrower)
+                told.unknown += [
+                    f"{role or 'the process'} ({does}) may not {one} on all of {project}; whether where it is needed"
+                    for one in sorted(narrower)
+                ]
             elif sort.asked is None:
                 told.unknown.append(
                     f"{role or 'the process'} ({does}) may not {', '.join(sorted(left))} on all of {project}; whether "

@@ -29,10 +29,12 @@ CONDITIONS = "https://cloud.google.com/iam/docs/conditions-resource-attributes"
 @dataclass(frozen=True)
 class Sort:
     """One type of resource. way: how narrowly a permission on it can be given. asked: (API, what goes before and behind
-    its path, the permission that asking needs), where it can be asked for on the resource itself."""
+    its path, the permission that asking needs), where it can be asked for on the resource itself. narrower: whether
+    somebody may have given it more narrowly than it is printed."""
 
     way: Way
     asked: tuple[str, str, str, str] | None = None
+    narrower: bool = False
 
 
 PROJECT = Sort("project")
@@ -50,7 +52,8 @@ SORTS: Mapping[tuple[str, str], Sort] = {
     ("compute", "regions/forwardingRules"): Sort("name"),
     ("compute", "zones/instances"): Sort("name"),
     ("cloudsql", "instances"): Sort("name"),
-    ("container", "clusters"): Sort("name"),
+    # Its names are listed, and how they read in a condition was not to be found out.
+    ("container", "clusters"): Sort("project", narrower=True),
     ("datastore", "databases"): Sort("name"),
     ("spanner", "instances"): Sort("name"),
     ("spanner", "databases"): Sort("name"),
@@ -97,6 +100,14 @@ def sort_of(permission: str, path: str) -> Sort:
         return PROJECT
     service, scoped = permission.partition(".")[0], f"{parts[2]}/{parts[-2]}"
     return SORTS.get((service, scoped)) or SORTS.get((service, parts[-2])) or PROJECT
+
+
+def may_be_narrower(permission: str, path: str) -> bool:
+    """Whether somebody may have given it on less than that path, which names no one resource of its type: the account
+    that a service runs as, say, where the file does not name it. A list is asked of the whole."""
+    service, collection, verb = permission.split(".", 2)
+    known = any(one == service and sort.rpartition("/")[2] == collection for one, sort in SORTS)
+    return known and verb != "list" and (collection_of(path) == "project" or "*" in path)
 
 
 def collection_of(path: str) -> str:

@@ -95,7 +95,7 @@ def _why(permission: str, path: str) -> str:
     if sort_of(permission, path).way != "project":
         return "Another part of the file needs it on the whole project."
     sort = collection_of(path)
-    return f"IAM knows no name of {sort} in a condition ({CONDITIONS}), and they have no policy of their own."
+    return f"No condition on a name of {sort} is known to hold ({CONDITIONS}), and no policy of their own."
 
 
 def _shared(bound: _Bound) -> dict[tuple[str, Way, frozenset[str]], list[str]]:

@@ -34,12 +34,11 @@ NAMED = re.compile(
     r"(?:global|regions/[^/]+)/(?:backendServices|forwardingRules)/[^/]+"
     r"|zones/[^/]+/instances/[^/]+"
     r"|instances/[^/]+(?:/databases/[^/]+)?"
-    r"|locations/[^/]+/clusters/[^/]+"
     r"|databases/[^/]+"
     r")"
 )
 """Of which IAM knows the name: Compute Engine's backend services, forwarding rules and instances, instances of Cloud
-SQL, instances and databases of Spanner, clusters of GKE, databases of Firestore."""
+SQL, instances and databases of Spanner, databases of Firestore."""
 OWN = re.compile(
     r"projects/[^/]+/(?:managedZones|subscriptions|topics|serviceAccounts|locations/[^/]+/(?:services|queues))/[^/]+"
 )

@@ -20,8 +20,10 @@ from cloudfail.entrypoints.cli import app
 from cloudfail.errors import Permanent
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName, Roles, Topology
+from cloudfail.ports import Grant, Permissions
 from cloudfail.stores.memory import MemoryStore
 from cloudfail_gcp import provider
+from cloudfail_gcp.access.asked import allowed
 from cloudfail_gcp.access.places import SORTS, page_of, sort_of
 from cloudfail_gcp.sessions import LOOKING
 from tests.emulators.gcp import dns_world
@@ -64,9 +66,9 @@ def built(used: Used, whole: Topology) -> Any:
 
 def asked(used: Used, whole: Topology) -> Known[tuple[str, ...]] | Unknown:
     """Kind.allowed."""
-    allowed = provider.kinds()[used.resource.port, used.resource.kind].allowed
-    assert allowed is not None
-    return allowed(used.resource, whole)
+    told = provider.kinds()[used.resource.port, used.resource.kind].allowed
+    assert told is not None
+    return told(used.resource, whole)
 
 
 def test_every_kind_has_its_row() -> None:
@@ -188,6 +190,33 @@ def test_what_may_be_given_on_the_resource_and_cannot_be_asked_there_refuses_not
     assert all(".list on " in one for one in found.value), "only what asks is missing for certain"
 
 
+@pytest.mark.parametrize(
+    ("permission", "path"),
+    [
+        ("iam.serviceAccounts.actAs", "projects/shop-prod"),
+        ("pubsub.subscriptions.update", "projects/shop-prod/subscriptions/eventarc-*"),
+        ("cloudsql.instances.update", "projects/shop-prod/instances/orders"),
+        ("container.clusters.update", f"projects/shop-prod/locations/{EAST}/clusters/main"),
+        ("run.services.update", f"projects/shop-prod/locations/{EAST}/services/api"),
+    ],
+)
+def test_what_may_have_been_given_on_less_than_the_file_can_name_refuses_nothing(
+    google: Front, serving: Serve, permission: str, path: str
+) -> None:
+    """A false alarm would keep somebody from leaving a region."""
+    _, used, gate, whole = ready(GROUPS, google, serving)
+
+    def needs(_resource: Any, _topology: Any, _regions: Any) -> Permissions:
+        return Permissions((), (Grant(EAST, (permission,), (path,)),))
+
+    found = allowed(needs, used.resource, whole)
+    assert isinstance(found, Unknown)
+    assert permission in found.reason
+    gate.documents = {**gate.documents, ROLES.execute: provider.policy({"one": needs(0, 0, 0).execute}, ROLES.execute)}
+    on_project = sort_of(permission, path).way == "project"
+    assert isinstance(allowed(needs, used.resource, whole), Known) is on_project, "what the project gives is known"
+
+
 @pytest.mark.parametrize("fault", ["refuse", "throttle", "cut"])
 def test_where_nobody_answers_nothing_is_known_and_nothing_refused(google: Front, serving: Serve, fault: str) -> None:
     _, used, _, whole = ready(GROUPS, google, serving)
@@ -279,7 +308,7 @@ def test_a_part_of_a_name_that_google_makes_up_is_no_name() -> None:
     assert sort_of("cloudsql.instances.get", "projects/p/instances/orders").way == "name"
     assert sort_of("alloydb.clusters.get", "projects/p/locations/r/clusters/orders").way == "project"
     assert page_of("compute.instanceGroupManagers.get").endswith("/rest/v1/instanceGroupManagers")
-    assert all(one.way != "project" for one in SORTS.values())
+    assert all(one.way != "project" or one.narrower for one in SORTS.values())
 
 
 FILE = f"""\
