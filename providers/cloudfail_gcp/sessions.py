@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import requests
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-LOOKING = (f"{SCOPE}.read-only", "https://www.googleapis.com/auth/compute.readonly")
+LOOKING = (f"{SCOPE}.read-only", *(f"https://www.googleapis.com/auth/{api}.readonly" for api in ("compute", "run")))
 """What a role that is only asked about gets. By Google's descriptions of the APIs that are used here, no method that
 changes anything takes a token of these scopes, but for those of Resource Manager's liens."""
 TOKEN_SECONDS = 900

@@ -101,12 +101,12 @@ def _ask(
                 narrower = {one for one in left if sort.narrower or may_be_narrower(one, path)}
                 told.missing += lacks(path, left - narrower)
                 told.unknown += [
-                    f"{role or 'the process'} ({does}) may not {one} on all of {project}; whether where it is needed"
+                    f"{role or 'the process'} ({does}) may not {one} on all of {project}, and where it is needed, cannot be asked"
                     for one in sorted(narrower)
                 ]
             elif sort.asked is None:
                 told.unknown.append(
-                    f"{role or 'the process'} ({does}) may not {', '.join(sorted(left))} on all of {project}; whether "
+                    f"{role or 'the process'} ({does}) may not {', '.join(sorted(left))} on all of {project}, and whether "
                     f"on {path} alone, {collection_of(path)} cannot be asked"
                 )
             else:

@@ -20,7 +20,7 @@ def _to_ask(grants: Iterable[Grant]) -> Iterator[Grant]:
     for grant in grants:
         for permission in grant.actions:
             for path in grant.on:
-                if asked := sort_of(permission, path).asked:
+                if (asked := sort_of(permission, path).asked) and asked[3]:
                     found[grant.region, asked[3], f"projects/{project_of(path)}", grant.verbs] = None
     for region, permission, project, verbs in found:
         yield Grant(region, (permission,), (project,), verbs, why=WHY)

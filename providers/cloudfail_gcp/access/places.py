@@ -9,8 +9,9 @@ Three ways, from narrow to wide:
 - on the whole project.
 
 Who asks by `testIamPermissions` of a resource must be allowed to list such resources (Compute Engine v1's reference,
-"IAM Permissions" of backendServices.testIamPermissions; Cloud DNS, the page above); of a project nothing is needed
-(Resource Manager v1's reference).
+"IAM Permissions" of backendServices.testIamPermissions; Cloud DNS, the page above); of a project (Resource Manager v1's
+reference) and of a service of Cloud Run (its v2's) nothing is needed. The same method of Pub/Sub, Cloud Tasks, Spanner
+and of service accounts takes no token that only reads, so that who executes cannot be asked about there.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ CONDITIONS = "https://cloud.google.com/iam/docs/conditions-resource-attributes"
 @dataclass(frozen=True)
 class Sort:
     """One type of resource. way: how narrowly a permission on it can be given. asked: (API, what goes before and behind
-    its path, the permission that asking needs), where it can be asked for on the resource itself. narrower: whether
-    somebody may have given it more narrowly than it is printed."""
+    its path, the permission that asking needs if it needs any), where it can be asked for on the resource itself.
+    narrower: whether somebody may have given it more narrowly than it is printed."""
 
     way: Way
     asked: tuple[str, str, str, str] | None = None
@@ -60,7 +61,7 @@ SORTS: Mapping[tuple[str, str], Sort] = {
     ("secretmanager", "secrets"): Sort("own"),
     ("pubsub", "subscriptions"): Sort("own"),
     ("pubsub", "topics"): Sort("own"),
-    ("run", "services"): Sort("own"),
+    ("run", "services"): Sort("own", ("run", "v2/", ":testIamPermissions", "")),
     ("cloudtasks", "queues"): Sort("own"),
     ("iam", "serviceAccounts"): Sort("own"),
 }

@@ -146,8 +146,8 @@ class Gate:
 
     def _tested(self, account: str, where: str, body: Any) -> dict[str, Any]:
         resource = re.sub(r"[/:]testIamPermissions$", "", where)
-        if resource.count("/") > 1:
-            self._hold(account, [(LISTS[_sort(resource)], "/".join(resource.split("/")[:2]))])
+        if resource.count("/") > 1 and (lists := LISTS[_sort(resource)]):
+            self._hold(account, [(lists, "/".join(resource.split("/")[:2]))])
         given = [one for one in body["permissions"] if allows(self.documents[account], one, resource)]
         return {"permissions": given} if given else {}
 
@@ -183,9 +183,10 @@ LISTS: Mapping[str, str] = {
     "global/backendServices": "compute.backendServices.list",
     "regions/backendServices": "compute.regionBackendServices.list",
     "managedZones": "dns.managedZones.list",
+    "services": "",
 }
-"""What testIamPermissions of a resource asks for (Compute Engine v1, "IAM Permissions" of that method; Cloud DNS, "Set
-and manage IAM policies on managed zones")."""
+"""What testIamPermissions of a resource asks for; "" for nothing (Cloud Run v2's reference; Compute Engine v1, "IAM
+Permissions" of that method; Cloud DNS, "Set and manage IAM policies on managed zones")."""
 
 
 # ---- what Google asks of IAM
