@@ -65,6 +65,7 @@ def _ask(
     asking: Asking, region: str, role: str, does: str, wanted: Mapping[str, set[str]], until: float, told: _Told
 ) -> None:
     """wanted: path -> permissions."""
+    who = f"{role or 'the process itself'} ({does})"
 
     def test(api: str, path: str, permissions: Iterable[str]) -> frozenset[str]:
         left = sorted(permissions)
@@ -77,7 +78,7 @@ def _ask(
     def lacks(path: str, permissions: Iterable[str]) -> Iterator[str]:
         for permission in sorted(permissions):
             yield (
-                f"{role or 'the process itself'} ({does}) may not {permission} on {path}, of the project "
+                f"{who} may not {permission} on {path}, of the project "
                 f"{project_of(path)}; give it what `cloudfail iam gcp` prints"
             )
 
@@ -90,9 +91,9 @@ def _ask(
             given[project] = test("cloudresourcemanager", f"v1/projects/{project}:testIamPermissions", permissions)
         except CloudfailError as error:
             if refused := cannot_be(role, error):
-                told.missing.append(f"{role} ({does}) cannot be taken on: {refused}")
+                told.missing.append(f"{who} cannot be taken on: {refused}")
                 return
-            told.unknown.append(f"what {role or 'the process'} ({does}) may in {project}: {error}")
+            told.unknown.append(f"what {who} may in {project}: {error}")
     for path, permissions in sorted(wanted.items()):
         if (project := project_of(path)) not in given:
             continue
@@ -100,21 +101,21 @@ def _ask(
             if sort.way == "project":
                 narrower = {one for one in left if sort.narrower or may_be_narrower(one, path)}
                 told.missing += lacks(path, left - narrower)
-                told.unknown += [
-                    f"{role or 'the process'} ({does}) may not {one} on all of {project}, and where it is needed, cannot be asked"
+                told.unknown += (
+                    f"{who} may not {one} on all of {project}, and where it is needed, it cannot be asked"
                     for one in sorted(narrower)
-                ]
+                )
             elif sort.asked is None:
                 told.unknown.append(
-                    f"{role or 'the process'} ({does}) may not {', '.join(sorted(left))} on all of {project}, and whether "
-                    f"on {path} alone, {collection_of(path)} cannot be asked"
+                    f"{who} may not {', '.join(sorted(left))} on all of {project}, and whether on {path} alone, "
+                    f"{collection_of(path)} cannot be asked"
                 )
             else:
                 api, before, behind, _ = sort.asked
                 try:
                     told.missing += lacks(path, left - test(api, f"{before}{path}{behind}", left))
                 except CloudfailError as error:
-                    told.unknown.append(f"what {role or 'the process'} ({does}) may on {path}: {error}")
+                    told.unknown.append(f"what {who} may on {path}: {error}")
 
 
 def _by_sort(path: str, permissions: Iterable[str]) -> Iterator[tuple[Any, set[str]]]:
