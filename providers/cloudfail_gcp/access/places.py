@@ -79,7 +79,7 @@ _GCLOUD: Mapping[str, str] = {
 }
 """gcloud's words for what has a policy of its own. `gcloud dns managed-zones` has no command that adds one binding."""
 
-_PATH = re.compile(r"projects/(?P<project>[^/*]+)(?:/.+)?")
+_PATH = re.compile(r"projects/(?P<project>[^/*-][^/*]*)(?:/.+)?")
 
 
 def project_of(path: str) -> str:

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from cloudfail import config
 from cloudfail.app import App
 from cloudfail.entrypoints.cli import app
-from cloudfail.errors import Permanent
+from cloudfail.errors import Permanent, Refused
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName, Roles, Topology
 from cloudfail.ports import Grant, Permissions
@@ -329,6 +329,12 @@ def test_a_part_of_a_name_that_google_makes_up_is_no_name() -> None:
     assert sort_of("alloydb.clusters.get", "projects/p/locations/r/clusters/orders").way == "project"
     assert page_of("compute.instanceGroupManagers.get").endswith("/rest/v1/instanceGroupManagers")
     assert all(one.way != "project" or one.narrower for one in SORTS.values())
+
+
+@pytest.mark.parametrize("path", ["projects/-/instances/orders", "projects//managedZones/shop", "projects/*", "orders"])
+def test_a_path_that_names_no_project_is_refused_with_what_to_write(path: str) -> None:
+    with pytest.raises(Refused, match=r"account: shop-prod"):
+        provider.policy({"one": (Grant(EAST, ("cloudsql.instances.get",), (path,)),)}, ROLES.watch, "watch")
 
 
 FILE = f"""\
