@@ -1,4 +1,4 @@
-"""What answers through a path that was led somewhere: a TCP connection from here, and what is heard on it.
+"""What answers through a path that was led somewhere: a TCP connection from here, and what is heard on it; or one GET.
 
 That a connection is accepted says that something is there, and not what: a region that was left may answer at the same
 address. So it may be said what must be heard, a server's greeting (`SSH-2.0`, `220 west`), within the first bytes that
@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from cloudfail.model.observation import Health, Known, Unknown
 from cloudfail.model.states import Reached
+from cloudfail.probes import http
 from cloudfail.probes.look import Ask, DidNotServe, Phases, answer, connect
 from cloudfail.probes.reach import ALLOW_LOOPBACK
 from cloudfail.probes.tcp import place
@@ -39,6 +40,27 @@ def through(
     if said.health is Health.UNKNOWN:
         return Unknown(f"{target}: {said.detail}", at)
     return Known(Reached(said.health is Health.HEALTHY, f"{target} {said.detail}"), at)
+
+
+def serves(
+    url: str, *, within_seconds: float, local: bool = False, environment: Mapping[str, str] = os.environ
+) -> Known[Reached] | Unknown:
+    """Whether one GET of `url` is answered with a status of 2xx or 3xx. The rest as `through`."""
+    at = time.time()
+    loopback = local or environment.get(ALLOW_LOOPBACK) == "1"
+    said = asyncio.run(answer(Ask("http", url, within_seconds, loopback=loopback), http.look))
+    if said.health is Health.UNKNOWN:
+        return Unknown(f"{url}: {said.detail}", at)
+    return Known(Reached(said.health is Health.HEALTHY, f"{url} {said.detail}"), at)
+
+
+def no_url(text: str) -> str:
+    """Why this is no URL that `serves` asks, "" where it is one."""
+    try:
+        http.parse(text)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def no_target(text: str) -> str:

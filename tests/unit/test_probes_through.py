@@ -11,7 +11,7 @@ import pytest
 
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import Reached
-from cloudfail.probes.through import through
+from cloudfail.probes.through import no_url, serves, through
 
 
 @pytest.fixture
@@ -79,3 +79,47 @@ def test_a_clouds_metadata_is_never_asked() -> None:
 
 def test_a_name_that_does_not_resolve_is_our_own_trouble() -> None:
     assert isinstance(through("no-such-name.invalid:80", None, within_seconds=5.0, local=True), Unknown)
+
+
+@pytest.fixture
+def says() -> Iterator[tuple[int, list[int]]]:
+    """Answers HTTP with the status in the list."""
+    statuses = [200]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    client, _ = listener.accept()
+                except OSError:
+                    return
+                with contextlib.suppress(OSError), client:
+                    client.recv(4096)
+                    client.sendall(f"HTTP/1.1 {statuses[0]} so\r\nContent-Length: 0\r\n\r\n".encode())
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield int(listener.getsockname()[1]), statuses
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(("status", "served"), [(200, True), (302, True), (404, False), (503, False)])
+def test_one_request_tells_whether_a_url_serves(says: tuple[int, list[int]], status: int, served: bool) -> None:
+    port, statuses = says
+    statuses[0] = status
+    read = serves(f"http://127.0.0.1:{port}/healthz", within_seconds=5.0, local=True)
+    assert isinstance(read, Known), read.reason
+    assert read.value == Reached(served, f"http://127.0.0.1:{port}/healthz HTTP {status}")
+
+
+def test_this_machine_is_asked_for_a_url_only_where_that_is_meant(says: tuple[int, list[int]]) -> None:
+    url = f"http://127.0.0.1:{says[0]}/"
+    assert isinstance(serves(url, within_seconds=5.0, environment={}), Unknown)
+    assert isinstance(serves(url, within_seconds=5.0, environment={"CLOUDFAIL_ALLOW_LOOPBACK": "1"}), Known)
+
+
+@pytest.mark.parametrize(
+    "text", ["shop.example", "ftp://shop.example/", "https://a:b@shop.example/", "https://shop example/"]
+)
+def test_what_is_no_url_says_why(text: str) -> None:
+    assert no_url(text)
+    assert no_url("https://shop.example/healthz") == ""

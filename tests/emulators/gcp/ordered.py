@@ -11,11 +11,19 @@ from dataclasses import replace
 from typing import Any
 
 from cloudfail.model.topology import PortName
-from tests.emulators.gcp import balancing, dns_world, test_backend_service, test_instance_group
+from tests.emulators.gcp import (
+    balancing,
+    dns_world,
+    test_backend_service,
+    test_cloud_run,
+    test_instance_group,
+    test_node_pool,
+)
 from tests.emulators.gcp.dns_world import CENTRAL, WEST
 from tests.emulators.gcp.front import Front
-from tests.emulators.gcp.standins import dns
+from tests.emulators.gcp.standins import cloud_run, dns
 from tests.emulators.gcp.standins.instance_groups import InstanceGroups
+from tests.emulators.gcp.standins.node_pools import NodePools
 from tests.emulators.verbs import Ordered
 
 Serve = Callable[[str, Any], Any]
@@ -116,6 +124,68 @@ def _held(front: Front, machine: InstanceGroups) -> Ordered:
     )
 
 
+def _on_gke(autoscaling: dict[str, Any], made: Callable[[Front, test_node_pool.Site], Ordered]) -> Make:
+    """Every operation comes to its end before it is asked what is so."""
+
+    def make(front: Front, serve: Serve) -> Ordered:
+        machine = NodePools(serve("compute.v1", InstanceGroups()))
+        serve("container.v1", machine)
+        site = test_node_pool.Site(front, machine, autoscaling)
+        return replace(made(front, site), follow=machine.end, unavailable=UNAVAILABLE)
+
+    return make
+
+
+def _nodes(requests: int) -> Callable[[Front, test_node_pool.Site], Ordered]:
+    """requests: two where the bounds are ordered before the size."""
+
+    def made(front: Front, site: test_node_pool.Site) -> Ordered:
+        port = site.port()
+        return Ordered(
+            front,
+            lambda: port.read(balancing.WEST),
+            lambda seen, call: port.scale(balancing.WEST, 8, expect=seen, call=call),
+            lambda state: bool(state.wanted == 8),
+            lambda: site.sizes() == [4, 4],
+            _sent(front, test_node_pool.SIZE),
+            requests=requests,
+        )
+
+    return made
+
+
+def _nodes_held(front: Front, site: test_node_pool.Site) -> Ordered:
+    port = site.port()
+    floor = 4 if "totalMinNodeCount" in site.machine.at(test_node_pool.WEST_POOL).autoscaling else 2
+    return Ordered(
+        front,
+        lambda: port.read(balancing.WEST),
+        lambda seen, call: port.hold(balancing.WEST, True, expect=seen, call=call),
+        lambda state: bool(state.scale_in_held),
+        lambda: site.bounds()[0] == floor,
+        _sent(front, test_node_pool.BOUNDS),
+    )
+
+
+def _on_cloud_run(scaling: dict[str, Any]) -> Make:
+    def make(front: Front, serve: Serve) -> Ordered:
+        machine: cloud_run.CloudRun = serve("run.v2", cloud_run.CloudRun())
+        site = test_cloud_run.Site(front, machine, scaling)
+        port = site.port()
+        return Ordered(
+            front,
+            lambda: port.read(balancing.WEST),
+            lambda seen, call: port.scale(balancing.WEST, 3, expect=seen, call=call),
+            lambda state: bool(state.wanted == 3),
+            lambda: 3 in site.scaling().values(),
+            _sent(front, test_cloud_run.PATCH),
+            follow=machine.end,
+            unavailable=UNAVAILABLE,
+        )
+
+    return make
+
+
 Key = tuple[PortName, str, str, str]
 
 VERBS: Mapping[Key, Make] = {
@@ -135,5 +205,14 @@ VERBS: Mapping[Key, Make] = {
     (PortName.COMPUTE, "instance-group", "scale", "by its floor"): _on_compute(_by_its_floor),
     (PortName.COMPUTE, "instance-group", "scale", "by hand"): _on_compute(_by_hand),
     (PortName.COMPUTE, "instance-group", "hold", "autoscaled"): _on_compute(_held),
+    (PortName.COMPUTE, "gke-node-pool", "scale", "bounds in each zone"): _on_gke(test_node_pool.PER_ZONE, _nodes(2)),
+    (PortName.COMPUTE, "gke-node-pool", "scale", "bounds in all"): _on_gke(test_node_pool.IN_ALL, _nodes(2)),
+    (PortName.COMPUTE, "gke-node-pool", "scale", "by hand"): _on_gke({}, _nodes(1)),
+    (PortName.COMPUTE, "gke-node-pool", "hold", "bounds in each zone"): (_on_gke(test_node_pool.PER_ZONE, _nodes_held)),
+    (PortName.COMPUTE, "gke-node-pool", "hold", "bounds in all"): _on_gke(test_node_pool.IN_ALL, _nodes_held),
+    (PortName.COMPUTE, "cloud-run", "scale", "automatic"): _on_cloud_run({"minInstanceCount": 2}),
+    (PortName.COMPUTE, "cloud-run", "scale", "by hand"): (
+        _on_cloud_run({"scalingMode": "MANUAL", "manualInstanceCount": 2})
+    ),
 }
 """Port, kind, verb, and the shape in which it is tried."""
