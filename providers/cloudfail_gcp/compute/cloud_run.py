@@ -26,6 +26,7 @@ from typing import Any
 
 from cloudfail.errors import CloudfailError, Conflict, Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.room import Room
 from cloudfail.model.states import ComputeState
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
@@ -34,12 +35,14 @@ from cloudfail_gcp.asking import Asking
 from cloudfail_gcp.compute import marks
 from cloudfail_gcp.compute.marks import Before
 from cloudfail_gcp.compute.options import CloudRunMember, region_at
+from cloudfail_gcp.compute.run_quota import room_of, vcpus_of
 from cloudfail_gcp.compute.services import MARKS, Service, provisioned, service_at
 from cloudfail_gcp.errors import Answered
 from cloudfail_gcp.long_running import accepted
 from cloudfail_gcp.paths import name_of
 
 READ_SECONDS = 9.0
+ROOM_SECONDS = 12.0
 URL_SECONDS = 3.0
 UNCHANGED = "Its scaling was not changed."
 
@@ -79,6 +82,19 @@ class CloudRun:
             epoch=service.marks.epoch,
         )
         return Known(state, at)
+
+    def room(self, region: str) -> Known[Room] | Unknown:
+        """ports.HasRoom."""
+        at = time.time()
+        until = self._asking.deadline(ROOM_SECONDS)
+        try:
+            service = service_at(self._asking, self._member(region).service, within=READ_SECONDS)
+            own, _ = provisioned(self._asking, service, within=self._asking.left_until(until))
+            project, each = service.path.split("/")[1], vcpus_of(service.template)
+            left = self._asking.left_until(until)
+            return Known(room_of(self._asking, project, region, each, own, within=left), at)
+        except CloudfailError as error:
+            return Unknown(f"{region}: {error}", at)
 
     def scale(self, region: str, count: int, *, expect: ComputeState, call: Call) -> None:
         if count < 0:

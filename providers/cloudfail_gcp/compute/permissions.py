@@ -87,11 +87,13 @@ def cloud_run(resource: Resource, _topology: Topology, regions: Sequence[str]) -
             service, project = (member.service,), _project(member.service)
             yield False, Grant(region, ("run.services.get",), service)
             yield False, Grant(region, ("run.revisions.get",), (f"{member.service}/revisions/*",), why=_REVISIONS)
+            yield False, Grant(region, ("serviceusage.quotas.get",), (project,), why=_QUOTA)
             yield True, Grant(region, ("run.services.update",), service, SCALE)
             yield True, Grant(region, ("iam.serviceAccounts.actAs",), (project,), SCALE, why=_ACTS)
 
     return stated(told())
 
 
+_QUOTA = "Quotas are of the project."
 _REVISIONS = "Cloud Run names the revisions that serve."
 _ACTS = "The service names the account that it runs as; better granted on that account alone."

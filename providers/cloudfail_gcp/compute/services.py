@@ -36,6 +36,7 @@ class Service:
     annotations: Mapping[str, str]
     serving: tuple[str, ...]
     settled: bool
+    template: Mapping[str, Any]
     marks: Marks = field(default_factory=Marks)
 
     @property
@@ -82,6 +83,7 @@ def service_at(asking: Asking, path: str, *, within: float) -> Service:
         annotations,
         tuple(dict.fromkeys(one for one in serving or [latest] if one)),
         ready and not told.get("reconciling") and told.get("observedGeneration") == told.get("generation"),
+        told.get("template") or {},
         marks.read(annotations.get(MARKS, "")),
     )
 

@@ -13,9 +13,9 @@ import pytest
 from cloudfail.actions import Done, Moving, StepContext, Todo
 from cloudfail.actions.compute import Scale
 from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Transient
-from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.observation import Unknown
 from cloudfail.model.plan import PlannedStep
-from cloudfail.ports import HasRoom, Kind
+from cloudfail.ports import Kind
 from cloudfail.testing.conformance import Calls, ComputeSuite, Harness, known, refused
 from cloudfail_gcp.compute import KINDS
 from cloudfail_gcp.compute.cloud_run import CloudRun
@@ -330,6 +330,7 @@ def test_the_permissions_are_of_what_is_asked_and_no_more(world: Site) -> None:
     assert {(action, one.on) for one in said.watch for action in one.actions} == {
         ("run.services.get", (WEST_SERVICE,)),
         ("run.revisions.get", (f"{WEST_SERVICE}/revisions/*",)),
+        ("serviceusage.quotas.get", (f"projects/{PROJECT}",)),
     }
     assert {(action, one.verbs) for one in said.execute for action in one.actions} == {
         ("run.services.update", ("scale",)),
@@ -341,11 +342,6 @@ def test_the_permissions_are_of_what_is_asked_and_no_more(world: Site) -> None:
         "projects.locations.services.revisions.get",
         PATCH,
     }
-
-
-def test_google_tells_no_room_of_it(world: Site) -> None:
-    assert not isinstance(world.port(), HasRoom)
-    assert isinstance(world.port().read(WEST), Known)
 
 
 class Around:

@@ -17,14 +17,15 @@ from cloudfail.model.room import Room
 from cloudfail.ports import HasRoom
 from cloudfail.testing.conformance import known
 from cloudfail_gcp.compute.quotas import SERIES, metric_of
-from tests.emulators.gcp import test_instance_group, test_node_pool
+from tests.emulators.gcp import test_cloud_run, test_instance_group, test_node_pool
 from tests.emulators.gcp.balancing import EAST, PROJECT, WEST, call
 from tests.emulators.gcp.discovery import api
 from tests.emulators.gcp.front import Front
+from tests.emulators.gcp.standins.cloud_run import CloudRun
 from tests.emulators.gcp.standins.instance_groups import InstanceGroups
 from tests.emulators.gcp.standins.node_pools import NodePools
 from tests.emulators.gcp.standins.operations import BASE
-from tests.emulators.gcp.standins.quotas import Quotas
+from tests.emulators.gcp.standins.quotas import Quotas, ServiceUsage
 
 pytestmark = pytest.mark.timeout(300)
 TEMPLATE = f"projects/{PROJECT}/global/instanceTemplates/web"
@@ -251,6 +252,57 @@ def test_a_node_pool_draws_on_the_same_quota(
     for spot in ("spot", "preemptible"):
         pool.config = {spot: True}
         assert "quota is not compared" in why_not(site.port())
+
+
+@pytest.fixture
+def run(google: Front, serving: Callable[[str, Any], Any]) -> Iterator[tuple[test_cloud_run.Site, ServiceUsage]]:
+    """Two instances of two vCPUs run in the west."""
+    usage: ServiceUsage = serving("serviceusage.v1beta1", ServiceUsage())
+    with contextlib.closing(CloudRun()) as machine:
+        serving("run.v2", machine)
+        yield test_cloud_run.Site(google, machine), usage
+
+
+def test_a_service_draws_on_the_vcpus_that_cloud_run_gives_the_project(
+    run: tuple[test_cloud_run.Site, ServiceUsage],
+) -> None:
+    site, usage = run
+    said = room(site.port())
+    assert (said.limit, said.each, said.own, said.used, said.at_most) == (20.0, 2.0, 2, None, 10)
+    usage.thousandths[WEST] = 56_000
+    assert room(site.port()).at_most == 28
+    assert room(site.port(), EAST).at_most == 10, "which has no limit of its own"
+
+
+@pytest.mark.parametrize(
+    ("cpus", "each"), [(["1"], 1.0), (["1000m"], 1.0), (["500m"], 0.5), ([".08"], 0.08), (["1", "250m"], 1.25)]
+)
+def test_the_vcpus_of_an_instance_are_those_of_its_containers(
+    run: tuple[test_cloud_run.Site, ServiceUsage], cpus: list[str], each: float
+) -> None:
+    site, _ = run
+    whole = site.machine.at(test_cloud_run.WEST_SERVICE).whole
+    whole["template"]["containers"] = [{"resources": {"limits": {"cpu": cpu}}} for cpu in cpus]
+    assert room(site.port()).each == pytest.approx(each)
+
+
+@pytest.mark.parametrize("containers", [[], [{}], [{"resources": {"limits": {"cpu": "much"}}}], [{"resources": {}}]])
+def test_a_service_that_does_not_tell_its_vcpus_is_unknown(
+    run: tuple[test_cloud_run.Site, ServiceUsage], containers: list[Any]
+) -> None:
+    site, _ = run
+    site.machine.at(test_cloud_run.WEST_SERVICE).whole["template"]["containers"] = containers
+    assert "how many vCPUs" in why_not(site.port())
+
+
+def test_a_limit_that_is_not_told_is_unknown(google: Front, run: tuple[test_cloud_run.Site, ServiceUsage]) -> None:
+    site, usage = run
+    usage.thousandths = {EAST: 20_000}
+    assert "does not tell" in why_not(site.port())
+    usage.thousandths = {"": -1}
+    assert "does not tell" in why_not(site.port())
+    google.outages.fail("accessNotConfigured", 403, service="serviceusage")
+    assert "accessNotConfigured" in why_not(site.port())
 
 
 def _step(count: int) -> StepContext:

@@ -71,7 +71,11 @@ class CloudRun:
             "generation": "1",
             "annotations": {"team": "shop"},
             "scaling": scaling,
-            "template": {"containers": [{"image": "shop"}], "scaling": {"maxInstanceCount": 100}, **more},
+            "template": {
+                "containers": [{"image": "shop", "resources": {"limits": {"cpu": "2"}}}],
+                "scaling": {"maxInstanceCount": 100},
+                **more,
+            },
         }
         revisions = [Revision(f"{name}-{index:05d}", percent) for index, percent in enumerate(percents, 1)]
         made = Service(whole, revisions)

@@ -78,3 +78,31 @@ class Quotas(Operations):
         end = start + self.page_of_reservations
         page: dict[str, Any] = {"items": found[start:end]} if found[start:end] else {}
         return page | ({"nextPageToken": str(end)} if end < len(found) else {})
+
+
+class ServiceUsage:
+    """Limits of Cloud Run's vCPUs (serviceusage.v1beta1), in thousandths: of a region, "" for those that have none of
+    their own. As its reference has it, a bucket without dimensions is the default, and an int64 is a text."""
+
+    def __init__(self, **thousandths: int) -> None:
+        self.thousandths = {"": 20_000, **thousandths}
+
+    def services_consumer_quota_metrics_get(
+        self, labels: dict[str, str], query: dict[str, str], body: Any
+    ) -> dict[str, Any]:
+        if labels["consumerQuotaMetricsId"] != "run.googleapis.com/cpu_allocation":
+            raise Refused(404, "", "No such metric.", "NOT_FOUND")
+        buckets = [
+            {
+                "effectiveLimit": str(limit),
+                "defaultLimit": "20000",
+                **({"dimensions": {"region": region}} if region else {}),
+            }
+            for region, limit in self.thousandths.items()
+        ]
+        regional = {"unit": "1/{project}/{region}", "quotaBuckets": buckets}
+        return {
+            "metric": "run.googleapis.com/cpu_allocation",
+            "unit": "1",
+            "consumerQuotaLimits": [{"unit": "1/{project}", "quotaBuckets": [{"effectiveLimit": "1"}]}, regional],
+        }
