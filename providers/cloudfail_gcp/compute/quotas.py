@@ -6,9 +6,11 @@ and an instance that takes it up counts no more (Compute Engine, "Reservations o
 is reserved and not in use is in the use that is told. Only reservations of the project itself are listed; another
 project's that is shared with it is not known here.
 
-Which quota a machine type counts against is known for those in SERIES (Compute Engine, "Allocation quotas": CPUs are of
-E2 and N1, and the other series have their own). Newer series have theirs in Cloud Quotas alone: unknown, as are Spot
-instances, shared cores, and groups of several machine types, of which a count says nothing.
+Which quota a machine type counts against is known for those in SERIES (Compute Engine, "Allocation quotas", and what
+Google's own tests of its images ask for, github.com/GoogleCloudPlatform/cloud-image-tests). Of E2 the sources differ:
+CPUS, or one of its own. The one that leaves more is taken, since what is found too much must certainly be. Newer series
+have theirs in Cloud Quotas alone: unknown, as are Spot instances, shared cores, and groups of several machine types, of
+which a count says nothing.
 """
 
 from __future__ import annotations
@@ -22,20 +24,20 @@ from cloudfail.model.room import Room
 from cloudfail_gcp.asking import Asking
 from cloudfail_gcp.paths import name_of, path_of, region_of
 
-SERIES: Mapping[str, str] = {
-    "n1": "CPUS",
-    "e2": "CPUS",
-    "n2": "N2_CPUS",
-    "n2d": "N2D_CPUS",
-    "c2": "C2_CPUS",
-    "c2d": "C2D_CPUS",
-    "c3": "C3_CPUS",
-    "t2d": "T2D_CPUS",
-    "t2a": "T2A_CPUS",
-    "a2": "A2_CPUS",
-    "m1": "M1_CPUS",
-    "m2": "M2_CPUS",
-    "m3": "M3_CPUS",
+SERIES: Mapping[str, tuple[str, ...]] = {
+    "n1": ("CPUS",),
+    "e2": ("E2_CPUS", "CPUS"),
+    "n2": ("N2_CPUS",),
+    "n2d": ("N2D_CPUS",),
+    "c2": ("C2_CPUS",),
+    "c2d": ("C2D_CPUS",),
+    "c3": ("C3_CPUS",),
+    "t2d": ("T2D_CPUS",),
+    "t2a": ("T2A_CPUS",),
+    "a2": ("A2_CPUS",),
+    "m1": ("M1_CPUS",),
+    "m2": ("M2_CPUS",),
+    "m3": ("M3_CPUS",),
 }
 """By what a machine type's name begins with. `custom-…` without a series is N1."""
 NO_RESERVATION, SPECIFIC = "NO_RESERVATION", "SPECIFIC_RESERVATION"
@@ -57,8 +59,8 @@ class Machine:
         return not reservation.get("specificReservationRequired", False)
 
 
-def metric_of(machine_type: str) -> str:
-    """The quota that it counts against. Raises Transient where that is not known here."""
+def metrics_of(machine_type: str) -> tuple[str, ...]:
+    """The quota that it counts against, or those of which it is one. Raises Transient where that is not known here."""
     series = "n1" if machine_type.startswith("custom-") else machine_type.partition("-")[0]
     if series not in SERIES:
         raise Transient(f"which quota {machine_type} counts against is not known here.")
@@ -105,18 +107,19 @@ def room_of(
     def left() -> float:
         return asking.left_until(until)
 
-    metric = metric_of(machine.sort)
+    metrics = metrics_of(machine.sort)
     told = asking.read("compute", region, f"projects/{project}/regions/{region}", within=left())
-    quota = next((one for one in told.get("quotas") or [] if one.get("metric") == metric), None)
-    if told.get("quotaStatusWarning") or quota is None or "limit" not in quota:
-        raise Transient(f"Compute Engine does not tell the quota {metric} of {project} in {region}.")
+    listed = [one for one in told.get("quotas") or [] if one.get("metric") in metrics and "limit" in one]
+    if told.get("quotaStatusWarning") or not listed:
+        raise Transient(f"Compute Engine does not tell the quota {' or '.join(metrics)} of {project} in {region}.")
+    quota = max(listed, key=lambda one: float(one["limit"]) - float(one.get("usage") or 0))
     where = zones or tuple(path_of(str(one)) for one in told.get("zones") or [])
     if not where:
         raise Transient(f"Compute Engine does not tell the zones of {region}.")
     vcpus = _vcpus(asking, region, where[0], machine.sort, within=left())
     reserved = _reserved(asking, region, where, machine, left)
     return Room(
-        pool=f"quota {metric} of {project} in {region}",
+        pool=f"quota {quota['metric']} of {project} in {region}",
         limit=float(quota["limit"]),
         unit="vCPUs",
         each=vcpus,

@@ -16,7 +16,7 @@ from cloudfail.model.plan import PlannedStep
 from cloudfail.model.room import Room
 from cloudfail.ports import HasRoom
 from cloudfail.testing.conformance import known
-from cloudfail_gcp.compute.quotas import SERIES, metric_of
+from cloudfail_gcp.compute.quotas import SERIES, metrics_of
 from tests.emulators.gcp import test_cloud_run, test_instance_group, test_node_pool
 from tests.emulators.gcp.balancing import EAST, PROJECT, WEST, call
 from tests.emulators.gcp.discovery import api
@@ -74,7 +74,7 @@ def why_not(port: Any) -> str:
 @pytest.mark.parametrize(
     ("machine_type", "metric"),
     [
-        ("e2-standard-2", "CPUS"),
+        ("e2-standard-2", "E2_CPUS"),
         ("n1-standard-1", "CPUS"),
         ("custom-4-8192", "CPUS"),
         ("n2-standard-4", "N2_CPUS"),
@@ -92,18 +92,18 @@ def why_not(port: Any) -> str:
     ],
 )
 def test_a_machine_type_counts_against_the_quota_of_its_series(machine_type: str, metric: str) -> None:
-    assert metric_of(machine_type) == metric
+    assert metrics_of(machine_type)[0] == metric
 
 
 @pytest.mark.parametrize("machine_type", ["n4-standard-2", "c4-standard-2", "f1-micro", "g2-standard-4", "", "N2"])
 def test_a_series_that_is_not_known_is_not_guessed(machine_type: str) -> None:
     with pytest.raises(Transient, match="is not known here"):
-        metric_of(machine_type)
+        metrics_of(machine_type)
 
 
 def test_every_quota_is_one_that_google_s_description_names() -> None:
     named = api("compute.v1")._schemas["Quota"]["properties"]["metric"]["enum"]
-    assert set(SERIES.values()) <= set(named)
+    assert {metric for metrics in SERIES.values() for metric in metrics} <= set(named)
 
 
 def test_a_group_may_have_what_its_quota_leaves_beside_others(machine: Machine, site: Any) -> None:
@@ -164,6 +164,15 @@ def test_where_reservations_cannot_be_listed_others_are_not_told(google: Front, 
     google.outages.fail("forbidden", 403, operation="reservations.list")
     said = room(site.port())
     assert (said.reserved, said.used, said.at_most) == (None, None, 16)
+
+
+def test_of_two_quotas_that_may_bind_e2_the_one_that_leaves_more_counts(machine: Machine, site: Any) -> None:
+    """What is found too much must certainly be too much."""
+    begins(machine, "e2-standard-2")
+    machine.quotas[WEST, "E2_CPUS"] = (24.0, 20.0)
+    assert room(site.port()).pool.startswith("quota E2_CPUS")
+    machine.quotas[WEST, "CPUS"] = (200.0, 20.0)
+    assert room(site.port()).pool.startswith("quota CPUS")
 
 
 def test_both_regions_are_told_apart(machine: Machine, site: Any) -> None:
