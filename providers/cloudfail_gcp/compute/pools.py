@@ -133,10 +133,10 @@ def pool_at(asking: Asking, path: str, *, within: float) -> Pool:
 
 def under_way(asking: Asking, path: str, *, within: float) -> str:
     """The operation under way on the pool or on its cluster, in a few words; "" if there is none. GKE carries out one
-    at a time there. Raises Transient where not all are listed."""
+    at a time there. Raises Transient where those of its place are not listed."""
     reply = asking.read("container", region_at(path), f"v1/{location_of(path)}/operations", within=within)
-    if reply.get("missingZones"):
-        raise Transient(f"GKE does not list the operations of {', '.join(map(str, reply['missingZones']))}.")
+    if (place := name_of(location_of(path))) in (reply.get("missingZones") or []):
+        raise Transient(f"GKE does not list the operations of {place}.")
     cluster, _, pool = path.partition("/clusters/")[2].partition("/nodePools/")
     for one in reply.get("operations") or []:
         target = str(one.get("targetLink", "")).partition("/clusters/")[2]

@@ -289,8 +289,16 @@ def test_one_that_began_after_the_look_is_refused_by_gke_and_looked_at_again(wor
     assert world.machine.orders == []
 
 
-def test_operations_that_are_not_all_listed_are_unknown(world: Site) -> None:
-    world.machine.missing = [f"{WEST}-b"]
+def test_where_the_operations_of_its_place_are_not_listed_it_is_unknown(world: Site) -> None:
+    """Those of a regional cluster stand in the region, whichever of its zones is missing."""
+    world.machine.missing = [f"{WEST}-b", f"{EAST}-a"]
+    assert isinstance(world.port().read(EAST), Unknown)
+    assert known(world.port().read(WEST)).wanted == 2
+
+
+def test_a_zone_that_does_not_answer_makes_the_pool_unknown(world: Site) -> None:
+    """What stands there is not taken for gone."""
+    world.front.outages.fail("backendError", 503, operation="instanceGroupManagers.listManagedInstances")
     assert isinstance(world.port().read(WEST), Unknown)
 
 
