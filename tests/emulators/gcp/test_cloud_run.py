@@ -205,6 +205,16 @@ def test_told_is_not_provisioned_and_provisioned_is_not_serving(world: Site) -> 
     assert known(world.made().read(WEST)).healthy == 3, "without a URL it is Google's word"
 
 
+def test_a_number_that_is_told_while_instances_warm_up_is_not_healthy_yet(world: Site) -> None:
+    world.machine.boots, world.machine.eager = False, True
+    world.scaled(3)
+    world.until(lambda: known(world.port().read(WEST)).running == 3)
+    assert known(world.port().read(WEST)).healthy == 0
+    assert isinstance(step(world, 3), Moving)
+    world.machine.boots = True
+    world.until(lambda: isinstance(step(world, 3), Done))
+
+
 def test_an_address_that_cannot_be_asked_from_here_is_unknown(world: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CLOUDFAIL_ALLOW_LOOPBACK")
     read = world.made(url=world.url()).read(WEST)

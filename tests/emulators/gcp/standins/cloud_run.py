@@ -49,13 +49,15 @@ class Service:
 class CloudRun:
     """`seconds`: how long a service takes to come to what it was told, and `boot_seconds` an instance to run. `boots`:
     whether any does. `obeying`: while it is not set, an order is accepted and changes nothing. `failing`: the
-    google.rpc.Code with which one fails at once, if any."""
+    google.rpc.Code with which one fails at once, if any. `eager`: whether a revision tells at once how many it is to have
+    provisioned, while it still warms up."""
 
     def __init__(self, *, seconds: float = 0.1, boot_seconds: float = 0.1) -> None:
         self.clock = time.monotonic
         self.seconds = seconds
         self.boot_seconds = boot_seconds
         self.boots = True
+        self.eager = False
         self.obeying = True
         self.failing = 0
         self.orders: list[str] = []
@@ -207,7 +209,7 @@ class CloudRun:
             reason = {"revisionReason": "MIN_INSTANCES_WARMING", "state": "CONDITION_RECONCILING"}
             conditions.append({"type": "MinInstancesProvisioned", **reason})
         told = {"name": f"{service.whole['name']}/revisions/{found.name}", "conditions": conditions}
-        count = len(found.instances)
+        count = self._share(service, found) if self.eager else len(found.instances)
         return told | ({"scalingStatus": {"desiredMinInstanceCount": count}} if found.tells else {})
 
     def projects_locations_services_patch(
