@@ -49,8 +49,8 @@ class Service:
 class CloudRun:
     """`seconds`: how long a service takes to come to what it was told, and `boot_seconds` an instance to run. `boots`:
     whether any does. `obeying`: while it is not set, an order is accepted and changes nothing. `failing`: the
-    google.rpc.Code with which one fails at once, if any. `eager`: whether a revision tells at once how many it is to have
-    provisioned, while it still warms up."""
+    google.rpc.Code with which one fails at once, if any. `eager`: whether a revision tells at once how many it is to
+    have provisioned, while it still warms up."""
 
     def __init__(self, *, seconds: float = 0.1, boot_seconds: float = 0.1) -> None:
         self.clock = time.monotonic
