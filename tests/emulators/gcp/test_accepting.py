@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cloudfail.errors import OutcomeUnknown, Permanent
-from cloudfail_gcp.long_running import NUMBERS, accepted, from_status
+from cloudfail_gcp.compute.accepting import NUMBERS, accepted, from_status
 
 ENDS = {
     "INVALID_ARGUMENT": Permanent, "NOT_FOUND": Permanent, "PERMISSION_DENIED": Permanent, "OUT_OF_RANGE": Permanent,
