@@ -7,19 +7,32 @@ port is built by `Kind.build`, as in a run, and is given to `uses`.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cloudfail.errors import Conflict, Transient
 from cloudfail.model.observation import Known
 from cloudfail.model.topology import PortName, Resource, Roles, Topology
 from cloudfail.testing.conformance import known
-from tests.emulators.gcp import balancing, dns_world, test_backend_service, test_instance_group
+from tests.emulators.gcp import (
+    balancing,
+    dns_world,
+    test_backend_service,
+    test_cloud_run,
+    test_instance_group,
+    test_node_pool,
+    test_room,
+)
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.gate import Tokens
-from tests.emulators.gcp.standins import dns
+from tests.emulators.gcp.standins import cloud_run, dns
 from tests.emulators.gcp.standins.instance_groups import InstanceGroups
+from tests.emulators.gcp.standins.node_pools import NodePools
+from tests.emulators.gcp.standins.operations import BASE
+from tests.emulators.gcp.standins.quotas import ServiceUsage
 
 EAST, WEST = balancing.EAST, balancing.WEST
 ROLES = Roles("watcher@shop-prod.iam.gserviceaccount.com", "executor@shop-prod.iam.gserviceaccount.com")
@@ -132,10 +145,13 @@ def _settled(port: Any, region: str, count: int) -> None:
 
 def _groups(services: bool, policy: dict[str, Any] | None) -> Make:
     def make(front: Front, serve: Serve) -> Used:
-        machine: InstanceGroups = serve("compute.v1", InstanceGroups())
+        machine: test_room.Machine = serve("compute.v1", test_room.Machine())
+        machine.quotas |= {(region, "N2_CPUS"): (500.0, 0.0) for region in (EAST, WEST)}
+        machine.template(test_room.TEMPLATE, test_room.SORT)
         groups = {EAST: test_instance_group.EAST_GROUP, WEST: test_instance_group.WEST_GROUP}
         for group in groups.values():
             machine.group(group, 2, policy=policy)
+            machine.at(group).more["instanceTemplate"] = BASE + test_room.TEMPLATE
         service = test_instance_group.SERVICE
         if services:
             machine.service(service, {machine.instance_group(group): 1.0 for group in groups.values()})
@@ -143,6 +159,8 @@ def _groups(services: bool, policy: dict[str, Any] | None) -> Make:
         members = {region: {"group": group, **counted} for region, group in groups.items()}
 
         def uses(port: Any) -> None:
+            for region in (EAST, WEST):
+                known(port.room(region))
             _scaled(port)
             for held in (True, False) if policy else ():
                 port.hold(WEST, held, expect=known(port.read(WEST)), call=balancing.call())
@@ -151,6 +169,53 @@ def _groups(services: bool, policy: dict[str, Any] | None) -> Make:
         return Used(*balancing.topology(test_instance_group.KIND, members), uses)
 
     return make
+
+
+def _pools(autoscaling: dict[str, Any]) -> Make:
+    def make(front: Front, serve: Serve) -> Used:
+        compute: test_room.Machine = serve("compute.v1", test_room.Machine())
+        compute.quotas |= {(region, "N2_CPUS"): (500.0, 0.0) for region in (EAST, WEST)}
+        machine = serve("container.v1", NodePools(compute))
+        test_node_pool.Site(front, machine, autoscaling)
+        members = {EAST: test_node_pool.EAST_POOL, WEST: {"pool": test_node_pool.WEST_POOL, "floor": 1}}
+
+        def uses(port: Any) -> None:
+            known(port.room(WEST))
+            for count in (8, 4):
+                until(lambda: _ordered(port, count))
+                machine.end()
+            for held in (True, False) if autoscaling else ():
+                port.hold(WEST, held, expect=known(port.read(WEST)), call=balancing.call())
+                machine.end()
+
+        return Used(*balancing.topology(test_node_pool.KIND, members), uses)
+
+    return make
+
+
+def _ordered(port: Any, count: int) -> bool:
+    """One order, as a run gives it until it is wanted."""
+    seen = port.read(WEST)
+    if isinstance(seen, Known) and seen.value.wanted != count:
+        with contextlib.suppress(Transient, Conflict):
+            port.scale(WEST, count, expect=seen.value, call=balancing.call())
+    return isinstance(seen, Known) and seen.value.wanted == count
+
+
+def _run_service(front: Front, serve: Serve) -> Used:
+    machine: cloud_run.CloudRun = serve("run.v2", cloud_run.CloudRun())
+    serve("serviceusage.v1beta1", ServiceUsage())
+    test_cloud_run.Site(front, machine)
+    members = {EAST: test_cloud_run.EAST_SERVICE, WEST: test_cloud_run.WEST_SERVICE}
+
+    def uses(port: Any) -> None:
+        for region in (EAST, WEST):
+            known(port.room(region))
+            for count in (4, 2):
+                port.scale(region, count, expect=known(port.read(region)), call=balancing.call())
+                machine.end()
+
+    return Used(*balancing.topology(test_cloud_run.KIND, members), uses)
 
 
 Key = tuple[PortName, str, str]
@@ -168,6 +233,9 @@ KINDS: Mapping[Key, Make] = {
     ),
     (PortName.DNS, "cloud-dns", "geo, followed"): _followed,
     (PortName.COMPUTE, "instance-group", "autoscaled"): _groups(True, test_instance_group.POLICY),
+    (PortName.COMPUTE, "gke-node-pool", "bounds in each zone"): _pools(test_node_pool.PER_ZONE),
+    (PortName.COMPUTE, "gke-node-pool", "by hand"): _pools({}),
+    (PortName.COMPUTE, "cloud-run", "automatic"): _run_service,
     (PortName.COMPUTE, "instance-group", "by hand"): _groups(False, None),
 }
 """Port, kind, and the shape in which it is tried: what is printed for it is enough in each, and each permission is

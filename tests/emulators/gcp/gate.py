@@ -240,6 +240,16 @@ def _change(path: str, body: Any) -> list[Need]:
     return needs + [("dns.networks.useHealthSignals", name) for name in dict.fromkeys(networks)]
 
 
+def _cluster(permission: str) -> Needs:
+    """A node pool has no permissions of its own: they are its cluster's."""
+    return lambda path, _body: [(permission, re.split(r"/nodePools|:", path)[0])]
+
+
+def _service(path: str, body: Any) -> list[Need]:
+    """Who changes a service acts as the account that it runs as (Cloud Run, "Required permissions")."""
+    return [("run.services.update", path), ("iam.serviceAccounts.actAs", "/".join(path.split("/")[:2]))]
+
+
 NEEDS: dict[str, Needs] = {
     # Compute Engine v1's reference, "IAM Permissions" of each method.
     "compute.backendServices.get": on("compute.backendServices.get"),
@@ -262,6 +272,24 @@ NEEDS: dict[str, Needs] = {
     },
     **{f"compute.{scope}.get": on("compute.autoscalers.get") for scope in ("autoscalers", "regionAutoscalers")},
     **{f"compute.{scope}.patch": _autoscaler for scope in ("autoscalers", "regionAutoscalers")},
+    # What a project may run.
+    "compute.machineTypes.get": project("compute.machineTypes.get"),
+    "compute.reservations.list": project("compute.reservations.list"),
+    **{
+        f"compute.{one}.get": project("compute.instanceTemplates.get")
+        for one in ("instanceTemplates", "regionInstanceTemplates")
+    },
+    # GKE and Cloud Run, "IAM roles" of each; quotas: Service Usage, "Access control".
+    "container.projects.locations.clusters.get": on("container.clusters.get"),
+    "container.projects.locations.clusters.nodePools.get": _cluster("container.clusters.get"),
+    "container.projects.locations.clusters.nodePools.setSize": _cluster("container.clusters.update"),
+    "container.projects.locations.clusters.nodePools.setAutoscaling": _cluster("container.clusters.update"),
+    "container.projects.locations.clusters.setResourceLabels": _cluster("container.clusters.update"),
+    "container.projects.locations.operations.list": project("container.operations.list"),
+    "run.projects.locations.services.get": on("run.services.get"),
+    "run.projects.locations.services.revisions.get": on("run.revisions.get"),
+    "run.projects.locations.services.patch": _service,
+    "serviceusage.services.consumerQuotaMetrics.get": project("serviceusage.quotas.get"),
     # A list is asked for on the project.
     "compute.regions.get": project("compute.regions.get"),
     **{
