@@ -48,7 +48,7 @@ class Standing:
 def standings(topology: Topology, providers: Mapping[str, object], regions: Iterable[str]) -> tuple[Standing, ...]:
     """Of each of these regions whose provider can say it. Asks all at once and returns within ASK_SECONDS; never
     raises. A role that changes things is not taken on for this: only an open run does that. Its own name says whose it
-    is."""
+    is, or the provider asks with credentials that can only read."""
     asked: list[tuple[Region, str, str, KnowsAccounts]] = []
     for name in dict.fromkeys(regions):
         region = topology.regions[name]
@@ -86,8 +86,8 @@ def _all(topology: Topology, asked: list[tuple[Region, str, str, KnowsAccounts]]
 
     threads = []
     for number, (region, does, role, provider) in enumerate(asked):
-        if does == "changes" and role:
-            answers[number] = Known(Identity(provider.account_of(role), role), 0.0)
+        if does == "changes" and role and (account := provider.account_of(role)):
+            answers[number] = Known(Identity(account, role), 0.0)
             continue
         threads.append(threading.Thread(target=ask, args=(number, region.name, role, provider), daemon=True))
     for thread in threads:

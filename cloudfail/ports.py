@@ -336,6 +336,8 @@ class Kind:
     permissions: what a resource needs for its members in these regions; it asks no cloud, and raises Refused where
     cloudfail.yaml says too little. many_writers: a database whose every member takes writes by design. Nothing of it is
     fenced or promoted, lint refuses a runbook that wants to, and it is exempt from invariant I1.
+    allowed: asks the provider whether the roles have what `permissions` says, of all members: as `Preflight.preflight`,
+    and beside it.
     """
 
     port: PortName
@@ -350,6 +352,7 @@ class Kind:
     shared: Mapping[str, Callable[[Resource, Topology, str], tuple[str, ...]]] = field(default_factory=dict)
     permissions: Callable[[Resource, Topology, Sequence[str]], Permissions] | None = None
     many_writers: bool = False
+    allowed: Callable[[Resource, Topology], Known[tuple[str, ...]] | Unknown] | None = None
 
     def facts(self, verb: str, resource: Resource) -> VerbFacts:
         """What the provider says of `verb` on that resource; the cautious defaults where it says nothing."""
@@ -398,19 +401,30 @@ class KnowsAccounts(Protocol):
     """A provider whose regions belong to accounts, and that can say in which one somebody acts."""
 
     def account_of(self, role: str) -> str:
-        """Whose account a role belongs to, by its own name. No call."""
+        """In whose account a role acts, by its own name; "" where its name does not say that, and the role itself is to
+        be asked. No call."""
 
     def identity_in(self, topology: Topology, region: str, role: str) -> Known[Identity] | Unknown:
         """Who is asking, as that role ("" is the process itself), in that region. Returns within seconds, whatever is
-        lost, and changes nothing."""
+        lost, and changes nothing. The role that changes things is asked only where `account_of` does not say it, and
+        with credentials that can only read."""
 
 
 @runtime_checkable
 class WritesPolicies(Protocol):
     """A provider that can say what its roles must be allowed, as its cloud takes it (`Kind.permissions`)."""
 
-    def policy(self, grants: Mapping[str, Sequence[Grant]]) -> Mapping[str, Any]:
-        """One role's policy, ready for JSON. grants: by resource. Each statement says whose it is."""
+    def policy(self, grants: Mapping[str, Sequence[Grant]], role: str = "", does: str = "") -> Mapping[str, Any]:
+        """One role's policy, ready for JSON. grants: by resource. Each statement says whose it is. role, does: whose it
+        is, as `permissions.Needed` has it, for a cloud whose policies name it."""
+
+
+@runtime_checkable
+class WritesRoleFiles(Protocol):
+    """A provider whose policies name files."""
+
+    def role_files(self, policy: Mapping[str, Any]) -> Mapping[str, str]:
+        """Name -> text of each file that the commands of that policy name."""
 
 
 @runtime_checkable

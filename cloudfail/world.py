@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 from cloudfail.actions import World
@@ -81,8 +81,12 @@ class PortsWorld:
         return {name: self.compute(name) for name in self._named(PortName.COMPUTE)}
 
     def preflight(self, name: str) -> Known[tuple[str, ...]] | Unknown | None:
-        built = self._port(self.topology.resources[name].port, name)
-        return built.preflight() if isinstance(built, Preflight) else None
+        resource = self.topology.resources[name]
+        built, allowed = self._port(resource.port, name), self._kinds[name].allowed
+        told = [built.preflight()] if isinstance(built, Preflight) else []
+        if allowed is not None:
+            told.append(allowed(resource, self.topology))
+        return _joined(told)
 
     def warm(self) -> None:
         """Build every adapter now, and let those that keep sessions open them: nothing is looked up on the bad day."""
@@ -112,3 +116,12 @@ class PortsWorld:
                 )
             self._built[name] = self._kinds[name].build(resource, self.topology)
             return self._built[name]
+
+
+def _joined(told: Sequence[Known[tuple[str, ...]] | Unknown]) -> Known[tuple[str, ...]] | Unknown | None:
+    """What would refuse counts, whatever else is unknown; that nothing would is known only where all of them say so."""
+    found = [sentence for one in told if isinstance(one, Known) for sentence in one.value]
+    silent = [one for one in told if isinstance(one, Unknown)]
+    if silent and not found:
+        return Unknown("; ".join(one.reason for one in silent), silent[0].at)
+    return Known(tuple(found), min(one.at for one in told)) if told else None

@@ -28,6 +28,8 @@ class Scale:
             return NotKnown(f"{group} in {region}: {read.reason}")
         state, facts = read.value, {"healthy": read.value.healthy}
         enough = state.wanted == count if context.undoing else state.wanted >= count
+        if not enough and state.moving:
+            return Moving(f"{group} in {region}: {state.moving}", facts=facts)
         if not enough:
             return Todo(
                 f"scale {group} in {region} to {count}",
@@ -83,6 +85,8 @@ class Hold:
         held = self._held(context)
         if read.value.scale_in_held is held:
             return Done(f"scale-in {'held' if held else 'free'} in {group} in {region}")
+        if read.value.moving:
+            return Moving(f"{group} in {region}: {read.value.moving}")
         before, after = ("free", "held") if held else ("held", "free")
         return Todo(f"scale-in of {group} in {region}", before, after, expect=read.value)
 

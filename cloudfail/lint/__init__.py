@@ -26,6 +26,7 @@ from cloudfail.lint import (
     ramps,
     regions,
     secrets,
+    workers,
 )
 from cloudfail.lint.finding import Finding, Severity
 from cloudfail.lint.rto import bar, estimate_of
@@ -66,6 +67,7 @@ def lint(
             *networks.findings(view),
             *custom.findings(view),
             *ramps.findings(view),
+            *workers.findings(view),
         ]
         findings += [*order.set_aside(view, found), *policies.rto_findings(view)]
         findings += policies.name_outlasts_its_step(view)

@@ -16,11 +16,13 @@ from cloudfail.model.topology import PortName
 @dataclass(frozen=True)
 class Wanted:
     """Where to look. regions: at least one, in the order in which the draft shall name them. tag: (key, value) that
-    things must carry; None for all. role: as whom; "" is the process's own identity."""
+    things must carry; None for all. role: as whom; "" is the process's own identity. account: whose things, for a
+    provider whose credentials do not say that; "" for what they say."""
 
     regions: tuple[str, ...]
     tag: tuple[str, str] | None = None
     role: str = ""
+    account: str = ""
 
 
 @dataclass(frozen=True)

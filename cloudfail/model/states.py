@@ -110,7 +110,8 @@ class LoadBalancerState:
 class ComputeState:
     """wanted: what the scaler was told; where it sets the size itself, the least that it may. running: what exists.
     healthy: what the load balancer counts as healthy. ceiling: the most that the scaler may run, None if unbounded.
-    scale_in_held: whether scale-in is suspended."""
+    scale_in_held: whether scale-in is suspended. moving: what is under way on it, on top of which nothing can be
+    ordered, "" if nothing is."""
 
     wanted: int
     running: int
@@ -119,6 +120,7 @@ class ComputeState:
     scale_in_held: bool = False
     version: str = ""
     epoch: int | None = None
+    moving: str = ""
 
 
 @dataclass(frozen=True)

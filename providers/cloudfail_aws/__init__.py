@@ -56,8 +56,8 @@ class AwsProvider:
 
         return identity_in(topology, region, role, time.time())
 
-    def policy(self, grants: Mapping[str, Sequence[Grant]]) -> Mapping[str, Any]:
-        """ports.WritesPolicies: an IAM policy document."""
+    def policy(self, grants: Mapping[str, Sequence[Grant]], role: str = "", does: str = "") -> Mapping[str, Any]:
+        """ports.WritesPolicies: an IAM policy document, which names nobody."""
         from cloudfail_aws.iam import document
 
         return document(grants)

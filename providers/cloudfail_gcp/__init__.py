@@ -7,11 +7,14 @@ requests and google-auth come with `Kind.build`.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
+from cloudfail.model.discovered import Discovered, Wanted
 from cloudfail.model.observation import Known, Unknown
-from cloudfail.model.topology import PortName
-from cloudfail.ports import Kind
+from cloudfail.model.topology import PortName, Resource, Topology
+from cloudfail.ports import Grant, Identity, Kind, Permissions
 from cloudfail_gcp.compute import KINDS as COMPUTE
 from cloudfail_gcp.consumers import KINDS as CONSUMERS
 from cloudfail_gcp.database import KINDS as DATABASE
@@ -31,13 +34,34 @@ _KINDS: tuple[Kind, ...] = (
 )
 
 
+def _that_asks(kind: Kind) -> Kind:
+    """Each kind that says what it needs is asked about it before the night, in one way for all of them."""
+    if (needs := kind.permissions) is None:
+        return kind
+
+    def permissions(resource: Resource, topology: Topology, regions: Sequence[str]) -> Permissions:
+        from cloudfail_gcp.access.asking_grants import with_asking
+
+        return with_asking(needs(resource, topology, regions))
+
+    def allowed(resource: Resource, topology: Topology) -> Known[tuple[str, ...]] | Unknown:
+        from cloudfail_gcp.access.asked import allowed
+
+        return allowed(permissions, resource, topology)
+
+    return replace(kind, permissions=permissions, allowed=allowed)
+
+
+_SERVED: Mapping[tuple[PortName, str], Kind] = {(kind.port, kind.name): _that_asks(kind) for kind in _KINDS}
+
+
 class GoogleProvider:
     """What the entry point names."""
 
     name = "gcp"
 
     def kinds(self) -> Mapping[tuple[PortName, str], Kind]:
-        return {(kind.port, kind.name): kind for kind in _KINDS}
+        return _SERVED
 
     def identity(self) -> Known[str] | Unknown:
         """The address of the account that this process has by itself, before any role is taken on."""
@@ -50,6 +74,40 @@ class GoogleProvider:
         from cloudfail_gcp.roles import role_mistake
 
         return role_mistake(role)
+
+    def account_of(self, role: str) -> str:
+        """ports.KnowsAccounts: where a service account acts is not in its address."""
+        return ""
+
+    def identity_in(self, topology: Topology, region: str, role: str) -> Known[Identity] | Unknown:
+        """ports.KnowsAccounts."""
+        from cloudfail_gcp.identity import identity_in
+
+        return identity_in(topology, region, role, time.time(), _SERVED)
+
+    def policy(self, grants: Mapping[str, Sequence[Grant]], role: str = "", does: str = "") -> Mapping[str, Any]:
+        """ports.WritesPolicies: custom roles, their bindings, and the commands that make them."""
+        from cloudfail_gcp.access.roles import document
+
+        return document(grants, role, does)
+
+    def role_files(self, policy: Mapping[str, Any]) -> Mapping[str, str]:
+        """ports.WritesRoleFiles."""
+        from cloudfail_gcp.access.roles import files
+
+        return files(policy)
+
+    def discover(self, wanted: Wanted) -> Discovered:
+        """ports.Discovers."""
+        from cloudfail_gcp.discovering import discover
+
+        return discover(wanted, _SERVED)
+
+    def discovery(self) -> Sequence[Grant]:
+        """ports.Discovers."""
+        from cloudfail_gcp.discovering.permissions import ACTIONS, ON, WHY
+
+        return (Grant("global", ACTIONS, (ON,), why=WHY),)
 
 
 provider = GoogleProvider()

@@ -17,7 +17,7 @@ import hashlib
 import threading
 import uuid
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloudfail.clock import Clock, SystemClock
@@ -28,7 +28,7 @@ from cloudfail.retry import READS, again, within
 from cloudfail_gcp import errors
 from cloudfail_gcp.budget import Budget
 from cloudfail_gcp.clients import failures
-from cloudfail_gcp.sessions import Sessions, endpoint
+from cloudfail_gcp.sessions import LOOKING, Sessions, endpoint
 
 REQUEST_SECONDS = 3.0
 CONNECT_SECONDS = 2.0
@@ -97,7 +97,7 @@ class Asking:
 
         def once(left: float) -> dict[str, Any]:
             self._wait_turn(api, region, left, changes=False)
-            session = self._sessions.get(api, role)
+            session = self._session(left, api, role)
             return self._send(session, api, region, method, path, query, body, left, changes=False)
 
         return again(once, within=within, clock=self._clock, also=READS)
@@ -122,6 +122,23 @@ class Asking:
                 raise OutcomeUnknown(f"{api} gave the same page of {path} twice.")
             token = following
         raise OutcomeUnknown(f"{api} has more than {PAGES_MAX} pages of {path}.")
+
+    def may(
+        self, api: str, region: str, path: str, permissions: Sequence[str], /, *, role: str, within: float
+    ) -> frozenset[str]:
+        """Which of these that role ("" is the process itself) has there: `testIamPermissions`, at that path. It goes
+        out with a token that can only read, so that the role which changes things is taken on for an open run alone.
+        Raises as `read`."""
+
+        def once(left: float) -> frozenset[str]:
+            self._wait_turn(api, region, left, changes=False)
+            session = self._session(left, api, role, scopes=LOOKING)
+            _take_on(session, left)
+            body = {"permissions": list(permissions)}
+            told = self._send(session, api, region, "POST", path, None, body, left, changes=False)
+            return frozenset(map(str, told.get("permissions") or ()))
+
+        return again(once, within=within, clock=self._clock, also=READS)
 
     def change(
         self,
@@ -148,7 +165,7 @@ class Asking:
 
         def once(left: float) -> dict[str, Any]:
             self._wait_turn(api, region, left, changes=True)
-            session = self._sessions.get(api, execute, session_name if execute else "")
+            session = self._session(left, api, execute, session_name if execute else "")
             _take_on(session, left)
             call.check()
             return self._send(session, api, region, method, path, whole, body, left, changes=True)
@@ -164,6 +181,14 @@ class Asking:
     def deadline(self, seconds: float) -> float:
         """Our clock, so many seconds from now."""
         return self._clock.boot() + seconds
+
+    def _session(self, left: float, *whose: Any, **more: Any) -> Any:
+        """As `Sessions.get`, within so many seconds: where no credentials are found Google's library raises, or asks a
+        metadata server that is not there. Nothing was sent. Raises Transient or Permanent."""
+        try:
+            return within(max(0.01, left), lambda: self._sessions.get(*whose, **more))
+        except _raises() as error:
+            raise _nothing_sent(error) from error
 
     def _roles(self, region: str) -> Roles:
         return self.topology.roles_of(self.resource, region)
@@ -236,8 +261,12 @@ def _take_on(session: Any, left: float) -> None:
     try:
         within(max(0.01, left), lambda: credentials.refresh(session._auth_request))
     except _raises() as error:
-        kind = errors.from_exception(error, "No credentials yet")
-        raise (Transient(str(kind)) if isinstance(kind, OutcomeUnknown) else kind) from error
+        raise _nothing_sent(error) from error
+
+
+def _nothing_sent(error: Exception) -> Exception:
+    kind = errors.from_exception(error, "No credentials yet")
+    return Transient(str(kind)) if isinstance(kind, OutcomeUnknown) else kind
 
 
 def _raises() -> tuple[type[Exception], ...]:

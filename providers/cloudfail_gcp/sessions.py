@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import requests
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+LOOKING = (f"{SCOPE}.read-only", *(f"https://www.googleapis.com/auth/{api}.readonly" for api in ("compute", "run")))
+"""What a role that is only asked about gets. By Google's descriptions of the APIs that are used here, no method that
+changes anything takes a token of these scopes, but for those of Resource Manager's liens."""
 TOKEN_SECONDS = 900
 """For how long a role's token is good. They are renewed while they are used, and no longer."""
 # Google's words for an API, where its host's name is another.
@@ -37,16 +40,17 @@ class Sessions:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._made: dict[tuple[str, str, bool], requests.Session] = {}
+        self._made: dict[tuple[str, str, bool, tuple[str, ...]], requests.Session] = {}
 
-    def get(self, api: str, role: str = "", session: str = "") -> requests.Session:
+    def get(self, api: str, role: str = "", session: str = "", scopes: tuple[str, ...] = (SCOPE,)) -> requests.Session:
         """role: the service account that is impersonated, "" for the process's own identity. session: of which run and
-        epoch, so that a new lease begins with new credentials. Raises what `clients.failures` names."""
+        epoch, so that a new lease begins with new credentials. scopes: of a role's token; the process's own identity
+        has the credentials that it has. Raises what `clients.failures` names."""
         anonymous = not (urlsplit(endpoint(api)).hostname or "").endswith(".googleapis.com")
-        key = (role, session, anonymous)
+        key = (role, session, anonymous, scopes)
         with self._lock:
             if key not in self._made:
-                self._made[key] = session_of(lambda request: _credentials(role, request, anonymous=anonymous))
+                self._made[key] = session_of(lambda request: _credentials(role, request, scopes, anonymous=anonymous))
             return self._made[key]
 
     def drop(self, role: str, session: str) -> None:
@@ -56,7 +60,7 @@ class Sessions:
             self._made = kept
 
 
-def _credentials(role: str, request: Any, *, anonymous: bool) -> Any:
+def _credentials(role: str, request: Any, scopes: tuple[str, ...], *, anonymous: bool) -> Any:
     import google.auth
     from google.auth import impersonated_credentials
     from google.auth.credentials import AnonymousCredentials
@@ -76,7 +80,7 @@ def _credentials(role: str, request: Any, *, anonymous: bool) -> Any:
     return impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]
         source_credentials=source,
         target_principal=role,
-        target_scopes=[SCOPE],
+        target_scopes=list(scopes),
         delegates=[],
         lifetime=TOKEN_SECONDS,
         iam_endpoint_override=asked,

@@ -74,6 +74,13 @@ class Cloud(FakeProvider):
         return said if isinstance(said, Unknown) else Known(Identity(said, f"somebody of {said}"), 0.0)
 
 
+class Paths(Cloud):
+    """Whose roles' names do not say where they act."""
+
+    def account_of(self, role: str) -> str:
+        return ""
+
+
 def load(folder: Path, provider: Any, file: str = FILE) -> config.Loaded:
     (folder / "cloudfail.yaml").write_text(file, encoding="utf-8")
     (folder / "hold.yaml").write_text(RUNBOOK, encoding="utf-8")
@@ -190,6 +197,18 @@ def test_roles_that_change_things_are_judged_by_their_name_and_not_taken_on(tmp_
     assert not any("execute" in role for _, role in provider.asked)
     allowed = file.replace(f"{PRODUCTION}:role/execute", f"{OURS}:role/execute")
     assert app_of(tmp_path, Cloud(OURS), allowed).review("east", "west", "hold").plan
+
+
+def test_a_role_whose_name_does_not_say_where_it_acts_is_asked_itself(tmp_path: Path) -> None:
+    """As the provider can: with credentials that only read."""
+    roles = "roles: {watch: 'arn:aws:iam::%s:role/watch', execute: 'arn:aws:iam::%s:role/execute'}"
+    east = f'east: {{provider: aws, account: "{OURS}"'
+    file = FILE.replace(f"{east}}}", f"{east}, {roles % (OURS, PRODUCTION)}}}")
+    provider = Paths(OURS)
+    assert app_of(tmp_path, provider, file).review("east", "west", "hold").plan
+    assert ("east", f"arn:aws:iam::{PRODUCTION}:role/execute") in provider.asked
+    with pytest.raises(Refused, match=PRODUCTION):
+        app_of(tmp_path, Paths(PRODUCTION), file).review("east", "west", "hold")
 
 
 def test_one_region_that_does_not_answer_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

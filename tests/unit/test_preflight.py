@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,10 +19,12 @@ from cloudfail.clock import SystemClock
 from cloudfail.decide import DecisionKind
 from cloudfail.entrypoints.cli import app as command_line
 from cloudfail.model.observation import Known, Unknown
-from cloudfail.ports import Preflight
+from cloudfail.model.topology import Objectives, PortName, Region, Resource, Topology
+from cloudfail.ports import Kind, Preflight
 from cloudfail.readiness import Readiness
 from cloudfail.testing.fakeworld import FakeWorld
 from cloudfail.watcher import Moment, Watcher
+from cloudfail.world import PortsWorld
 from tests.crash.moves import LOADED
 from tests.kit import Stage
 
@@ -106,6 +109,45 @@ def test_all_are_asked_at_once_and_waited_for_within_one_bound(stage: Stage) -> 
     assert preflight.refused(found) == [f"orders: {PROTECTED}"]
     assert any("no answer within 0.5 s" in line for line in preflight.unknown(found))
     assert any("ValueError: no such thing" in line for line in preflight.unknown(found))
+
+
+FORBIDDEN = "run@shop may not compute.backendServices.update"
+
+
+@pytest.mark.parametrize(
+    ("ports", "allowed", "said"),
+    [
+        (Known((PROTECTED,), 1.0), Known((FORBIDDEN,), 2.0), Known((PROTECTED, FORBIDDEN), 1.0)),
+        (Known((), 1.0), Known((), 2.0), Known((), 1.0)),
+        (Known((), 1.0), Unknown("no answer", 2.0), Unknown("no answer", 2.0)),
+        (Known((PROTECTED,), 1.0), Unknown("no answer", 2.0), Known((PROTECTED,), 1.0)),
+        (Unknown("no answer", 1.0), Known((FORBIDDEN,), 2.0), Known((FORBIDDEN,), 1.0)),
+        (None, Known((FORBIDDEN,), 2.0), Known((FORBIDDEN,), 2.0)),
+        (Known((PROTECTED,), 1.0), None, Known((PROTECTED,), 1.0)),
+        (None, None, None),
+    ],
+)
+def test_what_a_port_says_and_what_its_kind_says_of_permissions_count_together(
+    ports: Any, allowed: Any, said: Any
+) -> None:
+    """What would refuse counts, whatever else is unknown; that nothing would is known only where both say so."""
+
+    class Asked:
+        def preflight(self) -> Any:
+            return ports
+
+    kind = Kind(
+        PortName.DNS,
+        "name",
+        lambda _resource, _topology: object() if ports is None else Asked(),
+        allowed=None if allowed is None else lambda _resource, _topology: allowed,
+    )
+    one = Resource("www", PortName.DNS, "name", "cloud", None, {})
+    region = Region("east", "cloud")
+    topology = Topology("shop", Objectives(900, 30), {"east": region}, "east", "memory:", {"www": one})
+    loaded: Any = SimpleNamespace(topology=topology, kinds={"www": kind})
+    world = PortsWorld(loaded, lambda _c, _r: Unknown("nobody looks"), lambda _d, _r: Unknown("nobody looks"))
+    assert world.preflight("www") == said
 
 
 def test_a_port_that_has_none_is_not_one() -> None:

@@ -9,11 +9,14 @@ import typer
 
 
 def discover(
-    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="Which cloud: aws.")],
+    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="Which cloud: aws or gcp.")],
     region: Annotated[list[str], typer.Option("--region", metavar="REGION", help="Where to look; once for each.")],
     tag: Annotated[str | None, typer.Option("--tag", metavar="KEY=VALUE", help="Only what carries this tag.")] = None,
     role: Annotated[
         str | None, typer.Option("--role", metavar="ROLE", help="As whom to read; without, as this process.")
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option("--account", metavar="ACCOUNT", help="Whose things: on Google Cloud, the project.")
     ] = None,
     application: Annotated[
         str | None, typer.Option("--application", metavar="NAME", help="What the application is called.")
@@ -39,9 +42,9 @@ def discover(
         raise Refused(
             f"The provider {provider} cannot say what stands in its regions.",
             "Nothing was asked.",
-            "Write cloudfail.yaml by hand; a provider that can is aws.",
+            "Write cloudfail.yaml by hand; providers that can are aws and gcp.",
         )
-    wanted = Wanted(tuple(dict.fromkeys(region)), _tag(tag), role or "")
+    wanted = Wanted(tuple(dict.fromkeys(region)), _tag(tag), role or "", account or "")
     _refuse_name(application)
     if out is not None and not overwrite:
         _refuse_present(out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,12 +11,14 @@ import typer
 from cloudfail.entrypoints.cli.opening import DEFAULT_CONFIG, Config, Runbooks, load_app
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cloudfail.permissions import Needed
     from cloudfail.ports import WritesPolicies
 
 
 def iam(
-    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="Whose roles: aws.")],
+    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="Whose roles: aws or gcp.")],
     source: Annotated[str | None, typer.Option("--from", help="Only members in this region, and in --to.")] = None,
     target: Annotated[str | None, typer.Option("--to", help="Only members in this region, and in --from.")] = None,
     runbook: Annotated[
@@ -28,6 +31,9 @@ def iam(
     to_discover: Annotated[
         bool, typer.Option("--discover", help="Only what `cloudfail discover` reads; needs no file.")
     ] = False,
+    files: Annotated[
+        Path | None, typer.Option("--files", metavar="FOLDER", help="Write the files that the commands name there.")
+    ] = None,
     config: Config = DEFAULT_CONFIG,
     runbooks: Runbooks = None,
 ) -> None:
@@ -46,21 +52,23 @@ def iam(
         raise Refused(
             f"The provider {provider} does not say what its roles need.",
             "Nothing was printed.",
-            "Its documentation may; a provider that does is aws.",
+            "Its documentation may; providers that do are aws and gcp.",
         )
     if loaded is None:
-        _print_discovery(provider, writes)
+        _print_discovery(provider, writes, files)
         return
     stated = needed(loaded, provider, source, target, runbook)
     for name in stated.unsaid:
         typer.echo(f"{name}: its kind does not say what it needs; it is in no policy.", err=True)
     if only is None:
-        shown = {
+        shown: dict[str, list[dict[str, Any]]] = {
             "policies": [
-                {"role": one.role, "does": one.does, "policy": writes.policy(one.grants)} for one in stated.roles
+                {"role": one.role, "does": one.does, "policy": writes.policy(one.grants, one.role, one.does)}
+                for one in stated.roles
             ],
             "wider_than_the_file": [line for one in stated.roles for line in _wide(one)],
         }
+        _save(writes, files, *(one["policy"] for one in shown["policies"]))
         typer.echo(json.dumps(shown, indent=2))
         return
     found = [one for one in stated.roles if only in (one.role, one.does)]
@@ -75,10 +83,29 @@ def iam(
         typer.echo(
             f"{line['resource']}: {', '.join(line['actions'])} on {', '.join(line['on'])}: {line['why']}", err=True
         )
-    typer.echo(json.dumps(writes.policy(found[0].grants), indent=2))
+    policy = writes.policy(found[0].grants, found[0].role, found[0].does)
+    _save(writes, files, policy)
+    typer.echo(json.dumps(policy, indent=2))
 
 
-def _print_discovery(provider: str, writes: WritesPolicies) -> None:
+def _save(writes: WritesPolicies, folder: Path | None, *policies: Mapping[str, Any]) -> None:
+    from cloudfail.errors import Refused
+    from cloudfail.importing.saving import save
+    from cloudfail.ports import WritesRoleFiles
+
+    if folder is None:
+        return
+    if not isinstance(writes, WritesRoleFiles):
+        raise Refused(
+            "The policies of this provider name no files.",
+            "Nothing was written.",
+            "Leave --files out: they are printed.",
+        )
+    texts = {name: text for one in policies for name, text in writes.role_files(one).items()}
+    save(texts, folder, "Choose another folder: --files FOLDER", "leave --files out", overwrite=False)
+
+
+def _print_discovery(provider: str, writes: WritesPolicies, files: Path | None) -> None:
     from cloudfail.errors import Refused
     from cloudfail.ports import Discovers
 
@@ -86,12 +113,14 @@ def _print_discovery(provider: str, writes: WritesPolicies) -> None:
         raise Refused(
             f"The provider {provider} cannot say what stands in its regions.",
             "Nothing was printed.",
-            "A provider that can is aws.",
+            "Providers that can are aws and gcp.",
         )
     grants = writes.discovery()
     for one in grants:
         typer.echo(f"{len(one.actions)} actions on {', '.join(one.on)}: {one.why}", err=True)
-    typer.echo(json.dumps(writes.policy({"discover": grants}), indent=2))
+    policy = writes.policy({"discover": grants}, does="discover")
+    _save(writes, files, policy)
+    typer.echo(json.dumps(policy, indent=2))
 
 
 def _wide(one: Needed) -> list[dict[str, Any]]:

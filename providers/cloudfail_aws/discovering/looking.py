@@ -39,6 +39,12 @@ class Look:
                 raise Refused(f"{region} is no region of AWS.", "Nothing was asked.", "Write us-east-1, say.")
         if wanted.role and (mistake := role_mistake(wanted.role)) is not None:
             raise Refused(f"The role {wanted.role}: {mistake[0]}.", "Nothing was asked.", f"Instead {mistake[1]}")
+        if wanted.account:
+            raise Refused(
+                "On AWS the credentials say whose account is looked at.",
+                "Nothing was asked.",
+                "Leave --account out, and name a role of that account: --role ARN",
+            )
         self.wanted = wanted
         self.words = words_of(wanted.regions)
         regions = {name: Region(name, "aws", roles=Roles(watch=wanted.role)) for name in wanted.regions}

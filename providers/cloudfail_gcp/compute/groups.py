@@ -22,13 +22,15 @@ STAYS = frozenset({"NONE", "REFRESHING", "VERIFYING"})
 
 @dataclass(frozen=True)
 class Autoscaler:
-    """Its path, and what it was told. `floor` is what Google takes as such where it was left out."""
+    """Its path, and what it was told. `floor` is what Google takes as such where it was left out. `schedules`: those
+    that are not disabled, by name, each with the least that it asks for."""
 
     path: str
     floor: int
     ceiling: int
     mode: str
     marks: Marks
+    schedules: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,11 @@ def _autoscaler(asking: Asking, path: str, *, within: float) -> Autoscaler:
         int(policy["maxNumReplicas"]),
         str(policy.get("mode", ON)),
         marks.read(str(told.get("description", ""))),
+        tuple(
+            (name, int(one.get("minRequiredReplicas", 0)))
+            for name, one in sorted((policy.get("scalingSchedules") or {}).items())
+            if not one.get("disabled")
+        ),
     )
 
 

@@ -11,6 +11,9 @@ Neither is done when its operation is DONE: that is before an instance exists. S
 are listed as running and are to stay so, and `healthy` those of them that a backend service, or the group's own health
 check, finds healthy.
 
+Its scaling schedules are another hand on the size. They raise it for a time and never go below the floor, so nothing of
+ours is undone by them: they are named in the journal, and stay.
+
 Scale-in is held by the autoscaler's mode ONLY_SCALE_OUT. Letting go puts back the mode that the hold replaced, and
 nothing where somebody else had restricted it.
 
@@ -27,6 +30,7 @@ from typing import Any
 
 from cloudfail.errors import CloudfailError, Conflict, Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.room import Room
 from cloudfail.model.states import ComputeState
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
@@ -35,10 +39,13 @@ from cloudfail_gcp.compute import marks
 from cloudfail_gcp.compute.groups import ON, ONLY_SCALE_OUT, Autoscaler, Group, described, healthy, running
 from cloudfail_gcp.compute.marks import Before, Marks
 from cloudfail_gcp.compute.options import InstanceGroupMember
+from cloudfail_gcp.compute.quotas import launched, room_of
 from cloudfail_gcp.paths import name_of, region_of
 from cloudfail_gcp.under_way import anew, taken
 
 READ_SECONDS = 8.0
+ROOM_SECONDS = 12.0
+"""What the project may run is asked of the group, its template, its machine type, the region and each zone."""
 
 
 class InstanceGroup:
@@ -78,6 +85,23 @@ class InstanceGroup:
         )
         return Known(state, at)
 
+    def room(self, region: str) -> Known[Room] | Unknown:
+        """ports.HasRoom."""
+        at = time.time()
+        until = self._asking.deadline(ROOM_SECONDS)
+
+        def left() -> float:
+            return self._asking.left_until(until)
+
+        try:
+            group = described(self._asking, self._member(region).group, within=READ_SECONDS)
+            own = len(running(self._asking, group, within=left()))
+            machine, zones = launched(self._asking, group.path, within=left())
+            project = group.path.split("/")[1]
+            return Known(room_of(self._asking, project, region, zones, machine, own, within=left()), at)
+        except CloudfailError as error:
+            return Unknown(f"{region}: {error}", at)
+
     def scale(self, region: str, count: int, *, expect: ComputeState, call: Call) -> None:
         if count < 0:
             raise Permanent(f"{count} workers cannot be run.", "Nothing was changed.")
@@ -95,6 +119,7 @@ class InstanceGroup:
         noted = replace(autoscaler.marks, epoch=call.epoch, before=before)
         self._patch(autoscaler, {"minNumReplicas": count, "maxNumReplicas": ceiling}, noted, call, until)
         call.log(f"{group.path}: at least {count} wanted, and at most {ceiling}")
+        _name_schedules(autoscaler, call)
 
     def hold(self, region: str, held: bool, *, expect: ComputeState, call: Call) -> None:
         until = self._asking.deadline(call.timeout_seconds)
@@ -117,6 +142,7 @@ class InstanceGroup:
                 f"{name_of(group.path)} --mode=on",
             )
         self._patch(autoscaler, {"mode": ONLY_SCALE_OUT if held else ON}, noted, call, until)
+        _name_schedules(autoscaler, call)
 
     def _patch(self, autoscaler: Autoscaler, policy: Mapping[str, Any], noted: Marks, call: Call, until: float) -> None:
         """What is left out stays (JSON merge patch). It goes to the collection; the name is a parameter."""
@@ -178,6 +204,13 @@ def _may(group: Group, expect: ComputeState, call: Call) -> None:
         raise Conflict(f"{group.path} was changed under epoch {group.marks.epoch}, and this is {call.epoch}.")
     if group.version != expect.version:
         raise Conflict(f"{group.path} is {group.version}, not {expect.version} as it was seen.")
+
+
+def _name_schedules(autoscaler: Autoscaler, call: Call) -> None:
+    """Who else has a hand on the size. A schedule raises it for a time, never below the floor; it stays as it is."""
+    if autoscaler.schedules:
+        said = ", ".join(f"{name} (at least {least})" for name, least in autoscaler.schedules)
+        call.log(f"{autoscaler.path} follows schedules beside its load: {said}. They were not changed.")
 
 
 def sized(autoscaler: Autoscaler, count: int, run: str) -> tuple[int, Before | None]:

@@ -20,7 +20,7 @@ DOCUMENTS = Path(googleapiclient.discovery_cache.__file__).parent / "documents"
 
 @dataclass(frozen=True)
 class Method:
-    """One method. `id`: as Google names it ("compute.backendServices.patch")."""
+    """One method. `id`: as Google names it ("compute.backendServices.patch"). `scopes`: of a token, any one of them."""
 
     id: str
     http: str
@@ -28,6 +28,7 @@ class Method:
     parameters: frozenset[str]
     request: str | None
     response: str | None
+    scopes: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -72,6 +73,7 @@ class Api:
                 parameters=frozenset(one.get("parameters", {})) | common,
                 request=one.get("request", {}).get("$ref"),
                 response=one.get("response", {}).get("$ref"),
+                scopes=frozenset(one.get("scopes", ())),
             )
         for resource in told.get("resources", {}).values():
             yield from self._methods(resource, common)

@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.emulators.aws.outages import Fault, Outages
@@ -89,8 +89,16 @@ class GoogleOutages(Outages):
         return self._add(lambda request, asked, forward: said, where)
 
 
+class Gate(Protocol):
+    """Google's IAM, before whatever serves a method."""
+
+    def passes(self, asked: Asked, method: Method, path: str, body: Any) -> dict[str, Any] | None:
+        """The answer, to what is asked of IAM itself; None for what whoever serves it answers. Raises Refused."""
+
+
 class Front:
-    """All of Google. `outages` makes it fail; `seen` tells what it was asked."""
+    """All of Google. `outages` makes it fail; `seen` tells what it was asked. `gate`: who may do what, if anybody is
+    held to it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -98,6 +106,7 @@ class Front:
         self._served: dict[str, tuple[Api, Any]] = {}
         self._seen: deque[Seen] = deque(maxlen=SEEN_MAX)
         self.mistakes: list[str] = []
+        self.gate: Gate | None = None
         self.outages = GoogleOutages(clock)
         self._door = Door(self.answer)
 
@@ -203,11 +212,12 @@ class Front:
             return error(400, "invalid", "; ".join(wrong), "INVALID_ARGUMENT")
         name = asked.operation.replace(".", "_")
         does = getattr(machine, _snake(name), None)
-        if does is None:
-            return error(501, "notImplemented", f"The stand-in has no {name}.", "UNIMPLEMENTED")
         try:
+            told = self.gate.passes(asked, method, urlsplit(request.target).path, body or {}) if self.gate else None
+            if told is None and does is None:
+                return error(501, "notImplemented", f"The stand-in has no {name}.", "UNIMPLEMENTED")
             with self._lock:
-                given = does(labels, query, body or {})
+                given = does(labels, query, body or {}) if told is None else told
         except Refused as refused:
             return error(refused.status, refused.reason, refused.message, refused.code)
         except Exception as failure:
@@ -259,4 +269,4 @@ def front(clock: Callable[[], float] = time.monotonic) -> Iterator[Front]:
         made.close()
 
 
-__all__ = ["Answers", "Fault", "Front", "Refused", "Seen", "error", "front"]
+__all__ = ["Answers", "Asked", "Fault", "Front", "Gate", "Refused", "Seen", "error", "front"]

@@ -21,19 +21,22 @@ from tests.emulators.gcp import (
     spanner_world,
     sql_world,
     test_backend_service,
+    test_cloud_run,
     test_firestore,
     test_forwarding_rule,
     test_instance_group,
+    test_node_pool,
     test_url_map,
 )
 from tests.emulators.gcp.dns_world import CENTRAL, WEST
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.paths import world as paths
-from tests.emulators.gcp.standins import dns, firestore
+from tests.emulators.gcp.standins import cloud_run, dns, firestore
 from tests.emulators.gcp.standins.alloydb import AlloyDb
 from tests.emulators.gcp.standins.cloud_sql import CloudSql
 from tests.emulators.gcp.standins.forwarding_rules import ForwardingRules
 from tests.emulators.gcp.standins.instance_groups import InstanceGroups
+from tests.emulators.gcp.standins.node_pools import NodePools
 from tests.emulators.gcp.standins.spanner import Spanner
 from tests.emulators.gcp.standins.url_maps import UrlMaps
 from tests.emulators.verbs import Ordered
@@ -231,6 +234,68 @@ def _held(front: Front, machine: InstanceGroups) -> Ordered:
         lambda: site.scaler()[2] == "ONLY_SCALE_OUT",
         _sent(front, test_instance_group.PATCH),
     )
+
+
+def _on_gke(autoscaling: dict[str, Any], made: Callable[[Front, test_node_pool.Site], Ordered]) -> Make:
+    """Every operation comes to its end before it is asked what is so."""
+
+    def make(front: Front, serve: Serve) -> Ordered:
+        machine = NodePools(serve("compute.v1", InstanceGroups()))
+        serve("container.v1", machine)
+        site = test_node_pool.Site(front, machine, autoscaling)
+        return replace(made(front, site), follow=machine.end, unavailable=UNAVAILABLE)
+
+    return make
+
+
+def _nodes(requests: int) -> Callable[[Front, test_node_pool.Site], Ordered]:
+    """requests: two where the bounds are ordered before the size."""
+
+    def made(front: Front, site: test_node_pool.Site) -> Ordered:
+        port = site.port()
+        return Ordered(
+            front,
+            lambda: port.read(balancing.WEST),
+            lambda seen, call: port.scale(balancing.WEST, 8, expect=seen, call=call),
+            lambda state: bool(state.wanted == 8),
+            lambda: site.sizes() == [4, 4],
+            _sent(front, test_node_pool.SIZE),
+            requests=requests,
+        )
+
+    return made
+
+
+def _nodes_held(front: Front, site: test_node_pool.Site) -> Ordered:
+    port = site.port()
+    floor = 4 if "totalMinNodeCount" in site.machine.at(test_node_pool.WEST_POOL).autoscaling else 2
+    return Ordered(
+        front,
+        lambda: port.read(balancing.WEST),
+        lambda seen, call: port.hold(balancing.WEST, True, expect=seen, call=call),
+        lambda state: bool(state.scale_in_held),
+        lambda: site.bounds()[0] == floor,
+        _sent(front, test_node_pool.BOUNDS),
+    )
+
+
+def _on_cloud_run(scaling: dict[str, Any]) -> Make:
+    def make(front: Front, serve: Serve) -> Ordered:
+        machine: cloud_run.CloudRun = serve("run.v2", cloud_run.CloudRun())
+        site = test_cloud_run.Site(front, machine, scaling)
+        port = site.port()
+        return Ordered(
+            front,
+            lambda: port.read(balancing.WEST),
+            lambda seen, call: port.scale(balancing.WEST, 3, expect=seen, call=call),
+            lambda state: bool(state.wanted == 3),
+            lambda: 3 in site.scaling().values(),
+            _sent(front, test_cloud_run.PATCH),
+            follow=machine.end,
+            unavailable=UNAVAILABLE,
+        )
+
+    return make
 
 
 def _on_paths(made: Callable[[Front, paths.Paths], Ordered]) -> Make:
@@ -437,5 +502,14 @@ VERBS: Mapping[Key, Make] = {
     (PortName.NETWORK, "router-advertisement", "route", "by ranges"): _on_paths(_BY_RANGES),
     (PortName.NETWORK, "router-advertisement", "route", "by priority"): _on_paths(_BY_PRIORITY),
     (PortName.NETWORK, "static-ip", "move_address", "a free one"): _on_paths(_given),
+    (PortName.COMPUTE, "gke-node-pool", "scale", "bounds in each zone"): _on_gke(test_node_pool.PER_ZONE, _nodes(2)),
+    (PortName.COMPUTE, "gke-node-pool", "scale", "bounds in all"): _on_gke(test_node_pool.IN_ALL, _nodes(2)),
+    (PortName.COMPUTE, "gke-node-pool", "scale", "by hand"): _on_gke({}, _nodes(1)),
+    (PortName.COMPUTE, "gke-node-pool", "hold", "bounds in each zone"): _on_gke(test_node_pool.PER_ZONE, _nodes_held),
+    (PortName.COMPUTE, "gke-node-pool", "hold", "bounds in all"): _on_gke(test_node_pool.IN_ALL, _nodes_held),
+    (PortName.COMPUTE, "cloud-run", "scale", "automatic"): _on_cloud_run({"minInstanceCount": 2}),
+    (PortName.COMPUTE, "cloud-run", "scale", "by hand"): _on_cloud_run(
+        {"scalingMode": "MANUAL", "manualInstanceCount": 2}
+    ),
 }
 """Port, kind, verb, and the shape in which it is tried."""

@@ -203,3 +203,12 @@ def test_what_google_said_stays_the_cause_of_what_it_became(dns: Dns) -> None:
     cause = refused.value.__cause__
     assert isinstance(cause, Answered)
     assert (cause.said.status, cause.said.reason) == (409, "alreadyExists")
+
+
+def test_without_credentials_a_read_and_a_change_say_so_and_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Google's library raises while it looks for them, before there is a session."""
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/key.json")
+    with pytest.raises(Permanent, match="No credentials yet"):
+        asking().read("dns", "global", ZONES, within=5.0)
+    with pytest.raises(Permanent, match="No credentials yet"):
+        make(asking())

@@ -3,6 +3,7 @@ them."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -109,6 +110,75 @@ def test_a_mistake_is_found_while_the_file_is_read(
 def test_lint_knows_where_each_control_plane_stands(tmp_path: Path, service: str, source: str, refused: bool) -> None:
     found = [one.rule for one in lint(load(tmp_path, service=service), source=source)]
     assert ("control-plane-home" in found) is refused
+
+
+POOL = f"projects/{PROJECT}/locations/{EAST}/clusters/shop/nodePools/web"
+RUN = f"projects/{PROJECT}/locations/{WEST}/services/web"
+
+
+@pytest.mark.parametrize(
+    ("kind", "east", "west"),
+    [
+        (
+            "gke-node-pool",
+            POOL,
+            {"pool": POOL.replace(EAST, f"{WEST}-b"), "backend_services": [SERVICE], "floor": 2},
+        ),
+        ("cloud-run", RUN.replace(WEST, EAST), {"service": RUN, "url": "https://web-eu.shop.example/healthz"}),
+    ],
+)
+def test_a_pool_and_a_service_are_written_by_their_paths(tmp_path: Path, kind: str, east: str, west: Any) -> None:
+    found = whole(tmp_path, kind, east, west)
+    web = found.topology.resources["web"]
+    name = "pool" if kind == "gke-node-pool" else "service"
+    assert web.members[EAST][name] == east
+    assert {key: web.members[WEST][key] for key in west} == {
+        **west,
+        **{key: tuple(value) for key, value in west.items() if isinstance(value, list)},
+    }
+    assert found.kinds["web"].build(web, found.topology).read
+    permissions = permissions_of(found, "web")
+    for grant in (*permissions.watch, *permissions.execute):
+        assert grant.on and all(one.startswith(f"projects/{PROJECT}") for one in grant.on)
+
+
+@pytest.mark.parametrize(
+    ("kind", "east", "said", "instead"),
+    [
+        ("gke-node-pool", "web", "no path of a node pool", "clusters/CLUSTER/nodePools/NAME"),
+        ("gke-node-pool", POOL.rpartition("/nodePools/")[0], "no path of a node pool", "locations/ZONE"),
+        ("gke-node-pool", {"pool": POOL, "floor": -1}, "floor", ""),
+        ("cloud-run", "web", "no path of a Cloud Run service", "locations/REGION/services/NAME"),
+        ("cloud-run", {"service": RUN, "url": "web.shop.example"}, "no URL to ask", "https://HOST/PATH"),
+        ("cloud-run", {"service": RUN, "min": 3}, "min", ""),
+    ],
+)
+def test_a_mistake_in_a_pool_or_a_service_is_found_while_the_file_is_read(
+    tmp_path: Path, kind: str, east: Any, said: str, instead: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        whole(tmp_path, kind, east, RUN if kind == "cloud-run" else POOL)
+    assert said in str(raised.value)
+    assert instead in str(raised.value)
+
+
+@pytest.mark.parametrize(("kind", "refused"), [("gke-node-pool", False), ("cloud-run", True)])
+def test_lint_knows_which_kind_cannot_be_held(tmp_path: Path, kind: str, refused: bool) -> None:
+    east, west = (RUN.replace(WEST, EAST), RUN) if kind == "cloud-run" else (POOL, POOL.replace(EAST, WEST))
+    found = whole(tmp_path, kind, east, west, "  hold: {action: compute.hold, with: {group: web}, limit: 1m}\n")
+    said = [str(one) for one in lint(found) if one.rule == "verb-of-the-kind"]
+    assert bool(said) is refused
+    assert all("has no hold" in one for one in said)
+
+
+def whole(tmp_path: Path, kind: str, east: Any, west: Any, steps: str = "") -> config.Loaded:
+    """The file, with workers of that kind."""
+    (tmp_path / "cloudfail.yaml").write_text(
+        FILE.partition("  edge:")[0].replace("{{", "{").replace("}}", "}")
+        + f"  web: {json.dumps({'compute': kind, 'members': {EAST: east, WEST: west}})}\n"
+    )
+    (tmp_path / "move.yaml").write_text(RUNBOOK.partition("  traffic:")[0] + steps)
+    return config.load(tmp_path / "cloudfail.yaml", [tmp_path / "move.yaml"], {"gcp": provider})
 
 
 def test_each_is_built_without_a_call(tmp_path: Path) -> None:

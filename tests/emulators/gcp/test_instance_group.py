@@ -24,12 +24,13 @@ from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.standins.instance_groups import InstanceGroups
 
 pytestmark = pytest.mark.timeout(300)
-(KIND,) = KINDS
+KIND = next(kind for kind in KINDS if kind.name == "instance-group")
 EAST_GROUP = f"projects/{PROJECT}/zones/{EAST}-a/instanceGroupManagers/web-e"
 WEST_GROUP = f"projects/{PROJECT}/regions/{WEST}/instanceGroupManagers/web-w"
 SERVICE = f"projects/{PROJECT}/global/backendServices/web"
 POLICY = {"minNumReplicas": 1, "maxNumReplicas": 4, "mode": "ON"}
 PATCH = "regionAutoscalers.patch"
+ROOM = ("regions.get", "machineTypes.get", "reservations.list", "instanceTemplates.get")
 
 
 class Site(World):
@@ -213,6 +214,24 @@ def test_a_restriction_of_somebody_else_is_not_let_go(google: Front, machine: In
     assert site.scaler() == (1, 4, "ONLY_SCALE_OUT")
 
 
+def test_a_schedule_is_another_hand_on_the_size_and_is_named_and_left(google: Front, machine: InstanceGroups) -> None:
+    schedules = {
+        "lunch": {"minRequiredReplicas": 5, "schedule": "0 11 * * *", "durationSec": 7200},
+        "off": {"minRequiredReplicas": 9, "schedule": "0 0 * * *", "durationSec": 7200, "disabled": True},
+    }
+    site = Site(google, machine, POLICY | {"scalingSchedules": schedules})
+    said: list[str] = []
+    site.scaled(3, call(log=said.append))
+    port = site.port()
+    port.hold(WEST, True, expect=known(port.read(WEST)), call=call(log=said.append))
+    named = [line for line in said if "lunch (at least 5)" in line]
+    assert len(named) == 2
+    assert not [line for line in said if "off (" in line]
+    found = machine.at(WEST_GROUP).autoscaler
+    assert found is not None
+    assert found["autoscalingPolicy"]["scalingSchedules"] == schedules
+
+
 def test_nothing_is_asked_of_the_other_region(world: Site) -> None:
     world.front.outages.silence(region=EAST)
     world.front.forget()
@@ -351,6 +370,7 @@ def test_the_permissions_are_of_what_is_asked_and_no_more(world: Site) -> None:
         ("compute.instanceGroupManagers.get", (WEST_GROUP,)),
         ("compute.autoscalers.get", (autoscalers,)),
         ("compute.backendServices.get", (SERVICE,)),
+        *((f"compute.{one}", (f"projects/{PROJECT}",)) for one in ROOM),
     }
     assert {(action, one.on, one.verbs) for one in said.execute for action in one.actions} == {
         ("compute.instanceGroupManagers.update", (WEST_GROUP,), ("scale",)),

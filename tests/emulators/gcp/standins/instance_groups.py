@@ -32,7 +32,7 @@ class Instance:
 
 @dataclass
 class Group:
-    """`load`: what its autoscaler would recommend without bounds."""
+    """`load`: what its autoscaler would recommend without bounds. `more`: what else is told of the group."""
 
     path: str
     target: int
@@ -40,6 +40,7 @@ class Group:
     load: int
     autoscaler: dict[str, Any] | None = None
     instances: list[Instance] = field(default_factory=list)
+    more: dict[str, Any] = field(default_factory=dict)
 
 
 class InstanceGroups(BackendServices):
@@ -137,6 +138,7 @@ class InstanceGroups(BackendServices):
             "instanceGroup": BASE + self.instance_group(group.path),
             "targetSize": group.target,
             "status": status,
+            **group.more,
         }
 
     def instance_group_managers_resize(
