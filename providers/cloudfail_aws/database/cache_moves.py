@@ -12,11 +12,10 @@ is gone with that, and nothing of it is kept.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
-from cloudfail.errors import CloudfailError, Conflict, Permanent, Transient
-from cloudfail.model.observation import Known, Unknown
+from cloudfail.errors import Permanent, Transient
+from cloudfail.model.observation import Unknown
 from cloudfail.model.states import FenceOutcome, FenceState, Progress
 from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
@@ -25,6 +24,7 @@ from cloudfail_aws.database.cache_plane import Plane
 from cloudfail_aws.database.cache_session import CacheError
 from cloudfail_aws.database.global_datastores import ASSOCIATED, Datastore, GlobalDatastores, Member
 from cloudfail_aws.database.marks import refuse_older
+from cloudfail_databases.staged import StagedMoves
 
 
 @dataclass(frozen=True)
@@ -39,29 +39,17 @@ def _moving(detail: str) -> _Stage:
     return _Stage(Progress(None, False, detail))
 
 
-class Moves:
+class Moves(StagedMoves[_Stage]):
     """Of one datastore."""
+
+    silent = CacheError
 
     def __init__(self, stores: GlobalDatastores, plane: Plane, fencing: Fencing) -> None:
         self._stores = stores
         self._plane = plane
         self._fencing = fencing
 
-    def switchover_state(self, source: str, target: str) -> Known[Progress] | Unknown:
-        at = time.time()
-        try:
-            return Known(self._switchover(source, target).progress, at)
-        except (CloudfailError, CacheError) as error:
-            return Unknown(str(error), at)
-
-    def switchover(self, source: str, target: str, expect: Progress, call: Call) -> None:
-        timed = TimeLeft(call)
-        try:
-            stage = self._switchover(source, target)
-        except CacheError as error:
-            raise Transient(f"The switchover cannot be read: {error}.") from error
-        if _is_over(stage, expect, "The switchover"):
-            return
+    def _switch(self, stage: _Stage, source: str, target: str, call: Call, timed: TimeLeft) -> None:
         if stage.name == "fence" and stage.fence is not None:
             self._fencing.apply(source, stage.fence, timed.rest())
         elif stage.name == "open":
@@ -72,21 +60,8 @@ class Moves:
             refuse_older(self._stores.epoch(stage.target), call, f"{stage.target.group} in {target}")
             self._stores.fail_over(stage.target, timed.rest())
 
-    def follow_state(self, region: str, upstream: str) -> Known[Progress] | Unknown:
-        at = time.time()
-        try:
-            return Known(self._follow(region, upstream).progress, at)
-        except (CloudfailError, CacheError) as error:
-            return Unknown(f"{region}: {error}", at)
-
-    def follow(self, region: str, upstream: str, expect: Progress, call: Call) -> None:
-        timed = TimeLeft(call)
-        try:
-            stage = self._follow(region, upstream)
-        except CacheError as error:
-            raise Transient(f"How far {region} has come cannot be read: {error}.") from error
-        if not _is_over(stage, expect, region):
-            self._fencing.open(region, timed.rest())
+    def _rejoin(self, stage: _Stage, region: str, upstream: str, timed: TimeLeft) -> None:
+        self._fencing.open(region, timed.rest())
 
     # ---- switchover
 
@@ -181,12 +156,3 @@ class Moves:
         if member.status != ASSOCIATED or seen.sight.link_up is False:
             return _moving(f"{group} is {member.status}, its upstream {'there' if seen.sight.link_up else 'not there'}")
         return _Stage(Progress(None, True, f"{group} in {region} is a replica of {upstream}"))
-
-
-def _is_over(stage: _Stage, expect: Progress, what: str) -> bool:
-    now = stage.progress
-    if now.done:
-        return True
-    if now.next is None or now.version != expect.version:
-        raise Conflict(f"{what} is at {now.version or now.detail}, not {expect.version} as it was seen.")
-    return False

@@ -7,11 +7,9 @@ once its region answers, and keeps what only it held as a snapshot, which its re
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
-from cloudfail.errors import CloudfailError, Conflict, Permanent, Transient
-from cloudfail.model.observation import Known, Unknown
+from cloudfail.errors import Permanent
 from cloudfail.model.states import Progress
 from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
@@ -19,6 +17,7 @@ from cloudfail_aws.database.global_clusters import GlobalCluster, GlobalClusters
 from cloudfail_aws.database.marks import refuse_older
 from cloudfail_databases.data_plane import DataPlane, NoWord
 from cloudfail_databases.fence import Fencing
+from cloudfail_databases.staged import StagedMoves
 
 READY = "available"
 IN_SYNC = ("", "connected")
@@ -37,7 +36,7 @@ def _moving(detail: str) -> _Stage:
     return _Stage(Progress(None, False, detail))
 
 
-class Moves:
+class Moves(StagedMoves[_Stage]):
     """Of one database."""
 
     def __init__(self, clusters: GlobalClusters, plane: DataPlane, fencing: Fencing) -> None:
@@ -45,55 +44,18 @@ class Moves:
         self._plane = plane
         self._fencing = fencing
 
-    def switchover_state(self, source: str, target: str) -> Known[Progress] | Unknown:
-        at = time.time()
-        try:
-            return Known(self._switchover(source, target).progress, at)
-        except (CloudfailError, NoWord) as error:
-            return Unknown(str(error), at)
-
-    def switchover(self, source: str, target: str, expect: Progress, call: Call) -> None:
-        timed = TimeLeft(call)
-        try:
-            stage = self._switchover(source, target)
-        except NoWord as error:
-            raise Transient(f"The switchover cannot be read: {error}.") from error
-        if self._is_over(stage, expect, "The switchover"):
-            return
+    def _switch(self, stage: _Stage, source: str, target: str, call: Call, timed: TimeLeft) -> None:
         if stage.name == "admit":
             self._plane.admit(target, timed.rest())
         elif stage.primary is not None and stage.target is not None:
             refuse_older(self._clusters.epoch(stage.target), call, f"{self._clusters.cluster(target)} in {target}")
             self._clusters.switch_over(stage.primary, stage.target, timed.rest())
 
-    def follow_state(self, region: str, upstream: str) -> Known[Progress] | Unknown:
-        at = time.time()
-        try:
-            return Known(self._follow(region, upstream).progress, at)
-        except (CloudfailError, NoWord) as error:
-            return Unknown(f"{region}: {error}", at)
-
-    def follow(self, region: str, upstream: str, expect: Progress, call: Call) -> None:
-        timed = TimeLeft(call)
-        try:
-            stage = self._follow(region, upstream)
-        except NoWord as error:
-            raise Transient(f"How far {region} has come cannot be read: {error}.") from error
-        if self._is_over(stage, expect, region):
-            return
+    def _rejoin(self, stage: _Stage, region: str, upstream: str, timed: TimeLeft) -> None:
         if stage.name == "open":
             self._fencing.open_network(region, timed.rest())
         elif stage.tail is not None:
             self._clusters.copy(region, stage.tail, timed.rest())
-
-    @staticmethod
-    def _is_over(stage: _Stage, expect: Progress, what: str) -> bool:
-        now = stage.progress
-        if now.done:
-            return True
-        if now.next is None or now.version != expect.version:
-            raise Conflict(f"{what} is at {now.version or now.detail}, not {expect.version} as it was seen.")
-        return False
 
     # ---- switchover
 

@@ -16,16 +16,15 @@ Cluster".
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
-from cloudfail.errors import CloudfailError, Conflict, Permanent, Transient
-from cloudfail.model.observation import Known, Unknown
+from cloudfail.errors import Permanent
 from cloudfail.model.states import Progress
 from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_databases.data_plane import DataPlane, NoWord
 from cloudfail_databases.fence import Fencing
+from cloudfail_databases.staged import StagedMoves
 from cloudfail_gcp.database.alloydb_clusters import Cluster, Clusters, same
 from cloudfail_gcp.database.marks import refuse_older
 
@@ -41,7 +40,7 @@ def _moving(detail: str) -> _Stage:
     return _Stage(Progress(None, False, detail))
 
 
-class Moves:
+class Moves(StagedMoves[_Stage]):
     """Of one database."""
 
     def __init__(self, clusters: Clusters, plane: DataPlane, fencing: Fencing) -> None:
@@ -49,21 +48,7 @@ class Moves:
         self._plane = plane
         self._fencing = fencing
 
-    def switchover_state(self, source: str, target: str) -> Known[Progress] | Unknown:
-        at = time.time()
-        try:
-            return Known(self._switchover(source, target).progress, at)
-        except (CloudfailError, NoWord) as error:
-            return Unknown(str(error), at)
-
-    def switchover(self, source: str, target: str, expect: Progress, call: Call) -> None:
-        timed = TimeLeft(call)
-        try:
-            stage = self._switchover(source, target)
-        except NoWord as error:
-            raise Transient(f"The switchover cannot be read: {error}.") from error
-        if _is_over(stage, expect, "The switchover"):
-            return
+    def _switch(self, stage: _Stage, source: str, target: str, call: Call, timed: TimeLeft) -> None:
         if stage.name == "admit":
             self._plane.admit(target, timed.rest())
             return
@@ -72,21 +57,8 @@ class Moves:
             refuse_older(cluster.epoch, call, f"{cluster.name} in {cluster.region}")
         self._clusters.switch_over(stage.pair[0], timed.rest())
 
-    def follow_state(self, region: str, upstream: str) -> Known[Progress] | Unknown:
-        at = time.time()
-        try:
-            return Known(self._follow(region, upstream).progress, at)
-        except (CloudfailError, NoWord) as error:
-            return Unknown(f"{region}: {error}", at)
-
-    def follow(self, region: str, upstream: str, expect: Progress, call: Call) -> None:
-        timed = TimeLeft(call)
-        try:
-            stage = self._follow(region, upstream)
-        except NoWord as error:
-            raise Transient(f"How far {region} has come cannot be read: {error}.") from error
-        if not _is_over(stage, expect, region):
-            self._fencing.open_network(region, timed.rest())
+    def _rejoin(self, stage: _Stage, region: str, upstream: str, timed: TimeLeft) -> None:
+        self._fencing.open_network(region, timed.rest())
 
     # ---- switchover
 
@@ -157,15 +129,6 @@ class Moves:
         if not self._plane.look(region).replica:
             return _moving(f"Google calls {member.name} a secondary; its server is not {self._plane.reader}")
         return _Stage(Progress(None, True, f"{member.name} in {region} is a secondary of {upstream}"))
-
-
-def _is_over(stage: _Stage, expect: Progress, what: str) -> bool:
-    now = stage.progress
-    if now.done:
-        return True
-    if now.next is None or now.version != expect.version:
-        raise Conflict(f"{what} is at {now.version or now.detail}, not {expect.version} as it was seen.")
-    return False
 
 
 def _owed(member: Cluster, upstream: str, up: Cluster) -> tuple[str, str, str]:

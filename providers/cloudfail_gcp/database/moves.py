@@ -8,16 +8,15 @@ to an instance of its own has no way back: Cloud SQL makes no replica of a prima
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
-from cloudfail.errors import CloudfailError, Conflict, Permanent, Transient
-from cloudfail.model.observation import Known, Unknown
+from cloudfail.errors import Permanent
 from cloudfail.model.states import Progress
 from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_databases.data_plane import DataPlane, NoWord
 from cloudfail_databases.fence import Fencing
+from cloudfail_databases.staged import StagedMoves
 from cloudfail_gcp.database.instances import READY, Instance, Instances
 
 
@@ -32,7 +31,7 @@ def _moving(detail: str) -> _Stage:
     return _Stage(Progress(None, False, detail))
 
 
-class Moves:
+class Moves(StagedMoves[_Stage]):
     """Of one database. wait_seconds: for how long a switchover may wait for the replica."""
 
     def __init__(self, instances: Instances, plane: DataPlane, fencing: Fencing, *, wait_seconds: float) -> None:
@@ -41,21 +40,7 @@ class Moves:
         self._fencing = fencing
         self._wait_seconds = wait_seconds
 
-    def switchover_state(self, source: str, target: str) -> Known[Progress] | Unknown:
-        at = time.time()
-        try:
-            return Known(self._switchover(source, target).progress, at)
-        except (CloudfailError, NoWord) as error:
-            return Unknown(str(error), at)
-
-    def switchover(self, source: str, target: str, expect: Progress, call: Call) -> None:
-        timed = TimeLeft(call)
-        try:
-            stage = self._switchover(source, target)
-        except NoWord as error:
-            raise Transient(f"The switchover cannot be read: {error}.") from error
-        if _is_over(stage, expect, "The switchover"):
-            return
+    def _switch(self, stage: _Stage, source: str, target: str, call: Call, timed: TimeLeft) -> None:
         if stage.name == "admit":
             self._plane.admit(target, timed.rest())
         elif stage.name == "designate":
@@ -69,21 +54,7 @@ class Moves:
         elif stage.instance is not None:
             self._instances.switch_over(target, stage.instance, self._wait_seconds, timed.rest())
 
-    def follow_state(self, region: str, upstream: str) -> Known[Progress] | Unknown:
-        at = time.time()
-        try:
-            return Known(self._follow(region, upstream).progress, at)
-        except (CloudfailError, NoWord) as error:
-            return Unknown(f"{region}: {error}", at)
-
-    def follow(self, region: str, upstream: str, expect: Progress, call: Call) -> None:
-        timed = TimeLeft(call)
-        try:
-            stage = self._follow(region, upstream)
-        except NoWord as error:
-            raise Transient(f"How far {region} has come cannot be read: {error}.") from error
-        if _is_over(stage, expect, region):
-            return
+    def _rejoin(self, stage: _Stage, region: str, upstream: str, timed: TimeLeft) -> None:
         if stage.name == "open":
             self._fencing.open_network(region, timed.rest())
             return
@@ -167,12 +138,3 @@ class Moves:
             return _moving(f"Cloud SQL is to take {member.name} back as a replica of {up.name}; it has not begun to")
         words = f"{member.name} is a primary of its own, and Cloud SQL makes no replica of it: it is built anew by hand"
         return _Stage(Progress(words, False, "", "a primary", f"a replica of {up.name}", f"anew/{member.name}"), "anew")
-
-
-def _is_over(stage: _Stage, expect: Progress, what: str) -> bool:
-    now = stage.progress
-    if now.done:
-        return True
-    if now.next is None or now.version != expect.version:
-        raise Conflict(f"{what} is at {now.version or now.detail}, not {expect.version} as it was seen.")
-    return False
