@@ -76,6 +76,7 @@ def _subscription(path: str, body: Any) -> list[Need]:
 
 NEEDS: dict[str, Needs] = {
     "networkservices.projects.locations.serviceLbPolicies.get": on("networkservices.serviceLbPolicies.get"),
+    "compute.urlMaps.list": project("compute.urlMaps.list"),
     "compute.urlMaps.get": on("compute.urlMaps.get"),
     "compute.urlMaps.validate": on("compute.urlMaps.validate", less="/validate"),
     "compute.urlMaps.patch": _url_map,
@@ -95,6 +96,7 @@ NEEDS: dict[str, Needs] = {
     "compute.instances.deleteAccessConfig": on("compute.instances.deleteAccessConfig", less="/deleteAccessConfig"),
     "pubsub.projects.subscriptions.get": on("pubsub.subscriptions.get"),
     "pubsub.projects.subscriptions.patch": _subscription,
+    "eventarc.projects.locations.triggers.list": project("eventarc.triggers.list"),
     "eventarc.projects.locations.triggers.get": on("eventarc.triggers.get"),
     "cloudscheduler.projects.locations.jobs.get": on("cloudscheduler.jobs.get"),
     "cloudscheduler.projects.locations.jobs.pause": on("cloudscheduler.jobs.pause", less=":pause"),
@@ -102,6 +104,7 @@ NEEDS: dict[str, Needs] = {
     "cloudtasks.projects.locations.queues.get": on("cloudtasks.queues.get"),
     "cloudtasks.projects.locations.queues.pause": on("cloudtasks.queues.pause", less=":pause"),
     "cloudtasks.projects.locations.queues.resume": on("cloudtasks.queues.resume", less=":resume"),
+    "monitoring.projects.alertPolicies.list": project("monitoring.alertPolicies.list"),
     "monitoring.projects.alertPolicies.get": project("monitoring.alertPolicies.get"),
     **{
         f"monitoring.projects.{one}.list": project(f"monitoring.{one}.list")
