@@ -235,6 +235,7 @@ def test_what_may_be_given_on_the_resource_and_cannot_be_asked_there_refuses_not
         ("cloudsql.instances.update", "projects/shop-prod/instances/orders"),
         ("container.clusters.update", f"projects/shop-prod/locations/{EAST}/clusters/main"),
         ("cloudtasks.queues.pause", f"projects/shop-prod/locations/{EAST}/queues/mails"),
+        ("eventarc.triggers.get", f"projects/shop-prod/locations/{EAST}/triggers/orders"),
     ],
 )
 def test_what_may_have_been_given_on_less_than_the_file_can_name_refuses_nothing(
