@@ -55,6 +55,8 @@ SORTS: Mapping[tuple[str, str], Sort] = {
     ("cloudsql", "instances"): Sort("name"),
     # Its names are listed, and how they read in a condition was not to be found out.
     ("container", "clusters"): Sort("project", narrower=True),
+    # Each has an allow policy of its own, and gcloud no command that binds a role in it.
+    ("eventarc", "triggers"): Sort("project", narrower=True),
     ("datastore", "databases"): Sort("name"),
     ("spanner", "instances"): Sort("name"),
     ("spanner", "databases"): Sort("name"),

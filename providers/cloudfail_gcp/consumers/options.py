@@ -17,7 +17,6 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from cloudfail.config.durations import Seconds
 from cloudfail.config.fields import Duration, Shape, mistake
-from cloudfail.probes.serves import no_url
 from cloudfail_gcp.paths import PROJECT, written
 
 _LOCATION = r"locations/[a-z0-9-]+"
@@ -61,6 +60,8 @@ else:
     )
 
     def _url(value: Any) -> Any:
+        from cloudfail.probes.serves import no_url  # it brings asyncio, which importing a provider does not need
+
         if problem := no_url(value if isinstance(value, str) else ""):
             raise mistake(problem, "write https://HOST/PATH")
         return value

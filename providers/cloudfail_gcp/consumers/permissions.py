@@ -1,6 +1,6 @@
 """What the kinds of this port call, as IAM names it. Sources: "Roles and permissions" of Pub/Sub, Cloud Scheduler,
-Cloud Tasks and Eventarc; Pub/Sub, "Authentication for push subscriptions" (who sets an account must be allowed to act
-as it)."""
+Cloud Tasks and Eventarc; Pub/Sub, "Create push subscriptions" (who sets an account must be allowed to act as it, and it
+is one of the subscription's own project)."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def _project(path: str) -> str:
     return "/".join(path.split("/")[:2])
 
 
-def _act_as(region: str, push: Mapping[str, Any]) -> Told:
+def _act_as(region: str, push: Mapping[str, Any], path: str) -> Told:
     if account := push.get("service_account"):
-        on = (f"projects/-/serviceAccounts/{account}",)
+        on = (f"{_project(path)}/serviceAccounts/{account}",)
         yield True, Grant(region, ("iam.serviceAccounts.actAs",), on, ENABLE)
 
 
@@ -40,7 +40,7 @@ def _subscription(region: str, member: Mapping[str, Any]) -> Told:
     on = (str(member["subscription"]),)
     yield False, Grant(region, ("pubsub.subscriptions.get",), on)
     yield True, Grant(region, ("pubsub.subscriptions.update",), on, ENABLE)
-    yield from _act_as(region, member["push"])
+    yield from _act_as(region, member["push"], on[0])
 
 
 def _trigger(region: str, member: Mapping[str, Any]) -> Told:
@@ -50,7 +50,7 @@ def _trigger(region: str, member: Mapping[str, Any]) -> Told:
     yield False, Grant(region, ("eventarc.triggers.get",), (trigger,))
     yield False, Grant(region, ("pubsub.subscriptions.get",), made, why=why)
     yield True, Grant(region, ("pubsub.subscriptions.update",), made, ENABLE, why=why)
-    yield from _act_as(region, member["push"])
+    yield from _act_as(region, member["push"], trigger)
 
 
 def _job(region: str, member: Mapping[str, Any]) -> Told:

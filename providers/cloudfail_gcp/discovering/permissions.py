@@ -13,9 +13,12 @@ ACTIONS = (
     "compute.instanceGroupManagers.list",
     "compute.regionBackendServices.list",
     "compute.regions.get",
+    "compute.urlMaps.list",
     "container.clusters.list",
     "dns.managedZones.list",
     "dns.resourceRecordSets.list",
+    "eventarc.triggers.list",
+    "monitoring.alertPolicies.list",
     "pubsub.subscriptions.list",
     "run.services.list",
 )

@@ -1,8 +1,8 @@
 """The world in which each kind of Google Cloud does all that it does, asked as roles that have exactly what is printed.
 
-`KINDS` says how it is made, and what "all" is: every read, every verb, preflight. A new kind gets its row here, or a
-test in test_iam.py fails. A row hands over the resource as `load` would leave it and its topology, without roles; the
-port is built by `Kind.build`, as in a run, and is given to `uses`.
+`KINDS` says how it is made, and what "all" is: every read, every verb, preflight. A new kind gets its row here or in
+allowed_traffic.py, or a test in test_iam.py fails. A row hands over the resource as `load` would leave it and its
+topology, without roles; the port is built by `Kind.build`, as in a run, and is given to `uses`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from cloudfail.errors import Conflict, Transient
 from cloudfail.model.observation import Known
 from cloudfail.model.topology import PortName, Resource, Roles, Topology
 from cloudfail.testing.conformance import known
+from cloudfail_gcp.paths import region_of
 from tests.emulators.gcp import (
     balancing,
     dns_world,
@@ -33,6 +34,7 @@ from tests.emulators.gcp.standins.instance_groups import InstanceGroups
 from tests.emulators.gcp.standins.node_pools import NodePools
 from tests.emulators.gcp.standins.operations import BASE
 from tests.emulators.gcp.standins.quotas import ServiceUsage
+from tests.emulators.gcp.standins.service_lb_policies import ServiceLbPolicies
 
 EAST, WEST = balancing.EAST, balancing.WEST
 ROLES = Roles("watcher@shop-prod.iam.gserviceaccount.com", "executor@shop-prod.iam.gserviceaccount.com")
@@ -74,7 +76,7 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def _there_and_back(port: Any) -> None:
+def there_and_back(port: Any) -> None:
     for weights in (TO_WEST, TO_EAST):
         state = known(port.read())
         port.shift(weights, expect=state, call=balancing.call())
@@ -90,7 +92,7 @@ def _name(there: Mapping[str, Any], members: Mapping[str, Any], routing: str) ->
 
         def uses(port: Any) -> None:
             known(port.preflight())
-            _there_and_back(port)
+            there_and_back(port)
 
         return Used(resource, dns_world.topology(), uses)
 
@@ -121,13 +123,22 @@ def _followed(front: Front, serve: Serve) -> Used:
         return {"location": region, "healthCheckedTargets": {"internalLoadBalancers": [written]}}
 
     zone.put(dns_world.policy(geo={"items": [item(one) for one in (EAST, WEST)], "enableFencing": False}))
-    return Used(resource, dns_world.topology(), _there_and_back)
+    return Used(resource, dns_world.topology(), there_and_back)
 
 
 def _service(service: str) -> Make:
     def make(front: Front, serve: Serve) -> Used:
         site = test_backend_service.Site(front, serve("compute.v1", InstanceGroups()), service)
-        return Used(*site.topology(), _there_and_back)
+        named = test_backend_service.POLICY.replace("/global/", f"/{region_of(service)}/")
+        policies: ServiceLbPolicies = serve("networkservices.v1", ServiceLbPolicies())
+        policies.policies[named] = {}
+        site.machine.edit(service, serviceLbPolicy=f"//networkservices.googleapis.com/{named}")
+
+        def uses(port: Any) -> None:
+            assert known(port.preflight()) == ()
+            there_and_back(port)
+
+        return Used(*site.topology(), uses)
 
     return make
 

@@ -14,19 +14,17 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.emulators.gcp import needs_of_traffic
 from tests.emulators.gcp.discovery import Method
 from tests.emulators.gcp.front import Asked, Refused
+from tests.emulators.gcp.needs import Need, Needs, on, project, whole
 
 Document = Mapping[str, Any]
 """What `cloudfail iam gcp` prints for one role."""
-Need = tuple[str, str]
-"""(permission, the resource that it is asked on)"""
-Needs = Callable[[str, Any], list[Need]]
-"""(the path from `projects/` on, the body) -> all of which must be allowed"""
 
 SCOPE = "https://www.googleapis.com/auth/"
 NAMED = re.compile(
@@ -192,26 +190,11 @@ Permissions" of that method; Cloud DNS, "Set and manage IAM policies on managed 
 # ---- what Google asks of IAM
 
 
-def on(*permissions: str, less: str = "") -> Needs:
-    """On the resource of the path, without that end."""
-    return lambda path, _body: [(one, path.removesuffix(less)) for one in permissions]
-
-
-def project(*permissions: str) -> Needs:
-    """On the project that the path begins with."""
-    return lambda path, _body: [(one, "/".join(path.split("/")[:2])) for one in permissions]
-
-
-def _whole(url: str) -> str:
-    """From `projects/` on."""
-    return url[url.index("projects/") :]
-
-
 def _backends(permission: str) -> Needs:
     """A patch is held against each group that it writes (backendServices.patch, "IAM Permissions")."""
 
     def needs(path: str, body: Any) -> list[Need]:
-        groups = [_whole(one["group"]) for one in body.get("backends", ())]
+        groups = [whole(one["group"]) for one in body.get("backends", ())]
         used = [(f"compute.{group.split('/')[-2]}.use", group) for group in groups]
         return [(permission, path), *used]
 
@@ -309,5 +292,6 @@ NEEDS: dict[str, Needs] = {
     "dns.managedZones.get": on("dns.managedZones.get"),
     "dns.resourceRecordSets.list": on("dns.resourceRecordSets.list", less="/rrsets"),
     "dns.changes.create": _change,
+    **needs_of_traffic.NEEDS,
 }
 """By the id of Google's method. A kind that calls another one gets a line here."""

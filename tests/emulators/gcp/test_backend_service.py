@@ -332,8 +332,8 @@ def test_the_permissions_are_of_what_is_asked_and_no_more(world: Site) -> None:
     }
     assert {(action, one.on) for one in said.execute for action in one.actions} == {
         ("compute.backendServices.update", (GLOBAL,)),
-        ("compute.instanceGroups.use", (EAST_GROUP,)),
-        ("compute.networkEndpointGroups.use", (WEST_GROUP,)),
+        ("compute.instanceGroups.use", (f"projects/{PROJECT}",)),
+        ("compute.networkEndpointGroups.use", (f"projects/{PROJECT}",)),
     }
     port = world.port()
     port.shift({EAST: 0, WEST: 100}, expect=known(port.read()), call=call())

@@ -135,7 +135,7 @@ def test_each_is_built_without_a_call_and_says_what_it_needs(tmp_path: Path) -> 
             assert grant.why or not any("*" in one for one in grant.on)
         acts = [grant for grant in said.execute if "iam.serviceAccounts.actAs" in grant.actions]
         assert [grant.on for grant in acts] == (
-            [(f"projects/-/serviceAccounts/{ACCOUNT}",)] if name == "orders" else []
+            [(f"projects/{PROJECT}/serviceAccounts/{ACCOUNT}",)] if name == "orders" else []
         )
 
 

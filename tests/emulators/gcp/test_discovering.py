@@ -35,6 +35,7 @@ from tests.emulators.gcp.allowed import tokens
 from tests.emulators.gcp.dns_world import ADDRESS
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.gate import Gate
+from tests.emulators.gcp.standins.operations import BASE
 from tests.emulators.gcp.standins.project import PROJECT, Compute, Listed, Zones
 
 pytestmark = pytest.mark.timeout(300)
@@ -86,6 +87,66 @@ SQL = [
 ]  # fmt: skip
 
 
+PUSH = "https://orders.shop.example/push"
+SIGNED = {"serviceAccountEmail": f"pusher@{PROJECT}.iam.gserviceaccount.com", "audience": "orders"}
+SUBSCRIPTIONS = [
+    {"name": f"{P}/subscriptions/orders-usc1"},
+    {"name": f"{P}/subscriptions/orders-euw1"},
+    {"name": f"{P}/subscriptions/all"},
+    *(
+        {"name": f"{P}/subscriptions/{name}", "pushConfig": {"pushEndpoint": PUSH, **more}}
+        for name, more in (
+            ("mail-usc1", {"oidcToken": SIGNED, "attributes": {"x-goog-version": "v1"}}),
+            ("mail-euw1", {}),
+            ("odd-usc1", {"attributes": {"x-goog-version": "v1", "mine": "1"}}),
+            ("odd-euw1", {}),
+            (f"eventarc-{EAST}-paid-1", {"noWrapper": {"writeMetadata": True}}),
+            (f"eventarc-{WEST}-paid-1", {}),
+        )
+    ),
+]
+SPLIT = {region: f"{P}/global/backendServices/api-{region}" for region in REGIONS}
+
+
+def _split(*services: str) -> dict[str, Any]:
+    return {"weightedBackendServices": [{"backendService": BASE + one, "weight": 50} for one in services]}
+
+
+MAPS: Mapping[str, dict[str, Any]] = {
+    "edge": {
+        "defaultService": BASE + SERVICE,
+        "pathMatchers": [
+            {"name": "shop", "defaultRouteAction": _split(*SPLIT.values()),
+             "pathRules": [{"paths": ["/v2/*"], "routeAction": _split(*SPLIT.values())}],
+             "routeRules": [{"priority": 7, "routeAction": _split(SPLIT[EAST], SERVICE)}]},
+        ],
+    },
+    "plain": {"defaultService": BASE + SPLIT[EAST]},
+}  # fmt: skip
+
+
+def _triggers(labels: Mapping[str, str]) -> list[dict[str, Any]]:
+    at = _at(labels)
+    transport = {"pubsub": {"subscription": f"{P}/subscriptions/eventarc-{at}-paid-1"}}
+    return [{"name": f"{P}/locations/{at}/triggers/paid", "transport": transport}]
+
+
+def _policy(number: int, name: str, **more: Any) -> dict[str, Any]:
+    condition = {"displayName": "errors", "conditionThreshold": {"filter": 'metric.type = "x"'}}
+    # Google words a project by its number too.
+    told = {"name": f"projects/4711/alertPolicies/{number}", "displayName": name, "enabled": True}
+    return {**told, "conditions": [condition], **more}
+
+
+POLICIES = [
+    _policy(1, f"Checkout errors {EAST}"),
+    _policy(2, f"Checkout errors {WEST}"),
+    _policy(3, f"Off {EAST}", enabled=False),
+    _policy(4, f"Logs {WEST}", conditions=[{"displayName": "log", "conditionMatchedLog": {"filter": "x"}}]),
+    _policy(5, "Everywhere"),
+]
+
+
 @pytest.fixture
 def project(google: Front, serving: Serve) -> Iterator[Project]:
     with contextlib.closing(Compute()) as compute:
@@ -99,6 +160,8 @@ def project(google: Front, serving: Serve) -> Iterator[Project]:
         compute.service(SERVICE, dict(zip(map(compute.instance_group, GROUPS.values()), (1.0, 0.0), strict=True)))
         serverless = {f"{P}/regions/{region}/networkEndpointGroups/run": 1.0 for region in REGIONS}
         compute.service(f"{P}/global/backendServices/run", dict(serverless))
+        for region, path in SPLIT.items():
+            compute.service(path, {f"{P}/regions/{region}/networkEndpointGroups/api": 1.0})
         compute.addresses, compute.rules = {EAST: [ADDRESS[EAST]]}, {WEST: [ADDRESS[WEST]]}
         zones = Zones()
         zones.zone(
@@ -119,8 +182,10 @@ def project(google: Front, serving: Serve) -> Iterator[Project]:
         serving("container.v1", Gke({"main": EAST, "main-w": f"{WEST}-b"}))
         serving("cloudscheduler.v1", Listed("jobs", _named("jobs", "nightly")))
         serving("cloudtasks.v2", Listed("queues", _named("queues", "mails")))
-        names = [f"{P}/subscriptions/{name}" for name in ("orders-usc1", "orders-euw1", "eventarc-usc1-x", "all")]
-        serving("pubsub.v1", Listed("subscriptions", lambda _labels: [{"name": name} for name in names]))
+        compute.maps = {f"{P}/global/urlMaps/{name}": told for name, told in MAPS.items()}
+        serving("pubsub.v1", Listed("subscriptions", lambda _labels: list(SUBSCRIPTIONS)))
+        serving("eventarc.v1", Listed("triggers", _triggers))
+        serving("monitoring.v3", Listed("alertPolicies", lambda _labels: list(POLICIES)))
         yield Project(compute, zones)
 
 
@@ -178,6 +243,44 @@ def test_names_are_found_as_their_policies_have_them(project: Project) -> None:
     assert not any("elsewhere" in one for one in (*there, *said.asks))
 
 
+def test_what_pushes_is_found_with_where_it_pushes_and_else_asked_about(project: Project) -> None:
+    said = found()
+    there = by_name(said)
+    signed = {"endpoint": PUSH, "service_account": SIGNED["serviceAccountEmail"], "audience": "orders"}
+    assert there["pubsub-subscription mail"].members == {
+        EAST: {"subscription": f"{P}/subscriptions/mail-usc1", "push": signed},
+        WEST: {"subscription": f"{P}/subscriptions/mail-euw1", "push": PUSH},
+    }
+    assert there["eventarc-trigger paid"].members == {
+        EAST: {
+            "trigger": f"{P}/locations/{EAST}/triggers/paid",
+            "push": {"endpoint": PUSH, "unwrapped": True, "metadata": True},
+        },
+        WEST: {"trigger": f"{P}/locations/{WEST}/triggers/paid", "push": PUSH},
+    }
+    assert not any("eventarc-" in str(one.members) for one in said.found if one.kind == "pubsub-subscription")
+    for name in ("orders", "odd"):
+        assert f"pubsub-subscription {name}" not in there
+        assert [one for one in said.asks if f"{P}/subscriptions/{name}-usc1" in one]
+
+
+def test_routes_that_split_between_regions_are_found_each_by_itself(project: Project) -> None:
+    there = {name: one for name, one in by_name(found()).items() if one.kind == "url-map"}
+    edge = {"url_map": f"{P}/global/urlMaps/edge", "matcher": "shop", "routing": "weighted"}
+    assert {name: one.options for name, one in there.items()} == {
+        "url-map edge/shop-traffic": edge,
+        "url-map edge/shop//v2/*-traffic": {**edge, "path": "/v2/*"},
+    }
+    assert all(one.members == SPLIT for one in there.values())
+
+
+def test_alerting_policies_are_found_where_they_can_be_a_signal(project: Project) -> None:
+    said = found()
+    (alert,) = (one for one in said.found if one.port is PortName.SIGNALS)
+    assert alert.members == {EAST: f"{P}/alertPolicies/1", WEST: f"{P}/alertPolicies/2"}
+    assert not any(word in one for one in said.asks for word in ("alertPolicies", "Off", "Logs", "Everywhere"))
+
+
 def test_what_says_two_regions_are_home_says_none(project: Project) -> None:
     """Cloud SQL writes in the one, AlloyDB in the other."""
     said = found()
@@ -205,8 +308,8 @@ def test_what_no_kind_here_moves_is_asked_about_and_not_drafted(project: Project
         ),
     }
     for (port, kind), members in sorts.items():
-        drafted = [one for one in said.found if (one.port, one.kind) == (port, kind)]
-        questions = [one for one in said.asks if f"{port}: {kind} of" in one]
+        drafted = [one for one in said.found if (one.port, one.kind) == (port, kind) and members[0] in str(one.members)]
+        questions = [one for one in said.asks if f"{port}: {kind} of" in one and members[0] in one]
         assert len(drafted) + len(questions) == 1, (port, kind, drafted, questions)
         assert all(member in f"{[one.members for one in drafted]}{questions}" for member in members), (kind, said.asks)
         assert (port, kind) in provider.kinds() or not drafted
@@ -253,7 +356,7 @@ def test_what_cannot_be_listed_is_named_and_spoils_nothing_beside_it(
     said = found()
     assert said.unread
     assert all("could not be listed: 403" in one for one in said.unread)
-    kinds = {"instance-group", "backend-service", "cloud-dns"}
+    kinds = {"instance-group", "backend-service", "url-map", "cloud-dns"}
     gone = {"compute": kinds - {"cloud-dns"}, "dns": {"cloud-dns"}, "sqladmin": {"cloud-sql"}, "run": {"cloud-run"}}[
         service
     ]
@@ -321,7 +424,8 @@ def test_a_draft_with_its_blanks_filled_in_lints_and_is_planned(
     """An application of names, a balancer and groups."""
     for document, key in (("sqladmin.v1", "items"), ("alloydb.v1", "clusters"), ("run.v2", "services"),
                           ("cloudscheduler.v1", "jobs"), ("cloudtasks.v2", "queues"),
-                          ("pubsub.v1", "subscriptions")):  # fmt: skip
+                          ("pubsub.v1", "subscriptions"), ("eventarc.v1", "triggers"),
+                          ("monitoring.v3", "alertPolicies")):  # fmt: skip
         serving(document, Listed(key, lambda _labels: []))
     serving("container.v1", Gke({}))
     tokens(serving)

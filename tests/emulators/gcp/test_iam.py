@@ -26,8 +26,9 @@ from cloudfail_gcp import provider
 from cloudfail_gcp.access.asked import allowed
 from cloudfail_gcp.access.places import SORTS, may_be_narrower, page_of, sort_of
 from cloudfail_gcp.sessions import LOOKING
-from tests.emulators.gcp import dns_world
-from tests.emulators.gcp.allowed import EAST, KINDS, ROLES, WEST, Key, Serve, Used, tokens
+from tests.emulators.gcp import allowed as worlds
+from tests.emulators.gcp import allowed_traffic, dns_world
+from tests.emulators.gcp.allowed import EAST, ROLES, WEST, Key, Make, Serve, Used, tokens
 from tests.emulators.gcp.discovery import DOCUMENTS, api
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.gate import NAMED, OWN, Document, Gate, Tokens, without
@@ -38,6 +39,7 @@ USED = frozenset(
     f"{one}.v1" for one in "compute dns cloudresourcemanager sqladmin alloydb spanner container pubsub iam".split()
 ) | {"run.v2", "monitoring.v3", "cloudscheduler.v1"}
 pytestmark = pytest.mark.timeout(600)
+KINDS: Mapping[Key, Make] = {**worlds.KINDS, **allowed_traffic.KINDS}
 ALL = sorted({(port, kind) for port, kind, _ in KINDS}, key=str)
 
 
@@ -73,15 +75,28 @@ def asked(used: Used, whole: Topology) -> Known[tuple[str, ...]] | Unknown:
 
 def unaskable(gate: Gate) -> set[str]:
     """The permissions that are needed somewhere where nobody can be asked about them (places.py)."""
-    return {
-        row["permission"]
+    return {permission for permission, path in _needed_on(gate) if not _askable(permission, path)}
+
+
+def silent(gate: Gate) -> set[str]:
+    """Those of which nobody can be asked anywhere that they are needed."""
+    return unaskable(gate) - {permission for permission, path in _needed_on(gate) if _askable(permission, path)}
+
+
+def _needed_on(gate: Gate) -> list[tuple[str, str]]:
+    return [
+        (row["permission"], one.partition(": ")[2])
         for document in gate.documents.values()
         for row in document["permissions"]
-        for path in (one.partition(": ")[2] for one in row["for"])
-        if (sort := sort_of(row["permission"], path)).narrower
-        or may_be_narrower(row["permission"], path)
-        or (sort.way != "project" and sort.asked is None)
-    }
+        for one in row["for"]
+    ]
+
+
+def _askable(permission: str, path: str) -> bool:
+    sort = sort_of(permission, path)
+    if sort.narrower or may_be_narrower(permission, path):
+        return False
+    return sort.way == "project" or sort.asked is not None
 
 
 def nothing_is_missing(gate: Gate, used: Used, whole: Topology) -> bool:
@@ -137,13 +152,13 @@ def test_preflight_names_each_permission_that_is_missing_its_role_and_project(
     used = KINDS[key](google, serving)
     gate, whole = gated(google, used)
     assert nothing_is_missing(gate, used, whole)
-    full, silent = dict(gate.documents), unaskable(gate)
+    full, unknown = dict(gate.documents), silent(gate)
     for account, document in full.items():
         for what, less in without(document):
             permission = what.rpartition(" ")[2]
             gate.documents = {**full, account: less}
             found = asked(used, whole)
-            if permission in silent:
+            if permission in unknown:
                 assert isinstance(found, Unknown), found
                 assert permission in found.reason
                 continue
@@ -163,7 +178,9 @@ def test_who_executes_is_asked_about_with_a_token_that_can_only_read(key: Key, g
     used = KINDS[key](google, serving)
     gate, whole = gated(google, used)
     assert nothing_is_missing(gate, used, whole)
-    assert {whose for whose, _ in given.given} == {ROLES.watch, ROLES.execute}
+    assert {whose for whose, _ in given.given} == {
+        account for account, document in gate.documents.items() if document["permissions"]
+    }
     assert {scopes for _, scopes in given.given} == {LOOKING}
 
 
@@ -218,6 +235,7 @@ def test_what_may_be_given_on_the_resource_and_cannot_be_asked_there_refuses_not
         ("cloudsql.instances.update", "projects/shop-prod/instances/orders"),
         ("container.clusters.update", f"projects/shop-prod/locations/{EAST}/clusters/main"),
         ("cloudtasks.queues.pause", f"projects/shop-prod/locations/{EAST}/queues/mails"),
+        ("eventarc.triggers.get", f"projects/shop-prod/locations/{EAST}/triggers/orders"),
     ],
 )
 def test_what_may_have_been_given_on_less_than_the_file_can_name_refuses_nothing(
@@ -406,6 +424,7 @@ def test_a_runbook_narrows_it_to_what_its_steps_do(tmp_path: Path) -> None:
         "compute.backendServices.update",
         "compute.backendServices.list",
         "compute.instanceGroups.use",
+        "compute.networkEndpointGroups.use",
     }
 
 

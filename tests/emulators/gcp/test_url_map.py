@@ -461,6 +461,17 @@ def test_the_permissions_are_of_what_is_asked_and_no_more(world: Site) -> None:
     }
 
 
+@pytest.mark.parametrize("matcher", [None, "shop"])
+def test_what_other_routes_lead_to_is_used_where_they_are_written_back(matcher: str | None) -> None:
+    """A patch of a matcher writes all matchers; one of the map's own route writes nobody else's."""
+    assert KIND.permissions is not None
+    resource, whole = topology(KIND, SERVICES, url_map=MAP, matcher=matcher)
+    said = KIND.permissions(resource, whole, [EAST, WEST])
+    everywhere = {action for one in said.execute for action in one.actions if one.on == (f"projects/{PROJECT}",)}
+    wanted = {"compute.backendServices.use", "compute.backendBuckets.use"} if matcher else set()
+    assert everywhere == wanted
+
+
 def test_a_map_that_does_not_answer_is_unknown(world: Site) -> None:
     world.make_unreachable("")
     assert not isinstance(world.port().read(), Known)

@@ -23,13 +23,14 @@ def paged(key: str, found: list[Any], query: Mapping[str, str]) -> dict[str, Any
 
 class Compute(InstanceGroups):
     """`addresses`: region -> those that are reserved there; `rules`: region -> those of its forwarding rules; `healed`:
-    the groups that have a health check of their own."""
+    the groups that have a health check of their own; `maps`: URL maps, by path."""
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
         self.addresses: dict[str, list[str]] = {}
         self.rules: dict[str, list[str]] = {}
         self.healed: set[str] = set()
+        self.maps: dict[str, dict[str, Any]] = {}
 
     def regions_get(self, labels: Labels, query: Labels, body: Any) -> dict[str, Any]:
         region = labels["region"]
@@ -40,6 +41,10 @@ class Compute(InstanceGroups):
 
     def forwarding_rules_list(self, labels: Labels, query: Labels, body: Any) -> dict[str, Any]:
         return paged("items", [{"IPAddress": one} for one in self.rules.get(labels["region"], ())], query)
+
+    def url_maps_list(self, labels: Labels, query: Labels, body: Any) -> dict[str, Any]:
+        told = [{"name": path.rpartition("/")[2], "selfLink": BASE + path, **one} for path, one in self.maps.items()]
+        return paged("items", told, query)
 
     def backend_services_list(self, labels: Labels, query: Labels, body: Any) -> dict[str, Any]:
         return self._services_in("global", query)
@@ -102,3 +107,4 @@ class Listed:
 
     instances_list = projects_locations_clusters_list = projects_locations_services_list = _list
     projects_locations_jobs_list = projects_locations_queues_list = projects_subscriptions_list = _list
+    projects_locations_triggers_list = projects_alert_policies_list = _list

@@ -20,11 +20,12 @@ SPLIT = "weightedBackendServices"
 
 
 class UrlMaps(BackendServices):
-    """`validated`: the maps of which it was asked whether they would load."""
+    """`validated`: the maps of which it was asked whether they would load. `buckets`: backend buckets, by path."""
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
         self.validated: list[dict[str, Any]] = []
+        self.buckets: set[str] = set()
         self._maps: dict[str, dict[str, Any]] = {}
 
     def url_map(self, path: str, **whole: Any) -> str:
@@ -100,7 +101,8 @@ class UrlMaps(BackendServices):
         if any(not 0 <= one.get("weight", 0) <= 1000 for one in split):
             wrong.append("A weight must be from 0 to 1000.")
         named = [one["backendService"] for one in split] + ([held[service]] if service in held else [])
-        wrong += [f"The resource '{_path(one)}' was not found" for one in named if _path(one) not in self._services]
+        there = {*self._services, *self.buckets}
+        wrong += [f"The resource '{_path(one)}' was not found" for one in named if _path(one) not in there]
         return wrong
 
     def _map_path(self, labels: dict[str, str]) -> str:
