@@ -14,10 +14,14 @@ ACTIONS = (
     "compute.regionBackendServices.list",
     "compute.regions.get",
     "container.clusters.list",
+    "datastore.databases.list",
     "dns.managedZones.list",
     "dns.resourceRecordSets.list",
     "pubsub.subscriptions.list",
     "run.services.list",
+    "spanner.databases.list",
+    "spanner.instanceConfigs.get",
+    "spanner.instances.list",
 )
 """Each is a read."""
 

@@ -335,6 +335,9 @@ NEEDS: dict[str, Needs] = {
     "alloydb.projects.locations.clusters.instances.patch": on("alloydb.instances.update"),
     "alloydb.projects.locations.operations.get": on("alloydb.operations.get"),
     # Spanner v1's reference, of each method; Firestore, "Security for server client libraries".
+    "spanner.projects.instances.list": project("spanner.instances.list"),
+    "spanner.projects.instances.databases.list": on("spanner.databases.list", less="/databases"),
+    "firestore.projects.databases.list": project("datastore.databases.list"),
     "spanner.projects.instances.get": on("spanner.instances.get"),
     "spanner.projects.instanceConfigs.get": on("spanner.instanceConfigs.get"),
     "spanner.projects.instances.databases.sessions.create": on("spanner.sessions.create", less="/sessions"),

@@ -35,7 +35,7 @@ from tests.emulators.gcp.allowed import tokens
 from tests.emulators.gcp.dns_world import ADDRESS
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.gate import Gate
-from tests.emulators.gcp.standins.project import PROJECT, Compute, Listed, Zones
+from tests.emulators.gcp.standins.project import PROJECT, Compute, Listed, Spanners, Zones
 
 pytestmark = pytest.mark.timeout(300)
 EAST, WEST = "us-central1", "europe-west1"
@@ -86,6 +86,45 @@ SQL = [
 ]  # fmt: skip
 
 
+# Nobody of Google's has these regions in one configuration but who made it.
+CONFIGS = {
+    "both": (
+        "MULTI_REGION",
+        {EAST: "READ_WRITE", WEST: "READ_ONLY", "europe-west4": "READ_WRITE", "us-east1": "WITNESS"},
+    ),
+    "dual": ("DUAL_REGION", {EAST: "READ_WRITE", WEST: "READ_WRITE"}),
+    "near": ("REGION", {EAST: "READ_WRITE"}),
+    "voting": ("MULTI_REGION", {EAST: "READ_WRITE", "us-east4": "READ_WRITE", WEST: "WITNESS"}),
+}
+INSTANCES: Mapping[str, tuple[str, tuple[str, ...], Mapping[str, str]]] = {
+    "shop": ("both", ("sessions", "carts"), {"application": "shop"}),
+    "pair": ("dual", ("ledger-d",), {}),
+    "small": ("near", ("alone-here",), {}),
+    "far": ("voting", ("votes",), {}),
+    "more": ("both", ("stock",), {}),
+}
+
+
+class FirestoreDatabases:
+    """Where they are, and what they are; `unreachable`: what the list could not describe."""
+
+    def __init__(self, **databases: tuple[str, str]) -> None:
+        self.databases = databases
+        self.unreachable: list[str] = []
+
+    def projects_databases_list(self, labels: Any, query: Any, body: Any) -> dict[str, Any]:
+        told = [
+            {"name": f"{P}/databases/{name}", "locationId": where, "type": sort}
+            for name, (where, sort) in self.databases.items()
+        ]
+        return {"databases": told, **({"unreachable": self.unreachable} if self.unreachable else {})}
+
+
+FIRESTORE = FirestoreDatabases(
+    carts=("eur3", "FIRESTORE_NATIVE"), old=("nam5", "DATASTORE_MODE"), near=(WEST, "FIRESTORE_NATIVE")
+)
+
+
 @pytest.fixture
 def project(google: Front, serving: Serve) -> Iterator[Project]:
     with contextlib.closing(Compute()) as compute:
@@ -115,6 +154,8 @@ def project(google: Front, serving: Serve) -> Iterator[Project]:
         serving("dns.v1", zones)
         serving("sqladmin.v1", Listed("items", lambda _labels: list(SQL)))
         serving("alloydb.v1", Listed("clusters", _clusters_of_alloydb))
+        serving("spanner.v1", Spanners(CONFIGS, INSTANCES))
+        serving("firestore.v1", FIRESTORE)
         serving("run.v2", Listed("services", _named("services", "api")))
         serving("container.v1", Gke({"main": EAST, "main-w": f"{WEST}-b"}))
         serving("cloudscheduler.v1", Listed("jobs", _named("jobs", "nightly")))
@@ -212,6 +253,53 @@ def test_what_no_kind_here_moves_is_asked_about_and_not_drafted(project: Project
         assert (port, kind) in provider.kinds() or not drafted
 
 
+def test_databases_with_one_writer_are_drafted_with_their_replicas(project: Project) -> None:
+    there = by_name(found())
+    orders, ledger = there["cloud-sql orders-c"], there["alloydb ledger"]
+    assert orders.members == {EAST: {"instance": "orders-c"}, WEST: {"instance": "orders-w"}}
+    assert 'dsn: "host=10.0.0.7 port=5432' in orders.blanks[EAST][0], "a private address before a public one"
+    assert ledger.members == {region: {"cluster": "ledger"} for region in REGIONS}
+    assert "ledger in europe-west1 is the source" in ledger.why
+    assert not any("alone" in str(one.members) for one in found().found)
+
+
+def test_spanner_is_drafted_where_its_majority_spans_regions(project: Project, google: Front) -> None:
+    said = found()
+    drafted = {one.id: one for one in said.found if one.kind == "spanner"}
+    shop = f"{P}/instances/shop/databases"
+    assert set(drafted) == {f"{shop}/sessions", f"{shop}/carts", f"{P}/instances/more/databases/stock"}
+    assert drafted[f"{shop}/sessions"].members == {EAST: "read-write", WEST: "read-only"}
+    assert any(f"{P}/instances/pair/databases/ledger-d" in one and "DUAL_REGION" in one for one in said.asks)
+    assert not any(name in f"{said.asks}{said.found}" for name in ("alone-here", "votes")), "a witness holds no data"
+    asked = google.seen(operation="projects.instanceConfigs.get")
+    assert len(asked) == len(CONFIGS), "each configuration once"
+    labelled = found(replace(ALL, tag=("application", "shop")))
+    assert {one.name for one in labelled.found if one.kind == "spanner"} == {"sessions", "carts"}
+
+
+def test_whoever_has_a_firestore_in_several_regions_is_asked_for_proxies(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FIRESTORE, "unreachable", [f"{P}/databases/lost"])
+    said = found()
+    asks = [one for one in said.asks if "Firestore" in one]
+    (carts,) = [one for one in asks if f"{P}/databases/carts" in one]
+    assert "HTTP proxy" in carts
+    assert f"{EAST} and {WEST}" in carts
+    assert any(f"{P}/databases/old" in one and "DATASTORE_MODE" in one for one in asks)
+    assert any(f"{P}/databases/lost" in one for one in asks), "what the list does not describe is not left out"
+    assert not any("databases/near" in one for one in asks)
+    assert not any(one.kind == "firestore" for one in said.found)
+
+
+def test_a_draft_of_all_of_it_loads(project: Project, tmp_path: Path) -> None:
+    out = tmp_path / "cloudfail.yaml"
+    out.write_text(draft("gcp", ALL, found(), "shop"), encoding="utf-8")
+    resources = config.load(out, [], {"gcp": provider}).topology.resources
+    assert {one.kind for one in resources.values()} >= {"cloud-sql", "alloydb", "spanner"}
+    assert resources["sessions"].id == f"{P}/instances/shop/databases/sessions"
+
+
 def test_a_kind_that_is_served_is_drafted_from_the_same_listing(project: Project) -> None:
     """As it will be once there is one: nothing here has to change for it."""
     kind = next(iter(provider.kinds().values()))
@@ -244,7 +332,7 @@ def test_it_only_reads_and_all_of_it_is_what_is_printed(project: Project, google
     assert google.seen(mutating=True) == []
 
 
-@pytest.mark.parametrize("service", ["compute", "dns", "sqladmin", "run"])
+@pytest.mark.parametrize("service", ["compute", "dns", "sqladmin", "spanner", "run"])
 def test_what_cannot_be_listed_is_named_and_spoils_nothing_beside_it(
     project: Project, google: Front, service: str
 ) -> None:
@@ -254,9 +342,8 @@ def test_what_cannot_be_listed_is_named_and_spoils_nothing_beside_it(
     assert said.unread
     assert all("could not be listed: 403" in one for one in said.unread)
     kinds = {"instance-group", "backend-service", "cloud-dns"}
-    gone = {"compute": kinds - {"cloud-dns"}, "dns": {"cloud-dns"}, "sqladmin": {"cloud-sql"}, "run": {"cloud-run"}}[
-        service
-    ]
+    lost = {"compute": kinds - {"cloud-dns"}, "dns": {"cloud-dns"}, "sqladmin": {"cloud-sql"}, "run": {"cloud-run"}}
+    gone = {**lost, "spanner": {"spanner"}}[service]
     assert {one.kind for one in whole.found} >= kinds
     assert {one.kind for one in whole.found} - gone == {one.kind for one in said.found}
 
@@ -321,7 +408,8 @@ def test_a_draft_with_its_blanks_filled_in_lints_and_is_planned(
     """An application of names, a balancer and groups."""
     for document, key in (("sqladmin.v1", "items"), ("alloydb.v1", "clusters"), ("run.v2", "services"),
                           ("cloudscheduler.v1", "jobs"), ("cloudtasks.v2", "queues"),
-                          ("pubsub.v1", "subscriptions")):  # fmt: skip
+                          ("pubsub.v1", "subscriptions"), ("spanner.v1", "instances"),
+                          ("firestore.v1", "databases")):  # fmt: skip
         serving(document, Listed(key, lambda _labels: []))
     serving("container.v1", Gke({}))
     tokens(serving)
