@@ -27,18 +27,11 @@ Said = Found | str
 def discover(wanted: Wanted, kinds: Mapping[tuple[PortName, str], Kind]) -> Discovered:
     """ports.Discovers. kinds: those that this provider serves; what stands there of another one is asked about. Raises
     Refused."""
-    from cloudfail_gcp.discovering import balancers, consumers, databases, everywhere, names, workers
+    from cloudfail_gcp.discovering import balancers, consumers, databases, names, workers
     from cloudfail_gcp.discovering.looking import Look
 
     look = Look(wanted, kinds)
-    families = (
-        databases.found,
-        everywhere.found,
-        workers.found,
-        names.found,
-        balancers.found,
-        consumers.found,
-    )
+    families = (databases.found, workers.found, names.found, balancers.found, consumers.found)
     with ThreadPoolExecutor(len(families), "cloudfail-discover") as pool:
         said = [pool.submit(_all, family, look) for family in families]
         everything = [one for each in said for one in each.result()]

@@ -30,12 +30,12 @@ from cloudfail_gcp.discovering.permissions import ACTIONS
 from cloudfail_gcp.discovering.regions import is_region, words_of
 from cloudfail_local import provider as local
 from tests.emulators.aws.balancing import listening
-from tests.emulators.gcp import dns_world
+from tests.emulators.gcp import dns_world, everywhere
 from tests.emulators.gcp.allowed import tokens
 from tests.emulators.gcp.dns_world import ADDRESS
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.gate import Gate
-from tests.emulators.gcp.standins.project import PROJECT, Compute, Listed, Spanners, Zones
+from tests.emulators.gcp.standins.project import PROJECT, Compute, Listed, Zones
 
 pytestmark = pytest.mark.timeout(300)
 EAST, WEST = "us-central1", "europe-west1"
@@ -86,45 +86,6 @@ SQL = [
 ]  # fmt: skip
 
 
-# Nobody of Google's has these regions in one configuration but who made it.
-CONFIGS = {
-    "both": (
-        "MULTI_REGION",
-        {EAST: "READ_WRITE", WEST: "READ_ONLY", "europe-west4": "READ_WRITE", "us-east1": "WITNESS"},
-    ),
-    "dual": ("DUAL_REGION", {EAST: "READ_WRITE", WEST: "READ_WRITE"}),
-    "near": ("REGION", {EAST: "READ_WRITE"}),
-    "voting": ("MULTI_REGION", {EAST: "READ_WRITE", "us-east4": "READ_WRITE", WEST: "WITNESS"}),
-}
-INSTANCES: Mapping[str, tuple[str, tuple[str, ...], Mapping[str, str]]] = {
-    "shop": ("both", ("sessions", "carts"), {"application": "shop"}),
-    "pair": ("dual", ("ledger-d",), {}),
-    "small": ("near", ("alone-here",), {}),
-    "far": ("voting", ("votes",), {}),
-    "more": ("both", ("stock",), {}),
-}
-
-
-class FirestoreDatabases:
-    """Where they are, and what they are; `unreachable`: what the list could not describe."""
-
-    def __init__(self, **databases: tuple[str, str]) -> None:
-        self.databases = databases
-        self.unreachable: list[str] = []
-
-    def projects_databases_list(self, labels: Any, query: Any, body: Any) -> dict[str, Any]:
-        told = [
-            {"name": f"{P}/databases/{name}", "locationId": where, "type": sort}
-            for name, (where, sort) in self.databases.items()
-        ]
-        return {"databases": told, **({"unreachable": self.unreachable} if self.unreachable else {})}
-
-
-FIRESTORE = FirestoreDatabases(
-    carts=("eur3", "FIRESTORE_NATIVE"), old=("nam5", "DATASTORE_MODE"), near=(WEST, "FIRESTORE_NATIVE")
-)
-
-
 @pytest.fixture
 def project(google: Front, serving: Serve) -> Iterator[Project]:
     with contextlib.closing(Compute()) as compute:
@@ -154,8 +115,8 @@ def project(google: Front, serving: Serve) -> Iterator[Project]:
         serving("dns.v1", zones)
         serving("sqladmin.v1", Listed("items", lambda _labels: list(SQL)))
         serving("alloydb.v1", Listed("clusters", _clusters_of_alloydb))
-        serving("spanner.v1", Spanners(CONFIGS, INSTANCES))
-        serving("firestore.v1", FIRESTORE)
+        serving("spanner.v1", everywhere.spanner())
+        serving("firestore.v1", everywhere.firestore())
         serving("run.v2", Listed("services", _named("services", "api")))
         serving("container.v1", Gke({"main": EAST, "main-w": f"{WEST}-b"}))
         serving("cloudscheduler.v1", Listed("jobs", _named("jobs", "nightly")))
@@ -272,15 +233,24 @@ def test_spanner_is_drafted_where_its_majority_spans_regions(project: Project, g
     assert any(f"{P}/instances/pair/databases/ledger-d" in one and "DUAL_REGION" in one for one in said.asks)
     assert not any(name in f"{said.asks}{said.found}" for name in ("alone-here", "votes")), "a witness holds no data"
     asked = google.seen(operation="projects.instanceConfigs.get")
-    assert len(asked) == len(CONFIGS), "each configuration once"
+    assert len(asked) == len(everywhere.spanner().configs), "each configuration once"
     labelled = found(replace(ALL, tag=("application", "shop")))
     assert {one.name for one in labelled.found if one.kind == "spanner"} == {"sessions", "carts"}
 
 
-def test_whoever_has_a_firestore_in_several_regions_is_asked_for_proxies(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+def test_spanner_that_cannot_be_read_whole_is_named_and_no_database_of_it_drafted(
+    project: Project, google: Front
 ) -> None:
-    monkeypatch.setattr(FIRESTORE, "unreachable", [f"{P}/databases/lost"])
+    google.outages.fail("forbidden", 403, "Permission denied", operation="projects.instanceConfigs.get")
+    said = found()
+    (unread,) = said.unread
+    assert "Spanner databases" in unread
+    assert "403" in unread
+    assert not any(one.kind == "spanner" for one in said.found)
+    assert {"cloud-sql", "alloydb"} <= {one.kind for one in said.found}
+
+
+def test_whoever_has_a_firestore_in_several_regions_is_asked_for_proxies(project: Project) -> None:
     said = found()
     asks = [one for one in said.asks if "Firestore" in one]
     (carts,) = [one for one in asks if f"{P}/databases/carts" in one]
@@ -332,7 +302,7 @@ def test_it_only_reads_and_all_of_it_is_what_is_printed(project: Project, google
     assert google.seen(mutating=True) == []
 
 
-@pytest.mark.parametrize("service", ["compute", "dns", "sqladmin", "spanner", "run"])
+@pytest.mark.parametrize("service", ["compute", "dns", "sqladmin", "run"])
 def test_what_cannot_be_listed_is_named_and_spoils_nothing_beside_it(
     project: Project, google: Front, service: str
 ) -> None:
@@ -342,8 +312,9 @@ def test_what_cannot_be_listed_is_named_and_spoils_nothing_beside_it(
     assert said.unread
     assert all("could not be listed: 403" in one for one in said.unread)
     kinds = {"instance-group", "backend-service", "cloud-dns"}
-    lost = {"compute": kinds - {"cloud-dns"}, "dns": {"cloud-dns"}, "sqladmin": {"cloud-sql"}, "run": {"cloud-run"}}
-    gone = {**lost, "spanner": {"spanner"}}[service]
+    gone = {"compute": kinds - {"cloud-dns"}, "dns": {"cloud-dns"}, "sqladmin": {"cloud-sql"}, "run": {"cloud-run"}}[
+        service
+    ]
     assert {one.kind for one in whole.found} >= kinds
     assert {one.kind for one in whole.found} - gone == {one.kind for one in said.found}
 
@@ -408,11 +379,12 @@ def test_a_draft_with_its_blanks_filled_in_lints_and_is_planned(
     """An application of names, a balancer and groups."""
     for document, key in (("sqladmin.v1", "items"), ("alloydb.v1", "clusters"), ("run.v2", "services"),
                           ("cloudscheduler.v1", "jobs"), ("cloudtasks.v2", "queues"),
-                          ("pubsub.v1", "subscriptions"), ("spanner.v1", "instances"),
-                          ("firestore.v1", "databases")):  # fmt: skip
+                          ("pubsub.v1", "subscriptions")):  # fmt: skip
         serving(document, Listed(key, lambda _labels: []))
     serving("container.v1", Gke({}))
     tokens(serving)
+    serving("spanner.v1", everywhere.Spanner({}, {}))
+    serving("firestore.v1", everywhere.Firestore())
     monkeypatch.setenv("CLOUDFAIL_ALLOW_LOOPBACK", "1")
     out, flags = tmp_path / "cloudfail.yaml", tmp_path / "flags"
     flags.mkdir()

@@ -102,36 +102,3 @@ class Listed:
 
     instances_list = projects_locations_clusters_list = projects_locations_services_list = _list
     projects_locations_jobs_list = projects_locations_queues_list = projects_subscriptions_list = _list
-    projects_instances_list = projects_databases_list = _list
-
-
-class Spanners:
-    """Spanner's instances. configs: name -> (quorum, region -> type of the replicas there); instances: name -> (its
-    configuration, its databases, its labels)."""
-
-    def __init__(
-        self,
-        configs: Mapping[str, tuple[str, Mapping[str, str]]],
-        instances: Mapping[str, tuple[str, tuple[str, ...], Mapping[str, str]]],
-    ) -> None:
-        self._configs, self._instances = configs, instances
-
-    def projects_instances_list(self, labels: Labels, query: Labels, body: Any) -> dict[str, Any]:
-        start = f"projects/{PROJECT}"
-        told = [
-            {"name": f"{start}/instances/{name}", "config": f"{start}/instanceConfigs/{config}", "labels": dict(marks)}
-            for name, (config, _, marks) in self._instances.items()
-        ]
-        return paged("instances", told, query)
-
-    def projects_instance_configs_get(self, labels: Labels, query: Labels, body: Any) -> dict[str, Any]:
-        name = labels["instanceConfigsId"]
-        quorum, replicas = self._configs[name]
-        told = [{"location": where, "type": sort} for where, sort in replicas.items()]
-        return {"name": f"projects/{PROJECT}/instanceConfigs/{name}", "quorumType": quorum, "replicas": told}
-
-    def projects_instances_databases_list(self, labels: Labels, query: Labels, body: Any) -> dict[str, Any]:
-        name = labels["instancesId"]
-        _, databases, _ = self._instances[name]
-        told = [{"name": f"projects/{PROJECT}/instances/{name}/databases/{one}"} for one in databases]
-        return paged("databases", told, query)
