@@ -17,12 +17,13 @@ import time
 
 from cloudfail.errors import CloudfailError, Conflict, Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
-from cloudfail.model.states import DatabaseState, FenceState, LossBound, Progress, Role, WriteProof
+from cloudfail.model.states import DatabaseState, Progress, Role
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_databases.data_plane import NoWord, View
 from cloudfail_databases.fence import Fencing
+from cloudfail_databases.on_servers import GIVE_BACK, OnServers
 from cloudfail_databases.sql_members import plane_of
 from cloudfail_databases.sql_plane import SqlPlane
 from cloudfail_gcp.asking import Asking
@@ -33,7 +34,6 @@ from cloudfail_gcp.database.moves import Moves
 from cloudfail_gcp.database.options import CloudSqlMember, CloudSqlOptions
 from cloudfail_gcp.database.readiness import sentences
 from cloudfail_gcp.sessions import Sessions
-from cloudfail_postgres.plane import GIVE_BACK
 
 # Users that Cloud SQL itself logs in with, some of them no superusers; nobody else has their passwords, and nobody may
 # change them ("About PostgreSQL users and roles", "Cloud SQL system users and roles").
@@ -49,7 +49,7 @@ SERVICE_ROLES = (
 )
 
 
-class CloudSql:
+class CloudSql(OnServers):
     """ports.Database, ports.Preflight."""
 
     def __init__(self, resource: Resource, topology: Topology, sessions: Sessions | None = None) -> None:
@@ -58,20 +58,16 @@ class CloudSql:
         names = {region: one.instance for region, one in self._members.items()}
         seconds = float(options.api_within)
         self.instances = Instances(Asking.of(resource, topology, sessions), names, seconds=seconds)
-        self.plane = SqlPlane(plane_of(self._members, options, spared=SERVICE_ROLES))
+        plane = SqlPlane(plane_of(self._members, options, spared=SERVICE_ROLES))
         listed = {
             region: one.authorized_networks
             for region, one in self._members.items()
             if one.authorized_networks is not None
         }
         networks = (AuthorizedNetworksFence(self.instances, listed),)
-        self.fencing = Fencing(self.plane, networks, options.fences, tuple(names))
+        super().__init__(plane, Fencing(plane, networks, options.fences, tuple(names)))
         wait = float(options.switchover_within)
         self._moves = Moves(self.instances, self.plane, self.fencing, wait_seconds=wait)
-
-    def close(self) -> None:
-        """End every session."""
-        self.plane.close()
 
     def read(self, region: str) -> Known[DatabaseState] | Unknown:
         at = time.time()
@@ -128,21 +124,6 @@ class CloudSql:
             next=GIVE_BACK if seen.shut_out(region) else "",
         )
 
-    def beat(self, region: str) -> Known[float] | Unknown:
-        return self.plane.beat(region)
-
-    def loss(self, source: str, target: str, acknowledged: Known[float] | Unknown) -> LossBound:
-        return self.plane.loss(source, target, acknowledged)
-
-    def fence_state(self, source: str, target: str) -> Known[FenceState] | Unknown:
-        return self.fencing.state(source)
-
-    def fence(self, source: str, target: str, *, expect: FenceState, call: Call) -> None:
-        self.fencing.apply(source, expect, call)
-
-    def unfence(self, source: str, *, expect: FenceState, call: Call) -> None:
-        self.fencing.lift(source, expect, call)
-
     def failover(self, source: str, target: str, *, expect: DatabaseState, call: Call) -> None:
         timed = TimeLeft(call)
         if source == target:
@@ -195,12 +176,6 @@ class CloudSql:
 
     def follow(self, region: str, upstream: str, *, expect: Progress, call: Call) -> None:
         self._moves.follow(region, upstream, expect, call)
-
-    def read_canary(self, region: str, token: str) -> Known[WriteProof | None] | Unknown:
-        return self.plane.read_canary(region, token)
-
-    def write_canary(self, region: str, token: str, *, call: Call) -> None:
-        self.plane.write_canary(region, token, call)
 
     def preflight(self) -> Known[tuple[str, ...]] | Unknown:
         """ports.Preflight."""

@@ -87,7 +87,7 @@ class Firestore(ManyWriters):
             location = str(self._described()["locationId"])
         except CloudfailError as error:
             return LossBound(None, None, (f"where the database is cannot be read: {error}",))
-        if _several(location):
+        if in_several_regions(location):
             told = f"it is in {location}, which holds each write in several regions before it is acknowledged"
             return LossBound(0.0, 0.0, (told,))
         return LossBound(None, None, (f"it is in {location} alone, and lost with it",))
@@ -126,7 +126,7 @@ class Firestore(ManyWriters):
         except CloudfailError as error:
             return Unknown(str(error), at)
         found = []
-        if not _several(str(told["locationId"])):
+        if not in_several_regions(str(told["locationId"])):
             found.append(f"{self.options.path} is in {told['locationId']} alone, and is lost with that region")
         if told.get("type") != "FIRESTORE_NATIVE":
             found.append(f"{self.options.path} is {told.get('type')}, and takes no documents")
@@ -143,9 +143,9 @@ class Firestore(ManyWriters):
         return Unknown(f"this database has no member in {region}", time.time())
 
 
-def _several(location: str) -> bool:
+def in_several_regions(location: str) -> bool:
     """Multi-region locations are named without a dash: nam5, nam7, eur3 (Firestore, "Locations")."""
-    return "-" not in location
+    return bool(location) and "-" not in location
 
 
 def build(resource: Resource, topology: Topology) -> Firestore:

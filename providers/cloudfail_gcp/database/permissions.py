@@ -1,6 +1,7 @@
 """What the kinds of this port call, as IAM names it. What goes over SQL needs logins and no role. Source: Cloud SQL,
 "Required permissions for common tasks" (cloud.google.com/sql/docs/postgres/iam-permissions): an instance's operations
-are listed with `instances.list`, and one is read with `instances.get`. None has a switchover's name."""
+are listed with `instances.list` (for gcloud, says the same page, with `instances.get`), and one is read with
+`instances.get`. None has a switchover's name."""
 
 from __future__ import annotations
 
@@ -12,12 +13,13 @@ from cloudfail_gcp.database.options import CloudSqlMember
 from cloudfail_gcp.grants import stated
 
 MOVES = ("failover", "switchover")
-_LIST = "It is what an instance's operations are listed with, and it is given on a project."
+_OPERATIONS = "Operations are listed and read with it, and an operation's name says nothing of its instance."
 _SWITCH = "The list of permissions names none for a switchover, which promotes a replica and changes its primary."
 
 
 def cloud_sql(resource: Resource, topology: Topology, regions: Sequence[str]) -> Permissions:
-    """Operations have no permissions of their own."""
+    """Operations have no permissions of their own. Who may list instances is told all of each: to read one on the whole
+    project lets nobody see more."""
 
     def told() -> Iterator[tuple[bool, Grant]]:
         for region in regions:
@@ -26,8 +28,8 @@ def cloud_sql(resource: Resource, topology: Topology, regions: Sequence[str]) ->
             member = CloudSqlMember.model_validate(resource.members[region])
             project = topology.regions[region].account if region in topology.regions else None
             instance = (f"projects/{project or '-'}/instances/{member.instance}",)
-            yield False, Grant(region, ("cloudsql.instances.get",), instance)
-            yield False, Grant(region, ("cloudsql.instances.list",), (f"projects/{project or '-'}",), why=_LIST)
+            reads = ("cloudsql.instances.get", "cloudsql.instances.list")
+            yield False, Grant(region, reads, (f"projects/{project or '-'}",), why=_OPERATIONS)
             yield True, Grant(region, ("cloudsql.instances.update",), instance, (*MOVES, "fence", "follow"))
             yield True, Grant(region, ("cloudsql.instances.promoteReplica",), instance, ("failover",))
             every = tuple(

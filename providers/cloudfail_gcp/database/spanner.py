@@ -177,13 +177,14 @@ class Spanner(ManyWriters):
         told = self._asking.read(API, "global", f"v1/{config}", within=self._seconds)
         if not told.get("replicas"):
             raise Transient(f"Spanner answers, and tells no replicas of {config}.")
-        placement = Placement(config.rpartition("/")[2], str(told.get("quorumType") or ""), _replicas(told))
+        placement = Placement(config.rpartition("/")[2], str(told.get("quorumType") or ""), replicas_of(told))
         with self._lock:
             self._placement = placement
         return placement
 
 
-def _replicas(told: Mapping[str, object]) -> frozenset[tuple[str, str]]:
+def replicas_of(told: Mapping[str, object]) -> frozenset[tuple[str, str]]:
+    """(region, type) of each, as a configuration tells them."""
     listed = told.get("replicas")
     found = listed if isinstance(listed, list) else []
     return frozenset((str(one.get("location")), str(one.get("type"))) for one in found)

@@ -1,5 +1,6 @@
 """What plan, lint and approval screen know of database: spanner, and what it calls, as IAM names it. Imports no vendor
-library. Source of the permissions: Spanner, "IAM overview", which names them by method."""
+library. Source of the permissions: Spanner v1's reference, "Authorization requires the following IAM permission" of
+each method, and `TransactionOptions`; rows are got with the read API, which is `read`, and no `select`."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from cloudfail.ports import Grant, Kind, Permissions, VerbFacts
 from cloudfail_gcp.database.spanner_options import ReplicaMember, SpannerOptions
 from cloudfail_gcp.grants import stated
 
-_ROWS = ("spanner.sessions.create", "spanner.databases.select")
+_ROWS = ("spanner.sessions.create", "spanner.databases.read")
 _WRITES = ("spanner.databases.write", "spanner.databases.beginOrRollbackReadWriteTransaction")
 CANARY = ("canary",)
 

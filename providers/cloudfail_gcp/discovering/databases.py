@@ -1,4 +1,5 @@
-"""Databases: instances of Cloud SQL with a replica in another region, clusters of AlloyDB with a secondary one."""
+"""Databases: instances of Cloud SQL with a replica in another region, clusters of AlloyDB with a secondary one, and
+those that take writes everywhere (everywhere.py)."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from typing import Any
 
 from cloudfail.model.discovered import Found
 from cloudfail.model.topology import PortName
+from cloudfail_gcp.discovering import everywhere
 from cloudfail_gcp.discovering.looking import Look
 
 BLANKS = (
@@ -16,7 +18,7 @@ BLANKS = (
 
 
 def found(look: Look) -> Iterator[Found | str]:
-    """Primary by primary."""
+    """Primary by primary, then those that have none."""
     instances = look.each(
         "Cloud SQL instances",
         lambda at: look.pages("sqladmin", at, f"v1/projects/{look.project}/instances", "items"),
@@ -32,6 +34,7 @@ def found(look: Look) -> Iterator[Found | str]:
         members = {str(each["region"]): str(each["name"]) for each in (one, *replicas)}
         yield from _drafted(look, "cloud-sql", "instance", name, str(one["region"]), members, _sql(one, replicas))
     yield from _clusters(look)
+    yield from everywhere.found(look)
 
 
 def _labels(instance: Mapping[str, Any]) -> Mapping[str, str]:

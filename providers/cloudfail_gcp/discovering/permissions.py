@@ -15,12 +15,16 @@ ACTIONS = (
     "compute.regions.get",
     "compute.urlMaps.list",
     "container.clusters.list",
+    "datastore.databases.list",
     "dns.managedZones.list",
     "dns.resourceRecordSets.list",
     "eventarc.triggers.list",
     "monitoring.alertPolicies.list",
     "pubsub.subscriptions.list",
     "run.services.list",
+    "spanner.databases.list",
+    "spanner.instanceConfigs.get",
+    "spanner.instances.list",
 )
 """Each is a read."""
 

@@ -27,6 +27,7 @@ from tests.emulators.gcp import (
     test_node_pool,
     test_room,
 )
+from tests.emulators.gcp.allowed_databases import DATABASES, Database
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.gate import Tokens
 from tests.emulators.gcp.standins import cloud_run, dns
@@ -229,6 +230,10 @@ def _run_service(front: Front, serve: Serve) -> Used:
     return Used(*balancing.topology(test_cloud_run.KIND, members), uses)
 
 
+def _database(made: Database) -> Make:
+    return lambda front, serve: Used(*made(front, serve))
+
+
 Key = tuple[PortName, str, str]
 
 KINDS: Mapping[Key, Make] = {
@@ -243,6 +248,7 @@ KINDS: Mapping[Key, Make] = {
         test_backend_service.GLOBAL.replace("/global/", f"/regions/{EAST}/")
     ),
     (PortName.DNS, "cloud-dns", "geo, followed"): _followed,
+    **{(PortName.DATABASE, *key): _database(made) for key, made in DATABASES.items()},
     (PortName.COMPUTE, "instance-group", "autoscaled"): _groups(True, test_instance_group.POLICY),
     (PortName.COMPUTE, "gke-node-pool", "bounds in each zone"): _pools(test_node_pool.PER_ZONE),
     (PortName.COMPUTE, "gke-node-pool", "by hand"): _pools({}),

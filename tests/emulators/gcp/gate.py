@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from tests.emulators.gcp import needs_of_traffic
 from tests.emulators.gcp.discovery import Method
@@ -127,7 +128,7 @@ class Gate:
         if not method.scopes & {SCOPE + one for one in scopes}:
             said = f"Request had insufficient authentication scopes for {method.id}."
             raise Refused(403, "insufficientPermissions", said, "PERMISSION_DENIED")
-        where = path[path.index("/projects/") + 1 :]
+        where = unquote(path[path.index("/projects/") + 1 :])
         if method.name == "testIamPermissions":
             return self._tested(account, where, body)
         assert method.id in NEEDS, f"{method.id}: what IAM is asked of it is not known here"
@@ -233,6 +234,30 @@ def _service(path: str, body: Any) -> list[Need]:
     return [("run.services.update", path), ("iam.serviceAccounts.actAs", "/".join(path.split("/")[:2]))]
 
 
+def _session(path: str, body: Any) -> list[Need]:
+    """A session of Spanner has no permissions of its own: a read and a commit are held against its database (v1's
+    reference, sessions.read, sessions.commit), and so is the transaction that they begin (TransactionOptions)."""
+    database, _, verb = path.rpartition("/sessions/")
+    needs = [("spanner.databases.read" if verb.endswith(":read") else "spanner.databases.write", database)]
+    begun = body.get("singleUseTransaction") or body.get("transaction", {}).get("singleUse", {})
+    if "readOnly" in begun:
+        needs.append(("spanner.databases.beginReadOnlyTransaction", database))
+    if "readWrite" in begun:
+        needs.append(("spanner.databases.beginOrRollbackReadWriteTransaction", database))
+    return needs
+
+
+def _documents(path: str, body: Any) -> list[Need]:
+    """What a commit needs follows from the precondition of each write (Firestore, "Security for server client
+    libraries")."""
+    database = path.partition("/documents")[0]
+    verbs: set[str] = set()
+    for write in body["writes"]:
+        exists = write.get("currentDocument", {}).get("exists")
+        verbs |= {"create", "update"} if exists is None else {"update" if exists else "create"}
+    return [(f"datastore.entities.{verb}", database) for verb in sorted(verbs)]
+
+
 NEEDS: dict[str, Needs] = {
     # Compute Engine v1's reference, "IAM Permissions" of each method.
     "compute.backendServices.get": on("compute.backendServices.get"),
@@ -273,6 +298,39 @@ NEEDS: dict[str, Needs] = {
     "run.projects.locations.services.revisions.get": on("run.revisions.get"),
     "run.projects.locations.services.patch": _service,
     "serviceusage.services.consumerQuotaMetrics.get": project("serviceusage.quotas.get"),
+    # Cloud SQL, "Required permissions for common tasks" and "for gcloud sql commands", which do not name the same one
+    # for a list of operations, and none for a switchover. An operation's name says nothing of its instance.
+    "sql.instances.get": on("cloudsql.instances.get"),
+    "sql.instances.patch": on("cloudsql.instances.update"),
+    "sql.instances.promoteReplica": on("cloudsql.instances.promoteReplica", less="/promoteReplica"),
+    "sql.instances.switchover": on(
+        "cloudsql.instances.promoteReplica", "cloudsql.instances.update", less="/switchover"
+    ),
+    "sql.operations.get": project("cloudsql.instances.get"),
+    "sql.operations.list": project("cloudsql.instances.list", "cloudsql.instances.get"),
+    # AlloyDB v1's reference, of each method's `name` or `parent`.
+    "alloydb.projects.locations.clusters.get": on("alloydb.clusters.get"),
+    "alloydb.projects.locations.clusters.patch": on("alloydb.clusters.update"),
+    "alloydb.projects.locations.clusters.promote": on("alloydb.clusters.promote", less=":promote"),
+    "alloydb.projects.locations.clusters.switchover": on("alloydb.clusters.switchover", less=":switchover"),
+    "alloydb.projects.locations.clusters.instances.list": on("alloydb.instances.list", less="/instances"),
+    "alloydb.projects.locations.clusters.instances.get": on("alloydb.instances.get"),
+    "alloydb.projects.locations.clusters.instances.patch": on("alloydb.instances.update"),
+    "alloydb.projects.locations.operations.get": on("alloydb.operations.get"),
+    # Spanner v1's reference, of each method; Firestore, "Security for server client libraries".
+    "spanner.projects.instances.list": project("spanner.instances.list"),
+    "spanner.projects.instances.databases.list": on("spanner.databases.list", less="/databases"),
+    "firestore.projects.databases.list": project("datastore.databases.list"),
+    "spanner.projects.instances.get": on("spanner.instances.get"),
+    "spanner.projects.instanceConfigs.get": on("spanner.instanceConfigs.get"),
+    "spanner.projects.instances.databases.sessions.create": on("spanner.sessions.create", less="/sessions"),
+    "spanner.projects.instances.databases.sessions.read": _session,
+    "spanner.projects.instances.databases.sessions.commit": _session,
+    "firestore.projects.databases.get": on("datastore.databases.getMetadata"),
+    "firestore.projects.databases.documents.get": lambda path, _body: [
+        ("datastore.entities.get", path.partition("/documents/")[0])
+    ],
+    "firestore.projects.databases.documents.commit": _documents,
     # A list is asked for on the project.
     "compute.regions.get": project("compute.regions.get"),
     **{

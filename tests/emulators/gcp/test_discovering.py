@@ -30,7 +30,7 @@ from cloudfail_gcp.discovering.permissions import ACTIONS
 from cloudfail_gcp.discovering.regions import is_region, words_of
 from cloudfail_local import provider as local
 from tests.emulators.aws.balancing import listening
-from tests.emulators.gcp import dns_world
+from tests.emulators.gcp import dns_world, everywhere
 from tests.emulators.gcp.allowed import tokens
 from tests.emulators.gcp.dns_world import ADDRESS
 from tests.emulators.gcp.front import Front
@@ -178,6 +178,8 @@ def project(google: Front, serving: Serve) -> Iterator[Project]:
         serving("dns.v1", zones)
         serving("sqladmin.v1", Listed("items", lambda _labels: list(SQL)))
         serving("alloydb.v1", Listed("clusters", _clusters_of_alloydb))
+        serving("spanner.v1", everywhere.spanner())
+        serving("firestore.v1", everywhere.firestore())
         serving("run.v2", Listed("services", _named("services", "api")))
         serving("container.v1", Gke({"main": EAST, "main-w": f"{WEST}-b"}))
         serving("cloudscheduler.v1", Listed("jobs", _named("jobs", "nightly")))
@@ -315,6 +317,62 @@ def test_what_no_kind_here_moves_is_asked_about_and_not_drafted(project: Project
         assert (port, kind) in provider.kinds() or not drafted
 
 
+def test_databases_with_one_writer_are_drafted_with_their_replicas(project: Project) -> None:
+    there = by_name(found())
+    orders, ledger = there["cloud-sql orders-c"], there["alloydb ledger"]
+    assert orders.members == {EAST: {"instance": "orders-c"}, WEST: {"instance": "orders-w"}}
+    assert 'dsn: "host=10.0.0.7 port=5432' in orders.blanks[EAST][0], "a private address before a public one"
+    assert ledger.members == {region: {"cluster": "ledger"} for region in REGIONS}
+    assert "ledger in europe-west1 is the source" in ledger.why
+    assert not any("alone" in str(one.members) for one in found().found)
+
+
+def test_spanner_is_drafted_where_its_majority_spans_regions(project: Project, google: Front) -> None:
+    said = found()
+    drafted = {one.id: one for one in said.found if one.kind == "spanner"}
+    shop = f"{P}/instances/shop/databases"
+    assert set(drafted) == {f"{shop}/sessions", f"{shop}/carts", f"{P}/instances/more/databases/stock"}
+    assert drafted[f"{shop}/sessions"].members == {EAST: "read-write", WEST: "read-only"}
+    assert any(f"{P}/instances/pair/databases/ledger-d" in one and "DUAL_REGION" in one for one in said.asks)
+    assert not any(name in f"{said.asks}{said.found}" for name in ("alone-here", "votes")), "a witness holds no data"
+    asked = google.seen(operation="projects.instanceConfigs.get")
+    assert len(asked) == len(everywhere.spanner().configs), "each configuration once"
+    labelled = found(replace(ALL, tag=("application", "shop")))
+    assert {one.name for one in labelled.found if one.kind == "spanner"} == {"sessions", "carts"}
+
+
+def test_spanner_that_cannot_be_read_whole_is_named_and_no_database_of_it_drafted(
+    project: Project, google: Front
+) -> None:
+    google.outages.fail("forbidden", 403, "Permission denied", operation="projects.instanceConfigs.get")
+    said = found()
+    (unread,) = said.unread
+    assert "Spanner databases" in unread
+    assert "403" in unread
+    assert not any(one.kind == "spanner" for one in said.found)
+    assert {"cloud-sql", "alloydb"} <= {one.kind for one in said.found}
+
+
+def test_whoever_has_a_firestore_in_several_regions_is_asked_for_proxies(project: Project) -> None:
+    said = found()
+    asks = [one for one in said.asks if "Firestore" in one]
+    (carts,) = [one for one in asks if f"{P}/databases/carts" in one]
+    assert "HTTP proxy" in carts
+    assert f"{EAST} and {WEST}" in carts
+    assert any(f"{P}/databases/old" in one and "DATASTORE_MODE" in one for one in asks)
+    assert any(f"{P}/databases/lost" in one for one in asks), "what the list does not describe is not left out"
+    assert not any("databases/near" in one for one in asks)
+    assert not any(one.kind == "firestore" for one in said.found)
+
+
+def test_a_draft_of_all_of_it_loads(project: Project, tmp_path: Path) -> None:
+    out = tmp_path / "cloudfail.yaml"
+    out.write_text(draft("gcp", ALL, found(), "shop"), encoding="utf-8")
+    resources = config.load(out, [], {"gcp": provider}).topology.resources
+    assert {one.kind for one in resources.values()} >= {"cloud-sql", "alloydb", "spanner"}
+    assert resources["sessions"].id == f"{P}/instances/shop/databases/sessions"
+
+
 def test_a_kind_that_is_served_is_drafted_from_the_same_listing(project: Project) -> None:
     """As it will be once there is one: nothing here has to change for it."""
     kind = next(iter(provider.kinds().values()))
@@ -429,6 +487,8 @@ def test_a_draft_with_its_blanks_filled_in_lints_and_is_planned(
         serving(document, Listed(key, lambda _labels: []))
     serving("container.v1", Gke({}))
     tokens(serving)
+    serving("spanner.v1", everywhere.Spanner({}, {}))
+    serving("firestore.v1", everywhere.Firestore())
     monkeypatch.setenv("CLOUDFAIL_ALLOW_LOOPBACK", "1")
     out, flags = tmp_path / "cloudfail.yaml", tmp_path / "flags"
     flags.mkdir()

@@ -209,7 +209,7 @@ def test_what_is_no_spanner_database_is_refused_when_it_is_built(machine: standi
 NEEDS = {
     CREATE: {"spanner.sessions.create"},
     COMMIT: {"spanner.databases.write", "spanner.databases.beginOrRollbackReadWriteTransaction"},
-    READ: {"spanner.databases.select", "spanner.databases.beginReadOnlyTransaction"},
+    READ: {"spanner.databases.read", "spanner.databases.beginReadOnlyTransaction"},
     "projects.instances.get": {"spanner.instances.get"},
     "projects.instanceConfigs.get": {"spanner.instanceConfigs.get"},
 }
