@@ -86,6 +86,11 @@ def test_an_id_that_comes_back_in_another_case_is_the_same(machine: FlexibleServ
     assert replica(flexible_world.port()).upstream == WEST
 
 
+def test_a_primary_that_still_names_what_it_replicated_follows_nobody(machine: FlexibleServers) -> None:
+    machine.at(IDS[WEST])["properties"]["sourceServerResourceId"] = IDS[NORTH]
+    assert known(flexible_world.port().read(WEST)).upstream is None
+
+
 def test_an_answer_about_another_server_is_no_answer(machine: FlexibleServers) -> None:
     machine.at(IDS[NORTH])["id"] = f"{IDS[NORTH]}x"
     read = flexible_world.port(api_within="1s").read(NORTH)
