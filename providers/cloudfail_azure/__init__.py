@@ -13,10 +13,11 @@ from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName
 from cloudfail.ports import Kind
 from cloudfail_azure.compute import KINDS as COMPUTE
+from cloudfail_azure.database import KINDS as DATABASE
 from cloudfail_azure.dns import KINDS as DNS
 from cloudfail_azure.loadbalancer import KINDS as LOADBALANCER
 
-_KINDS: tuple[Kind, ...] = (*DNS, *LOADBALANCER, *COMPUTE)
+_KINDS: tuple[Kind, ...] = (*DNS, *LOADBALANCER, *COMPUTE, *DATABASE)
 
 
 class AzureProvider:

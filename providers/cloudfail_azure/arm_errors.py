@@ -24,6 +24,7 @@ CODE: Mapping[str, _Class] = {
     "OperationInProgress": Transient,
     "ServerBusy": Transient,
     "ServerIsBusy": Transient,  # the database servers' own word
+    "ServerIsNotReady": Transient,  # theirs too: something else is under way on it, and nothing was done
     "RetryableError": Transient,  # 429 and 409 of Microsoft.Network: "a retryable error occurred"
     "TooManyRequests": Transient,
     "SubscriptionRequestsThrottled": Transient,

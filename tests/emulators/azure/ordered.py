@@ -10,9 +10,10 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cloudfail.model.states import Role
 from cloudfail.model.topology import PortName
 from tests.emulators.aws.balancing import listening
-from tests.emulators.azure import names_world, test_scale_set, test_traffic_manager
+from tests.emulators.azure import flexible_world, names_world, test_scale_set, test_traffic_manager
 from tests.emulators.azure.balancing import NORTH, WEST
 from tests.emulators.azure.front import Front
 from tests.emulators.azure.standins import traffic_manager
@@ -108,10 +109,60 @@ def _held(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
     )
 
 
+# ---- databases, by their control plane; what their servers do is shown beside a real pair (test_flexible.py)
+
+
+def _promoted(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    """The mark, which is a PATCH and its operation, and then the order."""
+    machine = flexible_world.machine()
+    serve("azure.mgmt.postgresqlflexibleservers", machine)
+    database = flexible_world.port()
+
+    def ordered() -> int:
+        asked = front.seen(operation="servers.update")
+        return sum("replica" in (one.body.get("properties") or {}) for one in asked)
+
+    return Ordered(
+        front,
+        lambda: database.read(NORTH),
+        lambda seen, call: database.failover(WEST, NORTH, expect=seen, call=call),
+        lambda state: bool(state.role is Role.PRIMARY),
+        lambda: not machine.at(flexible_world.IDS[NORTH])["properties"].get("sourceServerResourceId"),
+        ordered,
+        requests=2,
+        follow=machine.end,
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _without_rules(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    """The note and the mark, and then one rule."""
+    rules = {"office": ("192.0.2.0", "192.0.2.255"), "cloudfail": ("203.0.113.7", "203.0.113.7")}
+    machine = flexible_world.machine(style="location", rules=rules)
+    serve("azure.mgmt.postgresqlflexibleservers", machine)
+    west = {"server": flexible_world.IDS[WEST], "firewall_rules": {"keep": ["cloudfail"]}}
+    members = {WEST: west, NORTH: flexible_world.IDS[NORTH]}
+    database = flexible_world.port(members, fences=["firewall-rules"])
+    return Ordered(
+        front,
+        lambda: database.fence_state(WEST, NORTH),
+        lambda seen, call: database.fence(WEST, NORTH, expect=seen, call=call),
+        lambda state: bool("firewall-rules stands" in state.evidence),
+        lambda: set(machine.rules(flexible_world.IDS[WEST])) == {"cloudfail"},
+        sent(front, "firewall_rules.delete"),
+        requests=2,
+        follow=machine.end,
+        says_nothing=lambda state: bool("stands" not in state.evidence),
+        unavailable=UNAVAILABLE,
+    )
+
+
 VERBS: Mapping[Key, Make] = {
     (PortName.COMPUTE, "scale-set", "scale", "by its floor"): _by_its_floor,
     (PortName.COMPUTE, "scale-set", "scale", "by hand"): _by_hand,
     (PortName.COMPUTE, "scale-set", "hold", "autoscaled"): _held,
+    (PortName.DATABASE, "postgresql-flexible", "failover", "virtual endpoints"): _promoted,
+    (PortName.DATABASE, "postgresql-flexible", "fence", "firewall rules"): _without_rules,
     (PortName.DNS, "azure-dns", "shift", "public"): _name,
     (PortName.LOADBALANCER, "traffic-manager", "shift", "weighted"): _endpoint,
 }

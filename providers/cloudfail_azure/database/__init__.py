@@ -1,0 +1,8 @@
+"""Azure's databases behind the Database port. Importing this package imports no vendor library."""
+
+from __future__ import annotations
+
+from cloudfail.ports import Kind
+from cloudfail_azure.database.flexible_kind import POSTGRESQL_FLEXIBLE
+
+KINDS: tuple[Kind, ...] = (POSTGRESQL_FLEXIBLE,)

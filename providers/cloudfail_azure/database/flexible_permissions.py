@@ -1,0 +1,36 @@
+"""What the kind calls, as Azure RBAC names it. What goes over SQL needs logins and no role. Source: "Azure permissions
+for Databases" (learn.microsoft.com/azure/role-based-access-control/permissions/databases): a promotion and a tag are
+both a PATCH of the server, which is `write`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cloudfail.model.topology import Resource, Topology
+from cloudfail.ports import Grant, Permissions
+from cloudfail_azure.database.flexible_options import FlexibleMember
+from cloudfail_azure.grants import stated
+
+_SERVERS = "Microsoft.DBforPostgreSQL/flexibleServers"
+_OPERATIONS = "Microsoft.DBforPostgreSQL/locations/azureAsyncOperation/read"
+MOVES = ("failover", "switchover")
+
+
+def postgresql_flexible(resource: Resource, _topology: Topology, regions: Sequence[str]) -> Permissions:
+    def told() -> Iterator[tuple[bool, Grant]]:
+        for region in regions:
+            if region not in resource.members:
+                continue
+            member = FlexibleMember.model_validate(resource.members[region])
+            on = (member.server,)
+            listed = member.firewall_rules is not None
+            reads = [f"{_SERVERS}/read", f"{_SERVERS}/virtualendpoints/read", f"{_SERVERS}/replicas/read"]
+            yield False, Grant(region, (*reads, *([f"{_SERVERS}/firewallRules/read"] if listed else [])), on)
+            subscription = (member.server.lower().partition("/resourcegroups/")[0],)
+            yield False, Grant(region, (_OPERATIONS,), subscription, why="What became of an order is told there.")
+            yield True, Grant(region, (f"{_SERVERS}/write",), on, (*MOVES, *(("fence", "follow") if listed else ())))
+            if listed:
+                rules = (f"{_SERVERS}/firewallRules/write", f"{_SERVERS}/firewallRules/delete")
+                yield True, Grant(region, rules, on, ("fence", "follow"))
+
+    return stated(told())
