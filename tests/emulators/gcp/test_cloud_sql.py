@@ -205,6 +205,7 @@ def test_a_switchover_is_cloud_sqls_own_and_waits_as_long_as_is_written(world: W
     under_way = known(world.port().switchover_state(CENTRAL, WEST))
     assert (under_way.next, under_way.done) == (None, False)
     eventually(world, lambda: world.port().switchover_state(CENTRAL, WEST), lambda seen: seen.done)
+    world.machine.end()
     assert known(world.port().read(WEST)).writable
     assert not known(world.port().read(CENTRAL)).writable
 
