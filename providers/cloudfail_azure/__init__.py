@@ -16,8 +16,9 @@ from cloudfail_azure.compute import KINDS as COMPUTE
 from cloudfail_azure.database import KINDS as DATABASE
 from cloudfail_azure.dns import KINDS as DNS
 from cloudfail_azure.loadbalancer import KINDS as LOADBALANCER
+from cloudfail_azure.network import KINDS as NETWORK
 
-_KINDS: tuple[Kind, ...] = (*DNS, *LOADBALANCER, *COMPUTE, *DATABASE)
+_KINDS: tuple[Kind, ...] = (*DNS, *LOADBALANCER, *COMPUTE, *DATABASE, *NETWORK)
 
 
 class AzureProvider:
