@@ -104,10 +104,18 @@ def _route(table: str, told: Mapping[str, Any]) -> Route:
     return Route(
         f"{table}/routes/{told.get('name')}",
         str(properties.get("addressPrefix", "")),
-        str(properties["nextHopIpAddress"]) if appliance else kind,
+        _address(str(properties["nextHopIpAddress"])) if appliance else kind,
         str(properties.get("provisioningState", "")),
         str(told.get("etag") or ""),
     )
+
+
+def _address(told: str) -> str:
+    """In the form in which cloudfail.yaml has it."""
+    try:
+        return str(ipaddress.ip_address(told))
+    except ValueError:
+        return told
 
 
 def plain(prefix: str) -> str:

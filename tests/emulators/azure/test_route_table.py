@@ -103,6 +103,12 @@ def test_a_gateway_is_a_next_hop_too(path: TableSite) -> None:
     assert "nextHopIpAddress" not in told
 
 
+def test_an_address_in_another_form_is_the_same_next_hop(path: TableSite) -> None:
+    path.resource.members[NORTH]["hop"] = "2001:db8::4"
+    path.machine.set_route(path.table, "to-near", NEAR, "2001:0DB8:0:0::4")
+    assert path.state().points[f"{path.table} {NEAR}"] == (NORTH,)
+
+
 def test_there_is_no_moment_without_a_route(path: TableSite) -> None:
     """Packets are sent all the while, there and back."""
     over, seen = threading.Event(), set()
