@@ -13,11 +13,13 @@ from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName
 from cloudfail.ports import Kind
 from cloudfail_azure.compute import KINDS as COMPUTE
+from cloudfail_azure.consumers import KINDS as CONSUMERS
 from cloudfail_azure.database import KINDS as DATABASE
 from cloudfail_azure.dns import KINDS as DNS
 from cloudfail_azure.loadbalancer import KINDS as LOADBALANCER
+from cloudfail_azure.network import KINDS as NETWORK
 
-_KINDS: tuple[Kind, ...] = (*DNS, *LOADBALANCER, *COMPUTE, *DATABASE)
+_KINDS: tuple[Kind, ...] = (*DNS, *LOADBALANCER, *COMPUTE, *DATABASE, *NETWORK, *CONSUMERS)
 
 
 class AzureProvider:

@@ -13,11 +13,20 @@ from typing import Any
 from cloudfail.model.states import Role
 from cloudfail.model.topology import PortName
 from tests.emulators.aws.balancing import listening
-from tests.emulators.azure import flexible_world, names_world, test_scale_set, test_traffic_manager
+from tests.emulators.azure import (
+    flexible_world,
+    names_world,
+    paths_world,
+    test_scale_set,
+    test_service_bus_queue,
+    test_traffic_manager,
+)
 from tests.emulators.azure.balancing import NORTH, WEST
 from tests.emulators.azure.front import Front
 from tests.emulators.azure.standins import traffic_manager
 from tests.emulators.azure.standins.names import Zones
+from tests.emulators.azure.standins.route_tables import RouteTables
+from tests.emulators.azure.standins.service_bus import ServiceBus
 from tests.emulators.verbs import Ordered
 
 Serve = Callable[[str, Any], Any]
@@ -109,6 +118,45 @@ def _held(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
     )
 
 
+def _route(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    """The mark, and one of two routes: the other one leads there already."""
+    machine: RouteTables = serve("azure.mgmt.network", RouteTables(seconds=0.1))
+    site = paths_world.TableSite(front, machine, {})
+    stack.callback(site.close)
+    machine.set_route(site.table, "to-far", paths_world.FAR, paths_world.HOPS[NORTH])
+    port, points = site.port(), site.to(NORTH)
+    return Ordered(
+        front,
+        port.read,
+        lambda seen, call: port.route(points, expect=seen, call=call),
+        lambda state: bool(state.points == points),
+        lambda: site.hop(paths_world.NEAR) == paths_world.HOPS[NORTH],
+        sent(front, paths_world.PUT),
+        requests=2,
+        follow=machine.end,
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _queue(enabled: bool) -> Make:
+    def make(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+        machine: ServiceBus = serve("azure.mgmt.servicebus", ServiceBus())
+        stack.callback(machine.close)
+        site = test_service_bus_queue.Site(front, machine, "ReceiveDisabled" if enabled else "Active")
+        port = site.port()
+        return Ordered(
+            front,
+            lambda: port.read(NORTH),
+            lambda seen, call: port.enable(NORTH, enabled, expect=seen, call=call),
+            lambda state: bool(state.enabled is enabled),
+            lambda: site.stands()["status"] == ("Active" if enabled else "ReceiveDisabled"),
+            sent(front, test_service_bus_queue.PUT),
+            unavailable=UNAVAILABLE,
+        )
+
+    return make
+
+
 # ---- databases, by their control plane; what their servers do is shown beside a real pair (test_flexible.py)
 
 
@@ -161,9 +209,12 @@ VERBS: Mapping[Key, Make] = {
     (PortName.COMPUTE, "scale-set", "scale", "by its floor"): _by_its_floor,
     (PortName.COMPUTE, "scale-set", "scale", "by hand"): _by_hand,
     (PortName.COMPUTE, "scale-set", "hold", "autoscaled"): _held,
+    (PortName.CONSUMERS, "service-bus-queue", "enable", "on"): _queue(True),
+    (PortName.CONSUMERS, "service-bus-queue", "enable", "off"): _queue(False),
     (PortName.DATABASE, "postgresql-flexible", "failover", "virtual endpoints"): _promoted,
     (PortName.DATABASE, "postgresql-flexible", "fence", "firewall rules"): _without_rules,
     (PortName.DNS, "azure-dns", "shift", "public"): _name,
+    (PortName.NETWORK, "route-table", "route", "of two routes one"): _route,
     (PortName.LOADBALANCER, "traffic-manager", "shift", "weighted"): _endpoint,
 }
 """Port, kind, verb, and the shape in which it is tried."""

@@ -1,0 +1,26 @@
+"""What the kinds of this port call, as Azure RBAC names it. Source: "Azure permissions for Networking"
+(learn.microsoft.com/azure/role-based-access-control/permissions/networking)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cloudfail.model.topology import Resource, Topology
+from cloudfail.ports import Grant, Permissions
+from cloudfail_azure.grants import stated
+
+ROUTE = ("route",)
+_TABLES = "Microsoft.Network/routeTables"
+
+
+def route_table(resource: Resource, _topology: Topology, _regions: Sequence[str]) -> Permissions:
+    """The tables stand in the one region that the options name, whatever regions the members are in."""
+    region, tables = str(resource.options["region"]), tuple(resource.options["tables"])
+    routes = (f"{_TABLES}/routes/write", f"{_TABLES}/routes/delete")
+    return stated(
+        [
+            (False, Grant(region, (f"{_TABLES}/read",), tables)),
+            (True, Grant(region, routes, tables, ROUTE, why="A route is deleted only where a run created it.")),
+            (True, Grant(region, (f"{_TABLES}/write",), tables, ROUTE, why="The epoch stands in a tag of the table.")),
+        ]
+    )
