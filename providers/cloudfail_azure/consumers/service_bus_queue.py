@@ -6,8 +6,8 @@ cannot be completed, and is handed out again once the queue is on: receivers mus
 in Service Bus under peek-lock.
 
 `Queues - Create Or Update` replaces the queue as a whole, so all that can be written goes back as it was read
-immediately before; that Azure takes back all that it told, on every tier, was not tried. There is no condition. The mark,
-application and epoch, stands in `userMetadata`, in the same request: neither is ever there without the other.
+immediately before; that Azure takes back all that it told, on every tier, was not tried. There is no condition. The
+mark, application and epoch, stands in `userMetadata`, in the same request: neither is ever there without the other.
 
 `Disabled` and `SendDisabled` are not ours: somebody, or Azure itself, suspended it. A `Disabled` queue is off, and is
 never turned on; one that is `SendDisabled` is on, and is never turned off, since both would undo what was done there.
