@@ -51,7 +51,7 @@ def _traffic_manager_verbs(resource: Resource) -> dict[str, VerbFacts]:
 
 
 # A profile is a global resource. One change may take 45 minutes to every edge; a second one that is sent meanwhile is
-# queued behind it, so that both take up to 90 ("Azure Front Door", learn.microsoft.com/azure/frontdoor).
+# queued behind it, so that both take up to 90 (front_door.py has the source).
 _ORIGINS = VerbFacts("control", None, False, True, 900.0, 5400.0, "watching")
 
 

@@ -9,7 +9,7 @@ traffic is followed to its end before the next one takes traffic away: one that 
 nobody to ask. What an older lease sends late is put back by watching.
 
 Edges follow after up to 45 minutes, and a second change is queued behind the first: up to 90 ("Configuration
-propagation times", learn.microsoft.com/azure/frontdoor). So where an origin stands by already, enabled at a worse
+propagation times", MicrosoftDocs/azure-docs, commit 5bece721). So where an origin stands by already, enabled at a worse
 priority, the other one is closed by one order and nothing waits; and edges had come to it before, by their own probes.
 `deploymentStatus` is believed where it says that a deployment runs; where it says nothing, a check asks an edge.
 
