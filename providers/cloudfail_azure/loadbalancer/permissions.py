@@ -21,3 +21,21 @@ def traffic_manager(resource: Resource, _topology: Topology, _regions: Sequence[
         on = tuple(endpoint for endpoint in endpoints if endpoint.rsplit("/", 2)[1] == sort)
         told.append((True, Grant("global", (f"Microsoft.Network/trafficManagerProfiles/{sort}/write",), on, SHIFT)))
     return stated(told)
+
+
+_GROUPS = "Microsoft.Cdn/profiles/origingroups"
+_ENDED = "Microsoft.Cdn/operationresults"
+
+
+def front_door(resource: Resource, _topology: Topology, _regions: Sequence[str]) -> Permissions:
+    """The group, the list of its origins, and each member's own."""
+    group = str(resource.options["origin_group"])
+    origins = tuple(str(member["origin"]) for member in resource.members.values())
+    subscription = group.lower().partition("/resourcegroups/")[0]
+    results = (f"{_ENDED}/read", f"{_ENDED}/profileresults/origingroupresults/originresults/read")
+    told = [
+        (False, Grant("global", (f"{_GROUPS}/read", f"{_GROUPS}/origins/read"), (group,))),
+        (False, Grant("global", results, (subscription,), why="What became of an order is told there.")),
+        (True, Grant("global", (f"{_GROUPS}/origins/write",), origins, SHIFT)),
+    ]
+    return stated(told)

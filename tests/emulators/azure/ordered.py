@@ -7,6 +7,7 @@ kinds, verbs and faults: a new kind gets its row here, or a test there fails.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,13 +18,14 @@ from tests.emulators.azure import (
     flexible_world,
     names_world,
     paths_world,
+    test_front_door,
     test_scale_set,
     test_service_bus_queue,
     test_traffic_manager,
 )
 from tests.emulators.azure.balancing import NORTH, WEST
 from tests.emulators.azure.front import Front
-from tests.emulators.azure.standins import traffic_manager
+from tests.emulators.azure.standins import front_door, traffic_manager
 from tests.emulators.azure.standins.names import Zones
 from tests.emulators.azure.standins.route_tables import RouteTables
 from tests.emulators.azure.standins.service_bus import ServiceBus
@@ -52,6 +54,29 @@ def _endpoint(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordere
         lambda state: bool(state.weights == {WEST: 100, NORTH: 40}),
         lambda: (site.stands(NORTH)["endpointStatus"], site.stands(NORTH)["weight"]) == ("Enabled", 400),
         sent(front, test_traffic_manager.UPDATE),
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _origin(front: Front, serve: Serve, stack: contextlib.ExitStack, *, routing: str) -> Ordered:
+    """By weight, an origin that is opened beside another; by priority, one that is closed before another that stands
+    by: one order, and its operation."""
+    machine: front_door.FrontDoor = serve("azure.mgmt.cdn", front_door.FrontDoor())
+    ports = {region: stack.enter_context(listening()) for region in (WEST, NORTH)}
+    by_weight = routing == "weighted"
+    north = {} if by_weight else {"enabledState": "Enabled", "priority": 2}
+    site = test_front_door.Site(front, machine, ports, routing, **north)
+    port = site.port()
+    to = {WEST: 100, NORTH: 40} if by_weight else {WEST: 0, NORTH: 100}
+    edges = {ports[WEST]: 1000, ports[NORTH]: 400} if by_weight else {ports[NORTH]: 1000}
+    return Ordered(
+        front,
+        port.read,
+        lambda seen, call: port.shift(to, expect=seen, call=call),
+        lambda state: bool(state.weights == to and not state.moving),
+        lambda: site.asked() == edges,
+        sent(front, test_front_door.UPDATE),
+        follow=machine.end,
         unavailable=UNAVAILABLE,
     )
 
@@ -216,5 +241,7 @@ VERBS: Mapping[Key, Make] = {
     (PortName.DNS, "azure-dns", "shift", "public"): _name,
     (PortName.NETWORK, "route-table", "route", "of two routes one"): _route,
     (PortName.LOADBALANCER, "traffic-manager", "shift", "weighted"): _endpoint,
+    (PortName.LOADBALANCER, "front-door", "shift", "weighted"): functools.partial(_origin, routing="weighted"),
+    (PortName.LOADBALANCER, "front-door", "shift", "standing by"): functools.partial(_origin, routing="priority"),
 }
 """Port, kind, verb, and the shape in which it is tried."""
