@@ -107,6 +107,7 @@ class Site(Operator):
         self.servers = {WEST: pair.east, NORTH: pair.west}
         self.customers = Customers(shop, names.address, NAME)
         self._outage: Fault | None = None
+        self._lost_at = 0.0
         orders = {region: {"server": IDS[region], **databases.reached(one)} for region, one in self.servers.items()}
         sets = {region: {"scale_set": machines.of[region], "autoscale": machines.sized[region]} for region in ADDRESS}
         super().__init__(
@@ -137,6 +138,7 @@ class Site(Operator):
         hear nothing, and the database's server stands still, or goes on."""
         self.front.forget()
         self._outage = self.front.outages.silence(region=WEST)
+        self._lost_at = time.monotonic()
         self.machines.servers.lost.add(WEST)
         self.shop.lost.add(WEST)
         if databases_too:
@@ -177,6 +179,10 @@ class Site(Operator):
     def changes(self, **where: Any) -> list[str]:
         """The requests that were to change something, and reached the front."""
         return [f"{one.service}.{one.operation} in {one.region}" for one in self.front.seen(mutating=True, **where)]
+
+    def answered(self) -> list[str]:
+        """The requests about westeurope that began after its loss, and were answered."""
+        return [one.operation for one in self.front.seen(region=WEST) if one.at > self._lost_at and one.met != "fault"]
 
     def promotions(self) -> list[tuple[str, str, str]]:
         """(mode, option, the id of who was to be the writer): of each promotion that Azure took."""
