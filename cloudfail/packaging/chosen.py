@@ -25,13 +25,15 @@ from cloudfail.stores import GROUP as STORES
 _NOTHING = "Nothing was written."
 _ON_DISK = ("sqlite", "memory")
 # Whose databases are asked over SQL, by a driver that their own extra does not hold.
-_OVER_SQL = ("aws",)
+_OVER_SQL = ("aws", "gcp", "azure")
 # Which of their databases are not, and what these are reached by.
 _REACHED_BY: Mapping[str, tuple[str, ...]] = {
     "documentdb-global": ("documentdb",),
     "dynamodb-global": (),
     "elasticache-global": ("redis",),
+    "firestore": (),
     "neptune-global": (),
+    "spanner": (),
 }
 
 

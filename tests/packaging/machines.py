@@ -10,13 +10,18 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
 from cloudfail.packaging import Packaged, Signed, package, target_of
-from tests.entrypoints.site import Site
 from tests.packaging import wheelhouse
+
+
+class Site(Protocol):
+    """A directory with an application's files: `cloudfail.yaml`, and its runbooks."""
+
+    root: Path
 
 
 def wheels(python: str = wheelhouse.RUNNING) -> Path:

@@ -228,28 +228,53 @@ def test_the_extras_are_the_clouds_own_and_what_the_files_name(
     assert sorted(needs.files) == ["cloudfail.yaml", "runbooks/evacuate.yaml"]
 
 
+_SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
+_SERVERS = f"/subscriptions/{_SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.DBforPostgreSQL/flexibleServers"
+
+
 @pytest.mark.parametrize(
-    ("kind", "extras"),
+    ("cloud", "database", "extras"),
     [
-        ("aurora-global", ("aws", "postgres")),
-        ("documentdb-global", ("aws", "documentdb")),
-        ("neptune-global", ("aws",)),
+        ("aws", "aurora-global, id: orders, members: {one: orders-e, two: orders-w}", ("postgres",)),
+        ("aws", "documentdb-global, id: orders, members: {one: orders-e, two: orders-w}", ("documentdb",)),
+        ("aws", "neptune-global, id: orders, members: {one: orders-e, two: orders-w}", ()),
+        ("gcp", "cloud-sql, members: {one: orders-e, two: orders-w}", ("postgres",)),
+        ("gcp", "alloydb, members: {one: orders-e, two: orders-w}", ("postgres",)),
+        ("gcp", "spanner, id: projects/p/instances/i/databases/d, members: {one: read-write, two: read-write}", ()),
+        (
+            "gcp",
+            'firestore, path: projects/shop-prod/databases/orders, members: {one: "http://a:3128", two: "http://b:3128"}',
+            (),
+        ),
+        (
+            "azure",
+            f"postgresql-flexible, members: {{one: {_SERVERS}/orders-e, two: {_SERVERS}/orders-w}}",
+            ("postgres",),
+        ),
     ],
 )
-def test_a_database_of_aws_brings_what_reaches_it(tmp_path: Path, kind: str, extras: tuple[str, ...]) -> None:
+def test_a_clouds_database_brings_what_reaches_it(
+    tmp_path: Path, cloud: str, database: str, extras: tuple[str, ...]
+) -> None:
+    one, two, account = {
+        "aws": ("us-east-1", "us-west-2", "111111111111"),
+        "gcp": ("us-central1", "europe-west1", "shop-prod"),
+        "azure": ("westeurope", "northeurope", _SUBSCRIPTION),
+    }[cloud]
     (tmp_path / "cloudfail.yaml").write_text(
         f"""application: shop
 objectives: {{rto: 15m, rpo: 30s}}
 regions:
-  us-east-1: {{provider: aws, account: "111111111111"}}
-  us-west-2: {{provider: aws, account: "111111111111"}}
-primary: us-east-1
+  {one}: {{provider: {cloud}, account: "{account}"}}
+  {two}: {{provider: {cloud}, account: "{account}"}}
+primary: {one}
 state: "{WITNESS}"
 resources:
-  orders: {{database: {kind}, id: orders, members: {{us-east-1: orders-e, us-west-2: orders-w}}}}
+  orders: {{database: {database.replace("one:", f"{one}:").replace("two:", f"{two}:")}}}
 """
     )
-    assert chosen.needs_of(tmp_path / "cloudfail.yaml", [], target_of("aws")).extras == extras
+    needs = chosen.needs_of(tmp_path / "cloudfail.yaml", [], target_of(cloud))
+    assert set(needs.extras) == {"aws", cloud, *extras}
 
 
 def test_signed_approvals_bring_what_checks_signatures(tmp_path: Path) -> None:

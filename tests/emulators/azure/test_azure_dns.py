@@ -24,6 +24,7 @@ from tests.emulators.azure.front import SUBSCRIPTION, Front
 from tests.emulators.azure.names_world import (
     ADDRESS,
     DOMAIN,
+    KIND,
     LABEL,
     NAME,
     TO_NORTH,
@@ -34,6 +35,7 @@ from tests.emulators.azure.names_world import (
     heard,
     known,
     port_of,
+    resource,
     serving_names,
     topology,
 )
@@ -235,3 +237,10 @@ def test_names_are_written_without_their_zone() -> None:
         AzureDnsOptions.model_validate({"zone": f"{network}/dnsZones/a.example", "name": NAME})
     with pytest.raises(ValidationError, match="no id of a DNS zone"):
         AzureDnsOptions.model_validate({"zone": "a.example", "name": NAME})
+
+
+@pytest.mark.parametrize(("kind_of", "divides"), [("A", "evenly"), ("AAAA", "evenly"), ("CNAME", "not")])
+def test_what_shares_it_gives_is_said_by_its_type(kind_of: str, divides: str) -> None:
+    zone = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/shop/providers/Microsoft.Network/dnsZones/{DOMAIN}"
+    one = resource({"zone": zone, "type": kind_of}, ADDRESS)
+    assert KIND.facts("shift", one).divides == divides

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -29,6 +27,7 @@ from tests.emulators.gcp.shop import Customers, Shop, resolved
 from tests.emulators.gcp.standins.cloud_sql import CloudSql
 from tests.emulators.gcp.standins.dns import PROJECT, CloudDns
 from tests.emulators.gcp.standins.instance_groups import InstanceGroups
+from tests.emulators.held_back import held_back
 from tests.emulators.operator import Operator
 from tests.local import servers
 
@@ -159,16 +158,7 @@ class Site(Operator):
     def fall_behind(self, orders: int) -> None:
         """The primary goes on until so many orders more were acknowledged, none of which its replica gets, and then
         stands still."""
-        central, west = self.servers[CENTRAL], self.servers[WEST]
-        west.ask("ALTER SYSTEM SET wal_receiver_timeout = 0")  # it would connect anew, and catch up
-        west.ask("SELECT pg_reload_conf()")
-        (sender,) = central.ask("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walsender'")
-        os.kill(sender[0], signal.SIGSTOP)
-        now = time.monotonic()
-        servers.until(lambda: len(self.customers.since(now)) >= orders, 30, "orders that the replica lacks")
-        central.freeze()
-        west.ask("ALTER SYSTEM RESET wal_receiver_timeout")
-        west.ask("SELECT pg_reload_conf()")
+        held_back(self.servers[CENTRAL], self.servers[WEST], self.customers, orders)
 
     # ---- what is so
 
