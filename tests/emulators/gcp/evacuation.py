@@ -97,6 +97,7 @@ class Site(Operator):
         self.servers = {CENTRAL: pair.east, WEST: pair.west}
         self.customers = Customers(shop, names.address, NAME)
         self._outage: Fault | None = None
+        self._lost_at = 0.0
         checked = routing == "primary-backup"
         answers = {
             region: {"answers": [value], "health_checked": True} if checked else value
@@ -136,6 +137,7 @@ class Site(Operator):
         customers hear nothing, and its database's server stands still, or goes on."""
         self.front.forget()
         self._outage = self.front.outages.silence(region=CENTRAL)
+        self._lost_at = time.monotonic()
         self.sql.gone.add(CENTRAL)
         self.shop.lost.add(CENTRAL)
         if databases_too:
@@ -176,6 +178,11 @@ class Site(Operator):
     def changes(self, **where: Any) -> list[str]:
         """The requests that were to change something, and reached the front."""
         return [f"{one.service}.{one.operation} in {one.region}" for one in self.front.seen(mutating=True, **where)]
+
+    def answered(self) -> list[str]:
+        """The requests about us-central1 that began after its loss, and were answered."""
+        asked = self.front.seen(region=CENTRAL)
+        return [one.operation for one in asked if one.at > self._lost_at and one.met != "fault"]
 
     def promotions(self) -> list[tuple[str, str]]:
         """(the operation's type, who was to be the writer): what Cloud SQL took of orders that move the writer."""

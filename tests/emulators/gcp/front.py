@@ -139,6 +139,7 @@ class Front:
             return error(404, "notFound", "There is no such method.")
         method, labels = found
         asked = _asked(name, method, path, request, _place(machine, labels, request))
+        began = self._clock()
         fault = self.outages.meeting(asked)  # type: ignore[arg-type]  (the same members)
 
         def forward(request: Request) -> Answer | Lost:
@@ -146,7 +147,6 @@ class Front:
             self.outages.remember(request, asked, given)  # type: ignore[arg-type]
             return given
 
-        began = self._clock()
         given = fault.happen(request, asked, forward) if fault else forward(request)  # type: ignore[arg-type]
         status = 0 if isinstance(given, Lost) else given.status
         body = _json(request.body)
