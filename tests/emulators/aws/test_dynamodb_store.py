@@ -260,7 +260,7 @@ def test_a_global_table_is_read_and_written_while_a_region_does_not_answer(sdk: 
             store = dynamodb(GLOBAL_URL, clients)
             seq = len(store.read("shop", 0)) + 1
             assert store.append("shop", seq, region.encode())
-            assert time.monotonic() - began < 4, "the timeout was paid again and again"
+            assert time.monotonic() - began < 8, "the timeout was paid again and again"
     everybody = dynamodb(GLOBAL_URL, TestClients(amend=STRONG))
     assert [entry.body.decode() for entry in everybody.read("shop", 0)] == ["before", *US, *US]
 
@@ -291,7 +291,7 @@ def test_a_table_that_nobody_answers_for_is_unavailable_within_the_bound(sdk: An
         began = time.monotonic()
         with pytest.raises(StoreUnavailable) as raised:
             call()
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 6
         assert "does not answer" in raised.value.happened
         assert "Nothing is changed" in raised.value.true_now
         assert "aws dynamodb describe-table --table-name cloudfail --region" in raised.value.to_do

@@ -117,8 +117,10 @@ def test_a_report_of_a_time_to_come_is_unknown(by: Front) -> None:
 def test_of_several_reports_the_worst_counts(by: Front) -> None:
     """The metric has the source's region beside the cluster's name, too."""
     site = Site(by, AURORA)
-    site.report(100.0, SourceRegion="us-east-1")
-    site.report(9000.0, SourceRegion="eu-west-1")
+    # Both in the middle of the last whole minute: of another minute, the older one bounds worse.
+    ago = time.time() % 60.0 + 30.0
+    site.report(100.0, ago, SourceRegion="us-east-1")
+    site.report(9000.0, ago, SourceRegion="eu-west-1")
     read = site.lag().read(TARGET)
     assert isinstance(read, Known)
     assert read.value.lag_seconds == 9.0
