@@ -51,7 +51,6 @@ def site(
 def assert_evacuated(site: Site) -> None:
     """Customers, orders and workers are in the survivor; nothing of what was changed was asked of the lost region."""
     assert site.changes(region=CENTRAL) == [], "nothing was to be changed in us-central1"
-    assert site.front.count(region=CENTRAL, met="fault"), "it was asked"
     assert site.is_silent()
     assert site.answered() == [], "nothing there answered"
     assert {one.partition(" in ")[2] for one in site.changes()} == {WEST, "global"}
