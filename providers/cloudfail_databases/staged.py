@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, Generic, Protocol, TypeVar
 
@@ -24,26 +25,26 @@ class Stage(Protocol):
 S = TypeVar("S", bound=Stage)
 
 
-class StagedMoves(Generic[S]):
+class StagedMoves(ABC, Generic[S]):
     """switchover, follow and their states, of ports.Database. A kind says how far each has come (`_switchover`,
     `_follow`, which raise what is `silent` where a member says nothing), and takes the next step of a stage that is as
     it was seen."""
 
     silent: ClassVar[type[Exception]] = NoWord
 
-    def _switchover(self, source: str, target: str) -> S:
-        raise NotImplementedError
+    @abstractmethod
+    def _switchover(self, source: str, target: str) -> S: ...
 
-    def _follow(self, region: str, upstream: str) -> S:
-        raise NotImplementedError
+    @abstractmethod
+    def _follow(self, region: str, upstream: str) -> S: ...
 
+    @abstractmethod
     def _switch(self, stage: S, source: str, target: str, call: Call, timed: TimeLeft) -> None:
         """Take the next step of a switchover."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _rejoin(self, stage: S, region: str, upstream: str, timed: TimeLeft) -> None:
         """Take the next step of a follow."""
-        raise NotImplementedError
 
     def switchover_state(self, source: str, target: str) -> Known[Progress] | Unknown:
         return self._state(lambda: self._switchover(source, target), "")
