@@ -1,8 +1,9 @@
-"""What Google's newer APIs say of a change: a google.longrunning operation, which is not the change.
+"""What GKE and Google's newer APIs say of a change: an operation, which is not the change.
 
-`{"name": ".../operations/…", "done": true, "response" | "error": …}`. One that is done completes nothing here: what is
+`{"name": ".../operations/…", "done": true, "response" | "error": …}` is google.longrunning's; GKE's has a short name
+and a `status` in its place. The error of both is a google.rpc.Status. One that is done completes nothing here: what is
 read from the resource, or from its data plane, counts. It is looked at for whether the order failed, and for how long
-to wait before looking. Source: google.longrunning.Operation; AIP-151.
+to wait before looking. Source: google.longrunning.Operation; AIP-151; GKE v1's `Operation`.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def taken(reply: Mapping[str, Any], what: str) -> str:
     if reply.get("error"):
         raise failed(reply["error"], what)
     name = str(reply.get("name") or "")
-    if not name or not (reply.get("done") or "/operations/" in name):
+    if not name or not (reply.get("done") or reply.get("status") or "/operations/" in name):
         raise OutcomeUnknown(f"{what}: the answer is no operation.")
     return name
 

@@ -33,12 +33,12 @@ from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_gcp.asking import Asking
 from cloudfail_gcp.compute import marks
-from cloudfail_gcp.compute.accepting import accepted
 from cloudfail_gcp.compute.marks import Before
 from cloudfail_gcp.compute.options import CloudRunMember, region_at
 from cloudfail_gcp.compute.run_quota import room_of, vcpus_of
 from cloudfail_gcp.compute.services import MARKS, Service, provisioned, service_at
 from cloudfail_gcp.errors import Answered
+from cloudfail_gcp.long_running import taken
 from cloudfail_gcp.paths import name_of
 
 READ_SECONDS = 9.0
@@ -165,7 +165,7 @@ class CloudRun:
                     f"Deploy {name_of(service.path)} without a name for its revision; then its scaling can be changed.",
                 ) from error
             raise
-        accepted(reply, what)
+        taken(reply, what)
 
     def _answers(self, region: str, url: str) -> bool:
         """Data plane: one GET from here. Raises Transient where that is our own trouble."""

@@ -34,12 +34,12 @@ from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_gcp.asking import Asking
-from cloudfail_gcp.compute.accepting import accepted
 from cloudfail_gcp.compute.groups import healthy, running
 from cloudfail_gcp.compute.options import NodePoolMember, region_at
 from cloudfail_gcp.compute.pools import Pool, pool_at, under_way
 from cloudfail_gcp.compute.quotas import Machine, room_of
 from cloudfail_gcp.errors import Answered
+from cloudfail_gcp.long_running import taken
 
 READ_SECONDS = 9.0
 ROOM_SECONDS = 13.0
@@ -168,7 +168,7 @@ class NodePool:
         region = region_at(pool.path)
         try:
             path = f"v1/{pool.path}:{verb}"
-            accepted(self._asking.change("container", region, "POST", path, call=time_left.rest(), body=body), what)
+            taken(self._asking.change("container", region, "POST", path, call=time_left.rest(), body=body), what)
         except Conflict as error:
             if isinstance(error.__cause__, Answered) and error.__cause__.said.code == "FAILED_PRECONDITION":
                 raise Transient(f"{what}: {error}") from error

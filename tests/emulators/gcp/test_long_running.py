@@ -39,6 +39,7 @@ def test_an_order_is_known_by_its_operations_name() -> None:
     name = "projects/p/locations/r/operations/operation-1"
     assert taken({"name": name, "done": False}, "promote") == name
     assert taken({"name": "op-0", "done": True}, "promote") == "op-0"
+    assert taken({"name": "operation-1", "status": "RUNNING"}, "setSize") == "operation-1", "as GKE has it"
 
 
 @pytest.mark.parametrize("reply", [{}, {"name": ""}, {"name": "op-0"}, {"done": True}])
