@@ -19,6 +19,7 @@ PACKAGES = (
     "cloudfail_gcp",
     "cloudfail_local",
     "cloudfail_names",
+    "cloudfail_paths",
     "cloudfail_postgres",
 )
 # The command line and what only it needs. No module of the rest imports these (tests/unit/test_packaging.py).

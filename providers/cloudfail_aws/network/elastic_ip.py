@@ -19,10 +19,12 @@ from typing import Any
 
 from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Refused, Transient
 from cloudfail.model.topology import Resource, Topology
+from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.network.options import ElasticIpOptions, HolderMember
-from cloudfail_aws.network.paths import READ_SECONDS, UNCHANGED, Path, Seen, told_apart
+from cloudfail_aws.network.paths import Path, Seen
+from cloudfail_paths.path import READ_SECONDS, UNCHANGED, told_apart
 
 MAY = "DryRunOperation"
 _AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
@@ -74,7 +76,7 @@ class ElasticIp(Path):
     def object_of(self, part: str) -> str:
         return part
 
-    def lead(self, part: str, regions: tuple[str, ...], seen: Seen, *, time_left: TimeLeft) -> str:
+    def lead(self, part: str, regions: tuple[str, ...], seen: Seen, call: Call, time_left: TimeLeft) -> str:
         address = str(seen.raw.get("PublicIp"))
         if len(regions) > 1:
             raise Permanent(f"An address is held by one, not by {' and '.join(regions)}.", UNCHANGED)

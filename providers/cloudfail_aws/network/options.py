@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from cloudfail.config.durations import Seconds
 from cloudfail.config.fields import PositiveDuration, Shape, mistake
+from cloudfail_paths.options import ReachedMember
 
 CIDRS_MAX = 100
 """How many entries one ModifyManagedPrefixList adds or removes (EC2 model): a member is in the list whole, or not."""
@@ -75,14 +76,6 @@ def _destination(written: Any) -> Any:
     return written if isinstance(written, str) and re.fullmatch(rf"pl{_ID}", written) else _cidr(written)
 
 
-def _target(written: Any) -> Any:
-    from cloudfail.probes.through import no_target  # it brings asyncio, which importing a provider does not need
-
-    if isinstance(written, str) and no_target(written):
-        raise mistake("this is no host:port", 'write reach: "10.20.7.1:443"')
-    return written
-
-
 Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d{1,2}$", examples=["eu-central-1"])]
 Hop = Annotated[str, BeforeValidator(_hop)]
 Holder = Annotated[str, BeforeValidator(_holder)]
@@ -93,24 +86,7 @@ AllocationId = Annotated[str, Field(pattern=rf"^eipalloc{_ID}$")]
 ListId = Annotated[str, Field(pattern=rf"^pl{_ID}$")]
 
 
-class Reach(Shape):
-    """What must answer by TCP from where cloudfail runs, once the path leads to this member: `host:port`, or
-    `{at, says}` where a greeting tells the regions apart."""
-
-    at: Annotated[str, BeforeValidator(_target)]
-    says: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, written: Any) -> Any:
-        return {"at": written} if isinstance(written, str) else written
-
-
-class _Member(Shape):
-    reach: Reach | None = None
-
-
-class HopMember(_Member):
+class HopMember(ReachedMember):
     """A next hop of the tables' own VPC."""
 
     hop: Hop
@@ -121,7 +97,7 @@ class HopMember(_Member):
         return {"hop": written} if isinstance(written, str) else written
 
 
-class HolderMember(_Member):
+class HolderMember(ReachedMember):
     """What holds the address: a network interface, or an instance that has but one. private_address: which of the
     interface's own addresses it stands for; left out, its primary one."""
 
@@ -134,7 +110,7 @@ class HolderMember(_Member):
         return {"holder": written} if isinstance(written, str) else written
 
 
-class EntriesMember(_Member):
+class EntriesMember(ReachedMember):
     """The entries that are in the list while it leads to this member."""
 
     cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1, max_length=CIDRS_MAX, strict=False)]

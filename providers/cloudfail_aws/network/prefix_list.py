@@ -13,10 +13,12 @@ from typing import Any
 
 from cloudfail.errors import Conflict, Permanent, Transient
 from cloudfail.model.topology import Resource, Topology
+from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.network.options import EntriesMember, PrefixListOptions
-from cloudfail_aws.network.paths import UNCHANGED, Path, Seen, told_apart
+from cloudfail_aws.network.paths import Path, Seen
+from cloudfail_paths.path import UNCHANGED, told_apart
 
 
 class PrefixList(Path):
@@ -80,7 +82,7 @@ class PrefixList(Path):
     def object_of(self, part: str) -> str:
         return part
 
-    def lead(self, part: str, regions: tuple[str, ...], seen: Seen, *, time_left: TimeLeft) -> str:
+    def lead(self, part: str, regions: tuple[str, ...], seen: Seen, call: Call, time_left: TimeLeft) -> str:
         now = seen.points[part]
         gains = [region for region in regions if region not in now]
         if gains:

@@ -20,10 +20,12 @@ from typing import Any
 
 from cloudfail.errors import Conflict, Permanent, Transient
 from cloudfail.model.topology import Resource, Topology
+from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.network.options import HOPS, HopMember, RouteTableOptions, parameter_of
-from cloudfail_aws.network.paths import UNCHANGED, Path, Seen, told_apart
+from cloudfail_aws.network.paths import Path, Seen
+from cloudfail_paths.path import UNCHANGED, told_apart
 
 PROPAGATED = frozenset({"EnableVgwRoutePropagation", "Advertisement"})
 _SAID_IN = ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
@@ -92,7 +94,7 @@ class RouteTable(Path):
     def object_of(self, part: str) -> str:
         return part.partition(" ")[0]
 
-    def lead(self, part: str, regions: tuple[str, ...], seen: Seen, *, time_left: TimeLeft) -> str:
+    def lead(self, part: str, regions: tuple[str, ...], seen: Seen, call: Call, time_left: TimeLeft) -> str:
         table, _, destination = part.partition(" ")
         route = {"RouteTableId": table, _said_as(destination): destination}
         if not regions:
@@ -109,7 +111,7 @@ class RouteTable(Path):
             self.change("replace_route", time_left, **route)
         except Permanent:
             # EC2 says of a route that is gone what it says of any parameter that it does not like.
-            self._unchanged(self._before(time_left), seen.version)
+            self.unchanged(self.before(time_left), seen.version)
             raise
         return f"{table}: the route to {destination} goes by {hop}"
 

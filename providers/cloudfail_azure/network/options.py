@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from cloudfail.config.durations import Seconds
 from cloudfail.config.fields import PositiveDuration, Shape, mistake
 from cloudfail_azure.paths import pattern, written
+from cloudfail_paths.options import ReachedMember
 
 GATEWAY = "VirtualNetworkGateway"
 APPLIANCE = "VirtualAppliance"
@@ -53,37 +54,15 @@ def _cidr(told: Any) -> Any:
     return told
 
 
-def _target(told: Any) -> Any:
-    from cloudfail.probes.through import no_target  # it brings asyncio, which importing a provider does not need
-
-    if isinstance(told, str) and no_target(told):
-        raise mistake("this is no host:port", 'write reach: "10.20.7.1:443"')
-    return told
-
-
 Region = Annotated[str, Field(pattern=r"^[a-z]+[0-9]*$", examples=["westeurope"])]
 Hop = Annotated[str, BeforeValidator(_hop)]
 Cidr = Annotated[str, BeforeValidator(_cidr)]
 
 
-class Reach(Shape):
-    """What must answer by TCP from where cloudfail runs, once the path leads to this member: `host:port`, or
-    `{at, says}` where a greeting tells the regions apart."""
-
-    at: Annotated[str, BeforeValidator(_target)]
-    says: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, told: Any) -> Any:
-        return {"at": told} if isinstance(told, str) else told
-
-
-class HopMember(Shape):
+class HopMember(ReachedMember):
     """Where the routes go while they lead to this member."""
 
     hop: Hop
-    reach: Reach | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -22,30 +22,22 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cloudfail.errors import CloudfailError, Conflict, Permanent, Refused, Transient
-from cloudfail.model.observation import Known, Unknown
-from cloudfail.model.states import NetworkState, Reached
+from cloudfail.errors import Conflict, Permanent
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
-from cloudfail.probes.through import through
 from cloudfail.time_left import TimeLeft
 from cloudfail_azure.asking import Asking
 from cloudfail_azure.network.options import HopMember, RouteTableOptions
 from cloudfail_azure.network.tables import VERSION, Route, Table, described, leading
 from cloudfail_azure.paths import name_of
 from cloudfail_azure.under_way import followed
+from cloudfail_paths.path import UNCHANGED, Path, Points, told_apart
 
-READ_SECONDS = 8.0
-"""How long one look may take, with all tables that it asks for."""
 FOLLOW_SECONDS = 2.0
-UNCHANGED = "It was not changed."
-UNASKED = "nothing was asked through it: only what Azure says of it was read"
 _UNFIT = re.compile(r"[^A-Za-z0-9.]")
-Points = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -60,67 +52,22 @@ class Seen:
     tables: Mapping[str, Table]
 
 
-class RouteTable:
-    """ports.Network. A part is one route: `TABLE DESTINATION`."""
+class RouteTable(Path[Seen]):
+    """A part is one route: `TABLE DESTINATION`."""
 
-    serves = "route"
+    cloud = "Azure"
 
     def __init__(self, asking: Asking, options: RouteTableOptions, members: Mapping[str, HopMember]) -> None:
+        reaches = {region: member.reach for region, member in members.items()}
+        super().__init__(asking.resource.name, reaches, answer_within=options.answer_within)
         self._asking = asking
         self._options = options
         self._hops = {region: member.hop for region, member in members.items()}
-        self._reaches = {region: member.reach for region, member in members.items()}
         self._application = asking.topology.application
-
-    # ---- the port
-
-    def read(self) -> Known[NetworkState] | Unknown:
-        at = time.time()
-        try:
-            seen = self._look(READ_SECONDS)
-        except CloudfailError as error:
-            return Unknown(str(error), at)
-        return Known(NetworkState(seen.points, seen.moving, seen.obstacle, seen.version, seen.epoch), at)
-
-    def reach(self, region: str) -> Known[Reached] | Unknown:
-        wanted = self._reaches.get(region)
-        if wanted is None:
-            return Known(Reached(None, UNASKED), time.time())
-        return through(wanted.at, wanted.says, within_seconds=self._options.answer_within)
-
-    def move_address(self, points: Points, *, expect: NetworkState, call: Call) -> None:
-        name = self._asking.resource.name
-        raise Permanent(f"{name} has no move_address.", UNCHANGED, "Write network.route in the runbook.")
-
-    def route(self, points: Points, *, expect: NetworkState, call: Call) -> None:
-        name = self._asking.resource.name
-        nobody = {region for regions in points.values() for region in regions} - set(self._hops)
-        if nobody:
-            raise Permanent(f"{name} has no member in {', '.join(sorted(nobody))}.", UNCHANGED)
-        time_left = TimeLeft(call)
-        seen = self._before(time_left)
-        strange = [part for part in points if part not in seen.points]
-        if strange:
-            raise Permanent(f"{name} has no part {strange[0]} any more.", UNCHANGED, "Plan anew.")
-        self._newest(seen, call)
-        part = next((part for part, regions in points.items() if seen.points[part] != regions), None)
-        if part is None:
-            return
-        self._unchanged(seen, expect.version)
-        if seen.moving:
-            raise Transient(f"{name}: {seen.moving}; it takes no order until that is over.")
-        table, _, destination = part.partition(" ")
-        if seen.tables[table].epoch(self._application) != call.epoch:
-            self._mark(seen.tables[table], call, time_left)
-            again = self._before(time_left)
-            self._newest(again, call)
-            self._unchanged(again, seen.version)
-            seen = again
-        call.log(self._lead(seen.tables[table], destination, points[part], time_left))
 
     # ---- the look
 
-    def _look(self, within: float) -> Seen:
+    def look(self, *, within: float) -> Seen:
         until = self._asking.deadline(within)
         tables = {
             table: described(self._asking, self._options.region, table, within=self._asking.left_until(until))
@@ -157,30 +104,18 @@ class RouteTable:
             )
         return (region,)
 
-    def _before(self, time_left: TimeLeft) -> Seen:
-        """As it is immediately before the change. Nothing was changed yet, so whatever came of the look is no doubt
-        about an effect."""
-        try:
-            return self._look(min(READ_SECONDS, max(0.01, time_left.seconds)))
-        except (Permanent, Conflict):
-            raise
-        except CloudfailError as error:
-            raise Transient(f"{self._asking.resource.name} cannot be read: {error}") from error
-
-    def _unchanged(self, seen: Seen, version: str) -> None:
-        if seen.version != version:
-            raise Conflict(f"{self._asking.resource.name} is not as it was seen.", UNCHANGED)
-
-    def _newest(self, seen: Seen, call: Call) -> None:
-        if seen.epoch is not None and seen.epoch > call.epoch:
-            raise Conflict(
-                f"{self._asking.resource.name} was changed under epoch {seen.epoch}, and this is {call.epoch}.",
-                UNCHANGED,
-            )
-
     # ---- the verb
 
-    def _lead(self, table: Table, destination: str, regions: tuple[str, ...], time_left: TimeLeft) -> str:
+    def marked(self, part: str, seen: Seen, call: Call, time_left: TimeLeft) -> Seen:
+        table = seen.tables[part.partition(" ")[0]]
+        if table.epoch(self._application) == call.epoch:
+            return seen
+        self._mark(table, call, time_left)
+        return self.again(seen, call, time_left)
+
+    def lead(self, part: str, regions: tuple[str, ...], seen: Seen, call: Call, time_left: TimeLeft) -> str:
+        id_, _, destination = part.partition(" ")
+        table = seen.tables[id_]
         route = table.routes.get(destination)
         if len(regions) > 1:
             raise Permanent(f"A route leads to one region, not to {' and '.join(regions)}.", UNCHANGED)
@@ -188,14 +123,14 @@ class RouteTable:
             return self._take_back(table, destination, time_left)
         hop = self._hops[regions[0]]
         if route is None:
-            route = Route(f"{table.id}/routes/{self._name(destination)}", destination, "", "", "")
+            route = Route(f"{table.id}/routes/{self._route_name(destination)}", destination, "", "", "")
         self._order("PUT", route, time_left, leading(route.prefix, hop))
         return f"{name_of(table.id)}: the route to {destination} goes by {hop}"
 
     def _take_back(self, table: Table, destination: str, time_left: TimeLeft) -> str:
         """It led nowhere before: what a run created goes, and nothing else."""
         route = table.routes[destination]
-        if name_of(route.id).lower() != self._name(destination).lower():
+        if name_of(route.id).lower() != self._route_name(destination).lower():
             raise Permanent(f"The route {route.id} was made by no run, and is not taken away.", UNCHANGED)
         self._order("DELETE", route, time_left, None)
         return f"{name_of(table.id)}: the route to {destination} is taken away, as it was before"
@@ -220,7 +155,7 @@ class RouteTable:
         except Permanent as error:
             call.log(f"the epoch could not be written beside it: {error.happened}")
 
-    def _name(self, destination: str) -> str:
+    def _route_name(self, destination: str) -> str:
         """Of a route that a run creates: 80 characters at most ("Naming rules", Microsoft.Network)."""
         return f"cloudfail-{self._application[:24]}-{_UNFIT.sub('-', destination)}"
 
@@ -228,12 +163,5 @@ class RouteTable:
 def build(resource: Resource, topology: Topology) -> RouteTable:
     """Kind.build. Raises Refused where two regions have one next hop."""
     members = {region: HopMember.model_validate(member) for region, member in resource.members.items()}
-    owners: dict[str, str] = {}
-    for region, member in members.items():
-        if owners.setdefault(member.hop, region) != region:
-            raise Refused(
-                f"{resource.name}: {member.hop} is a member's in {owners[member.hop]} and in {region}.",
-                "Nothing was changed.",
-                "Name another one for one of them in cloudfail.yaml.",
-            )
+    told_apart(resource, {region: [member.hop] for region, member in members.items()})
     return RouteTable(Asking.of(resource, topology), RouteTableOptions.model_validate(resource.options), members)

@@ -19,6 +19,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from cloudfail.config.durations import Seconds
 from cloudfail.config.fields import PositiveDuration, Shape, mistake
 from cloudfail_gcp.paths import path_of, pattern, written
+from cloudfail_paths.options import ReachedMember
 
 PRIORITY = 1000
 """Google's own, of a route that names none (Compute Engine v1, `Route.priority`)."""
@@ -65,14 +66,6 @@ def _cidr(told: Any) -> Any:
     return told
 
 
-def _target(told: Any) -> Any:
-    from cloudfail.probes.through import no_target  # it brings asyncio, which importing a provider does not need
-
-    if isinstance(told, str) and no_target(told):
-        raise mistake("this is no host:port", 'write reach: "10.20.7.1:443"')
-    return told
-
-
 def _regional(told: Any) -> Any:
     if isinstance(told, str) and "/global/addresses/" in told:
         raise mistake(
@@ -108,24 +101,7 @@ Cidr = Annotated[str, BeforeValidator(_cidr)]
 Tag = Annotated[str, Field(pattern=r"^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
 
 
-class Reach(Shape):
-    """What must answer by TCP from where cloudfail runs, once the path leads to this member: `host:port`, or
-    `{at, says}` where a greeting tells the regions apart."""
-
-    at: Annotated[str, BeforeValidator(_target)]
-    says: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, told: Any) -> Any:
-        return {"at": told} if isinstance(told, str) else told
-
-
-class _Member(Shape):
-    reach: Reach | None = None
-
-
-class HopMember(_Member):
+class HopMember(ReachedMember):
     """Where the routes go while they lead to this member."""
 
     hop: Hop
@@ -136,7 +112,7 @@ class HopMember(_Member):
         return {"hop": told} if isinstance(told, str) else told
 
 
-class HolderMember(_Member):
+class HolderMember(ReachedMember):
     """The instance that holds the address, and on which of its interfaces."""
 
     holder: InstancePath
@@ -148,7 +124,7 @@ class HolderMember(_Member):
         return {"holder": told} if isinstance(told, str) else told
 
 
-class AdvertisedMember(_Member):
+class AdvertisedMember(ReachedMember):
     """A region to which neighbours send packets; what must answer there."""
 
     @model_validator(mode="before")

@@ -36,9 +36,10 @@ from cloudfail.time_left import TimeLeft
 from cloudfail_gcp.asking import Asking
 from cloudfail_gcp.network.marks import epoch_in, marked
 from cloudfail_gcp.network.options import PRIORITY, HopMember, RouteOptions, key_of
-from cloudfail_gcp.network.path import UNCHANGED, Path, Seen, told_apart
+from cloudfail_gcp.network.path import Path, Seen
 from cloudfail_gcp.paths import name_of, path_of
 from cloudfail_gcp.under_way import all_under_way
+from cloudfail_paths.path import UNCHANGED, told_apart
 
 ROOM_SECONDS = 6.0
 """What is left of a call for the look and the request after something has answered."""

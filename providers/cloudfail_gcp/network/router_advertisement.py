@@ -30,9 +30,10 @@ from cloudfail.time_left import TimeLeft
 from cloudfail_gcp.asking import Asking
 from cloudfail_gcp.network.marks import epoch_in, marked
 from cloudfail_gcp.network.options import AdvertisedMember, AdvertisementOptions
-from cloudfail_gcp.network.path import UNCHANGED, Path, Seen
+from cloudfail_gcp.network.path import Path, Seen
 from cloudfail_gcp.paths import region_of
 from cloudfail_gcp.under_way import under_way
+from cloudfail_paths.path import UNCHANGED
 
 CUSTOM = "CUSTOM"
 BASE_PRIORITY = 100

@@ -28,9 +28,10 @@ from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_gcp.asking import Asking
 from cloudfail_gcp.network.options import AddressOptions, HolderMember
-from cloudfail_gcp.network.path import READ_SECONDS, UNCHANGED, Path, Seen, told_apart
+from cloudfail_gcp.network.path import Path, Seen
 from cloudfail_gcp.paths import name_of, path_of, region_of, scope_of
 from cloudfail_gcp.under_way import all_under_way
+from cloudfail_paths.path import READ_SECONDS, UNCHANGED, told_apart
 
 NAT = "ONE_TO_ONE_NAT"
 _UNFIT = re.compile(r"[^a-z0-9_-]")
