@@ -1,9 +1,9 @@
 """What a run leaves in the tags of what it sized, so that the next one can tell whose the numbers are.
 
-`cloudfail-epoch` is the epoch of the last change. `cloudfail-before` is the run that scaled first, and the bounds that
-stood before, one `minimum/maximum/default` for each profile: they go back by the same run. `cloudfail-held` is the same
-for a hold. A PATCH replaces the map of tags, so all others are written back as they were read; a tag's value holds at
-most 256 characters ("Use tags to organize your Azure resources").
+The epoch's mark is everybody's (cloudfail_azure.marks). `cloudfail-before` is the run that scaled first, and the bounds
+that stood before, one `minimum/maximum/default` for each profile: they go back by the same run. `cloudfail-held` is the
+same for a hold. A PATCH replaces the map of tags, so all others are written back as they were read; a tag's value holds
+at most 256 characters.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-EPOCH, BEFORE, HELD = "cloudfail-epoch", "cloudfail-before", "cloudfail-held"
-VALUE_MAX = 256
+from cloudfail.ports import Call
+from cloudfail_azure.marks import TAG, VALUE_MAX, mark
+
+BEFORE, HELD = "cloudfail-before", "cloudfail-held"
 _UNFIT = re.compile(r"[^A-Za-z0-9_.:-]")
 _BOUNDS = re.compile(r"(\d+)/(\d+)/(\d+)")
 
@@ -46,14 +48,10 @@ def run_word(run: str) -> str:
     return _UNFIT.sub("-", run)[:80]
 
 
-def epoch_of(tags: Mapping[str, str]) -> int | None:
-    said = str(tags.get(EPOCH, ""))
-    return int(said) if said.isdigit() else None
-
-
 def before_of(tags: Mapping[str, str], key: str) -> Before | None:
     """None for a text that no run of ours wrote."""
-    run, _, rest = str(tags.get(key, "")).partition(" ")
+    said = next((str(value) for name, value in tags.items() if name.lower() == key), "")
+    run, _, rest = said.partition(" ")
     found = [_BOUNDS.fullmatch(one) for one in rest.split(";")] if rest else []
     if not run or not found or None in found:
         return None
@@ -61,12 +59,12 @@ def before_of(tags: Mapping[str, str], key: str) -> Before | None:
 
 
 def written(
-    tags: Mapping[str, str], epoch: int, *, before: Before | None, held: Before | None
+    tags: Mapping[str, str], call: Call, *, before: Before | None, held: Before | None
 ) -> dict[str, str] | None:
     """The whole map of tags; None where what is to be remembered does not fit into one."""
-    kept = {key: str(value) for key, value in tags.items() if key not in (EPOCH, BEFORE, HELD)}
+    kept = {name: str(value) for name, value in tags.items() if name.lower() not in (TAG, BEFORE, HELD)}
     noted = {BEFORE: before, HELD: held}
-    own = {EPOCH: str(epoch), **{key: str(one) for key, one in noted.items() if one is not None}}
+    own = {**mark(call), **{key: str(one) for key, one in noted.items() if one is not None}}
     return None if any(len(value) > VALUE_MAX for value in own.values()) else kept | own
 
 

@@ -35,6 +35,7 @@ from cloudfail_azure.compute import marks
 from cloudfail_azure.compute.marks import Before, Bounds
 from cloudfail_azure.compute.options import ScaleSetMember
 from cloudfail_azure.compute.sets import SETS, SETTINGS, ScaleSet, Setting, counted, described, with_bounds
+from cloudfail_azure.marks import refuse_older
 from cloudfail_azure.under_way import followed
 
 READ_SECONDS = 8.0
@@ -119,7 +120,7 @@ class ScaleSets:
         until: float,
     ) -> None:
         """Bounds and marks in one request."""
-        tags = marks.written(whole.tags, call.epoch, before=before, held=held)
+        tags = marks.written(whole.tags, call, before=before, held=held)
         if tags is None:
             raise Permanent(
                 f"The bounds of the {len(bounds)} profiles of {whole.id} do not fit into a tag to be put back from.",
@@ -183,8 +184,7 @@ def _without_hold(whole: ScaleSet) -> Before | None:
 
 def _may(whole: ScaleSet, expect: ComputeState, call: Call) -> None:
     """Raise Conflict where the world is not as it was seen, or a newer lease was here."""
-    if whole.epoch is not None and whole.epoch > call.epoch:
-        raise Conflict(f"{whole.id} was changed under epoch {whole.epoch}, and this is {call.epoch}.")
+    refuse_older(whole.epoch, call, whole.id)
     if whole.version != expect.version:
         raise Conflict(f"{whole.id} is {whole.version}, not {expect.version} as it was seen.")
 

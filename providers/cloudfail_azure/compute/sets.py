@@ -10,6 +10,7 @@ from cloudfail.errors import Permanent, Transient
 from cloudfail_azure.asking import Asking
 from cloudfail_azure.compute import marks
 from cloudfail_azure.compute.marks import Before, Bounds
+from cloudfail_azure.marks import epoch_in
 from cloudfail_azure.paths import same
 
 SETS, SETTINGS = "2026-04-01", "2022-10-01"
@@ -59,7 +60,7 @@ class ScaleSet:
 
     @property
     def epoch(self) -> int | None:
-        return marks.epoch_of(self.tags)
+        return epoch_in(self.tags)
 
     @property
     def before(self) -> Before | None:

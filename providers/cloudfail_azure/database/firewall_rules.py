@@ -22,7 +22,7 @@ from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_azure.database.flexible_options import FirewallRules
 from cloudfail_azure.database.flexible_servers import API, Server, Servers
-from cloudfail_azure.database.marks import VALUE_MAX, refuse_older
+from cloudfail_azure.marks import VALUE_MAX, refuse_older
 from cloudfail_azure.paths import same
 from cloudfail_azure.under_way import followed
 

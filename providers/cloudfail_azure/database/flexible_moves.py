@@ -16,7 +16,7 @@ from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_azure.database.flexible_readiness import unlike
 from cloudfail_azure.database.flexible_servers import BROKEN, PLANNED, READY, SWITCHOVER, Server, Servers, by_hand
-from cloudfail_azure.database.marks import refuse_older
+from cloudfail_azure.marks import refuse_older
 from cloudfail_azure.paths import name_of, same
 from cloudfail_databases.data_plane import DataPlane, NoWord
 from cloudfail_databases.fence import Fencing

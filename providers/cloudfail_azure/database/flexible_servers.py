@@ -26,7 +26,7 @@ from cloudfail.errors import CloudfailError, OutcomeUnknown, Permanent, Transien
 from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_azure.asking import Asking
-from cloudfail_azure.database.marks import epoch_in, mark, refuse_older
+from cloudfail_azure.marks import epoch_in, mark, refuse_older
 from cloudfail_azure.paths import name_of, same
 from cloudfail_azure.under_way import followed
 

@@ -32,7 +32,7 @@ from cloudfail_azure.database.flexible_servers import (
     Servers,
     by_hand,
 )
-from cloudfail_azure.database.marks import refuse_older
+from cloudfail_azure.marks import refuse_older
 from cloudfail_azure.paths import name_of, same
 from cloudfail_databases.data_plane import NoWord, View
 from cloudfail_databases.fence import Fencing

@@ -98,11 +98,11 @@ def test_the_floor_of_every_profile_is_what_is_ordered_and_goes_back_by_its_own_
     world.scaled(6)
     assert world.bounds() == [(6, 6, 6), (6, 8, 6)], "whichever is in force tonight"
     assert world.capacity() == 6
-    assert world.tags() == {"team": "shop", "cloudfail-epoch": "10", "cloudfail-before": "r1 1/4/2;1/8/1"}
+    assert world.tags() == {"team": "shop", "cloudfail-epoch": "10 r1", "cloudfail-before": "r1 1/4/2;1/8/1"}
     assert world.front.count(operation=UPDATE) == 0
     world.scaled(1)
     assert world.bounds() == list(BOUNDS)
-    assert world.tags() == {"team": "shop", "cloudfail-epoch": "10"}
+    assert world.tags() == {"team": "shop", "cloudfail-epoch": "10 r1"}
 
 
 def test_a_set_that_its_load_has_grown_runs_more_than_is_wanted(world: Site) -> None:
@@ -121,7 +121,7 @@ def test_a_set_that_nobody_sizes_is_given_its_capacity_under_its_etag(by_hand: S
     by_hand.until(lambda: by_hand.capacity() == 5)
     told = by_hand.sets.at(by_hand.ids[NORTH])
     assert told["sku"] == {"name": "Standard_D2s_v5", "tier": "Standard", "capacity": 5}
-    assert told["tags"] == {"team": "shop", "cloudfail-epoch": "10", "cloudfail-before": "r1 2/2/2"}
+    assert told["tags"] == {"team": "shop", "cloudfail-epoch": "10 r1", "cloudfail-before": "r1 2/2/2"}
     with pytest.raises(Conflict):
         port.scale(NORTH, 4, expect=expect, call=call())
     with pytest.raises(Permanent, match="no autoscale setting"):
@@ -169,7 +169,7 @@ def test_a_hold_keeps_what_runs_and_lets_more_be_added(world: Site) -> None:
     world.held(False)
     assert world.bounds() == list(BOUNDS)
     assert world.capacity() == 1
-    assert world.tags() == {"team": "shop", "cloudfail-epoch": "10"}
+    assert world.tags() == {"team": "shop", "cloudfail-epoch": "10 r1"}
 
 
 @pytest.mark.parametrize("first", ["the scale", "the hold"])
@@ -186,10 +186,21 @@ def test_a_hold_and_a_scale_of_one_run_are_taken_back_in_either_order(world: Sit
     assert world.bounds() == list(BOUNDS)
 
 
+def test_marks_are_found_in_whatever_case_azure_gives_their_names_back(world: Site) -> None:
+    world.scaled(6)
+    assert world.setting is not None
+    setting = world.sets.settings[world.setting.lower()]
+    setting["tags"] = {name.title(): value for name, value in setting["tags"].items()}
+    assert known(world.port().read(NORTH)).epoch == 10
+    world.scaled(1)
+    assert world.bounds() == list(BOUNDS)
+    assert world.tags() == {"Team": "shop", "cloudfail-epoch": "10 r1"}, "and none is there twice"
+
+
 def test_an_older_lease_changes_nothing(world: Site) -> None:
     world.scaled(6, call(12))
     port = world.port()
-    with pytest.raises(Conflict, match="epoch 12"):
+    with pytest.raises(Conflict, match="epoch 12, later"):
         port.scale(NORTH, 3, expect=known(port.read(NORTH)), call=call(11))
     assert world.capacity() == 6
 
