@@ -82,7 +82,7 @@ def member(servers: Graphs, region: str, **more: Any) -> dict[str, Any]:
 
 
 def made(clients: WorldClients, members: dict[str, Any], **options: Any) -> NeptuneGlobal:
-    given = {"answer_within": "4s", "api_within": "20s", "requests_only": True, **options}
+    given = {"answer_within": "12s", "api_within": "30s", "requests_only": True, **options}
     one = databases.resource("neptune-global", members, id=GLOBAL, **given)
     return NeptuneGlobal(one, databases.topology(one), clients)
 
