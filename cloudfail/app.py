@@ -44,7 +44,7 @@ from cloudfail.model.plan import Estimate, Plan, PlannedStep, Preview
 from cloudfail.model.policy import Automation
 from cloudfail.model.runbook import Mode
 from cloudfail.model.states import LossBound
-from cloudfail.plan import bind, refusals, scaled, warnings
+from cloudfail.plan import bind, less_is_served, refusals, scaled, warnings
 from cloudfail.ports import Store
 from cloudfail.probes.signals import read_once
 from cloudfail.proof import anchored, as_sample
@@ -291,6 +291,7 @@ class App:
             refusals=[*refusals(plan, self.topology, self.log(), previews, rooms), *preflight.refused(asked)],
             warnings=[
                 *warnings(plan, previews, rooms),
+                *less_is_served(plan, self.topology),
                 *preflight.unknown(asked),
                 *self._kept_waiting(plan),
                 *self._behind(plan),

@@ -35,7 +35,7 @@ from dataclasses import dataclass, field
 
 from cloudfail.model.observation import Health, Known, Observation, Unknown, Verdict
 from cloudfail.model.signal import SignalState, heard
-from cloudfail.model.topology import Check, Topology, Vantage
+from cloudfail.model.topology import SIGNAL, Check, Topology, Vantage
 
 HERE = Vantage("here")
 """The one vantage of an application that configures none: this machine, which stands in no region."""
@@ -237,8 +237,9 @@ class _Voices:
 
 def _verdict(state: Detection, topology: Topology, region: str, now: float, witnesses: Mapping[str, float]) -> Verdict:
     vantages = vantages_of(topology)
-    probed = [_voices(state, check, topology, region, now) for check in topology.probed.values()]
-    signals = [_signal(state, check, region, now) for check in topology.signalled.values()]
+    here = topology.checks_in(region).values()
+    probed = [_voices(state, check, topology, region, now) for check in here if check.kind != SIGNAL]
+    signals = [_signal(state, check, region, now) for check in here if check.kind == SIGNAL]
     if not probed:
         alone = "no vantage makes a check: what a provider says of itself is never enough"
         return Verdict(region, Health.UNKNOWN, now, now, (alone if signals else "no check is configured",))

@@ -63,10 +63,10 @@ def needed(
     wanted = _regions(loaded, source, target)
     verbs = None if runbook is None else _verbs(loaded, _runbook(loaded, runbook), source, target)
     found, unsaid = _Collected(), []
-    for name, resource in topology.resources.items():
+    for resource, kind in loaded.parts():
+        name, permissions = resource.name, kind.permissions
         if resource.provider != provider or (verbs is not None and name not in verbs):
             continue
-        permissions = loaded.kinds[name].permissions
         if permissions is None:
             unsaid.append(name)
             continue

@@ -107,7 +107,11 @@ def _step(
     arguments: dict[str, Any] = {key: _literal(value, names) for key, value in step.arguments.items()}
     action = actions[step.action] if step.action else None
     if step.action == "compute.scale":
-        arguments = _counted(step, arguments, recorded)
+        arguments = _counted(loaded.topology, step, names["to"], arguments, recorded)
+    if step.action == "verify.users" and _unserved(
+        loaded.topology, str(arguments.get("where", names["to"])), arguments
+    ):
+        arguments["served"] = False
     if step.action == "traffic.ramp":
         arguments = _divided(loaded, step, arguments)
     resources = _resources(loaded.topology, action, arguments)
@@ -161,8 +165,15 @@ def _condition(condition: Condition, names: Mapping[str, str]) -> Condition:
     return replace(condition, region=substitute(condition.region, names))
 
 
-def _counted(step: Step, arguments: Mapping[str, Any], recorded: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
-    """`like: recorded REGION` as a number: the most that region was seen to run in 24 hours (safety rule 8)."""
+def _counted(
+    topology: Topology,
+    step: Step,
+    target: str,
+    arguments: Mapping[str, Any],
+    recorded: Mapping[str, Mapping[str, int]],
+) -> dict[str, Any]:
+    """`like: recorded REGION` as a number: the most that region was seen to run in 24 hours (safety rule 8). A stand-in
+    gets its share of that, rounded up; what a stand-in was seen to run is such a share."""
     counted = {key: value for key, value in arguments.items() if key != "like"}
     like = arguments.get("like")
     if like is None:
@@ -175,8 +186,19 @@ def _counted(step: Step, arguments: Mapping[str, Any], recorded: Mapping[str, Ma
             "Nothing was changed.",
             "Let `cloudfail watch` or `cloudfail check` see it while it runs, or write `count:` into the runbook.",
         )
-    counted["count"] = count
+    there, here = (_share_percent(topology, one) for one in (region, str(arguments.get("where", target))))
+    counted["count"] = -(-count * here // there)
     return counted
+
+
+def _unserved(topology: Topology, region: str, arguments: Mapping[str, Any]) -> bool:
+    """Whether that is a stand-in, of which users have something else than this check."""
+    check = arguments.get("check")
+    return region in topology.regions and check in topology.checks and check not in topology.checks_in(region)
+
+
+def _share_percent(topology: Topology, region: str) -> int:
+    return topology.regions[region].share_percent if region in topology.regions else 100
 
 
 def _divided(loaded: Loaded, step: Step, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -335,3 +357,17 @@ def warnings(plan: Plan, previews: Mapping[str, Preview], rooms: Rooms = Mapping
         if preview is not None and preview.state == "unknown" and plan.mode is Mode.FAILOVER:
             found.append(f"{step.name}: not known yet: {preview.detail}")
     return found
+
+
+def less_is_served(plan: Plan, topology: Topology) -> list[str]:
+    """What users lose by a move to a stand-in, for a person to know before agreeing."""
+    stand_in = topology.regions[plan.target].stand_in
+    if stand_in is None or plan.mode is Mode.RESTORE:
+        return []
+    served = topology.checks_in(plan.target)
+    without = [name for name in topology.checks if name not in served]
+    lost = f", not {' and '.join(without)}" if without else ""
+    said = f"{plan.target} is a stand-in: it serves {' and '.join(served)}{lost}."
+    if stand_in.share_percent < 100:
+        said += f" It runs {stand_in.share_percent}% of the workers, and sheds what they cannot carry."
+    return [said]

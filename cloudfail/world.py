@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
 from cloudfail.actions import World
 from cloudfail.config.loaded import Loaded
 from cloudfail.errors import Refused
-from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.observation import Known, Unknown, joined
 from cloudfail.model.topology import PortName
 from cloudfail.ports import Change, Compute, Consumers, Custom, Database, Dns, LoadBalancer, Network, Preflight, Signals
 
@@ -86,7 +86,7 @@ class PortsWorld:
         told = [built.preflight()] if isinstance(built, Preflight) else []
         if allowed is not None:
             told.append(allowed(resource, self.topology))
-        return _joined(told)
+        return joined(told)
 
     def warm(self) -> None:
         """Build every adapter now, and let those that keep sessions open them: nothing is looked up on the bad day."""
@@ -116,12 +116,3 @@ class PortsWorld:
                 )
             self._built[name] = self._kinds[name].build(resource, self.topology)
             return self._built[name]
-
-
-def _joined(told: Sequence[Known[tuple[str, ...]] | Unknown]) -> Known[tuple[str, ...]] | Unknown | None:
-    """What would refuse counts, whatever else is unknown; that nothing would is known only where all of them say so."""
-    found = [sentence for one in told if isinstance(one, Known) for sentence in one.value]
-    silent = [one for one in told if isinstance(one, Unknown)]
-    if silent and not found:
-        return Unknown("; ".join(one.reason for one in silent), silent[0].at)
-    return Known(tuple(found), min(one.at for one in told)) if told else None

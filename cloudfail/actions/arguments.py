@@ -142,7 +142,10 @@ class ComputeHold(Arguments):
 
 
 class TrafficSwitch(Arguments):
-    """Send users to one region: at most as many as it can serve if `at_most: healthy`, the rest shed with a 503."""
+    """Send users to one region: at most as many as it can serve if `at_most: healthy`, the rest shed with a 503.
+
+    A name that two providers serve at once is two resources, each moved by a step of its own. One of them may go with
+    the cloud that is lost: with `unreachable: owe` it is owed as soon as a name in `beside` sends users there."""
 
     action: ClassVar[str] = "traffic.switch"
     verb: ClassVar[str] = "shift"
@@ -151,6 +154,28 @@ class TrafficSwitch(Arguments):
     to: ShiftedRegion = "${to}"
     at_most: Literal["healthy"] | None = None
     rest: Literal["shed"] | None = None
+    unreachable: Annotated[
+        Literal["fail", "owe"] | None,
+        Field(description="What a provider that does not answer means: fail the step, or owe it (see `beside`)."),
+    ] = None
+    beside: Annotated[
+        list[TrafficName] | None,
+        Refers("traffic"),
+        Field(
+            min_length=1,
+            max_length=10,
+            description="The same name at other providers, one of which must give the new answer.",
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _owed_beside(self) -> Self:
+        if (self.unreachable == "owe") != (self.beside is not None):
+            raise mistake(
+                "a name is owed only beside another that sends users where they are served",
+                "write unreachable: owe and beside: [NAME], or none of the two",
+            )
+        return self
 
 
 class TrafficRamp(Arguments):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cloudfail.actions import Done, Look, Moving, NotKnown, StepContext, Todo, World
+from cloudfail.actions import Done, Look, Moving, NotKnown, Owed, StepContext, Todo, World
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import DnsState, LoadBalancerState
 from cloudfail.model.topology import PortName
@@ -12,8 +12,11 @@ from cloudfail.ports import Call
 
 
 class Switch:
-    """traffic.switch {name, to}: all of it to one region, at once. As a compensation: back to the weights that its
-    first intent saw. Done when outside resolvers (DNS) or the balancer itself give the new answer."""
+    """traffic.switch {name, to, unreachable, beside}: all of it to one region, at once. As a compensation: back to the
+    weights that its first intent saw. Done when outside resolvers (DNS) or the balancer itself give the new answer.
+
+    Owed where its provider does not answer, and a name beside it gives the new answer: never where no user would be
+    sent there."""
 
     name = "traffic.switch"
     port = "traffic"
@@ -24,6 +27,8 @@ class Switch:
     def observe(self, world: World, context: StepContext) -> Look:
         unhealthy = _unhealthy(world, context)
         seen = _look(world, context, _wanted(world, context))
+        if isinstance(seen, NotKnown):
+            return _owed(world, context, seen) or seen
         return unhealthy if unhealthy is not None and isinstance(seen, Todo) else seen
 
     def act(self, world: World, context: StepContext, seen: Todo, call: Call) -> None:
@@ -58,6 +63,38 @@ def _wanted(world: World, context: StepContext) -> Mapping[str, int]:
     return {region: 100 if region == context.step.arguments["to"] else 0 for region in members}
 
 
+def _owed(world: World, context: StepContext, silent: NotKnown) -> Owed | None:
+    """What is owed of a name whose provider does not answer, if users are sent to the target by one beside it."""
+    if context.undoing or context.step.arguments.get("unreachable") != "owe":
+        return None
+    to = context.step.arguments["to"]
+    for other in context.step.arguments["beside"]:
+        read = read_weights(world, other)
+        if isinstance(read, Unknown):
+            continue
+        members = world.topology.resources[other].members or world.topology.regions
+        wanted = {region: 100 if region == to else 0 for region in members}
+        if {region for region, weight in read.value.weights.items() if weight} != {to}:
+            continue
+        seen = follows(world, other, wanted, read.value)
+        if isinstance(seen, Done):
+            return Owed(f"{silent.reason}; {seen.detail}{_still(world, context)}")
+    return None
+
+
+def _still(world: World, context: StepContext) -> str:
+    """What the name servers of a silent provider go on to answer, as far as they answer at all."""
+    name = context.step.arguments["name"]
+    if world.topology.resources[name].port is not PortName.DNS:
+        return ""
+    dns = world.dns(name)
+    resolved, expected = dns.resolve(), set(dns.answers(_wanted(world, context)))
+    if isinstance(resolved, Unknown):
+        return f"; nobody is answered by {name}"
+    old = sorted(resolver for resolver, answers in resolved.value.items() if set(answers) != expected)
+    return f"; {', '.join(old)} still sends users of {name} elsewhere" if old else ""
+
+
 def _unhealthy(world: World, context: StepContext) -> Look | None:
     """Why no traffic may go there now, or None. Every check of the target must pass, looked at afresh; with `at_most:
     healthy`, a load balancer must itself count a healthy target there. What those cannot carry, they shed."""
@@ -82,7 +119,7 @@ def _unhealthy(world: World, context: StepContext) -> Look | None:
 
 def failing_checks(world: World, region: str) -> Moving | NotKnown | None:
     """The first check that does not pass there, looked at afresh, or of which that is unknown; None if all pass."""
-    for check in world.topology.checks:
+    for check in world.topology.checks_in(region):
         healthy = world.healthy(check, region)
         if isinstance(healthy, Unknown):
             return NotKnown(f"whether {check} passes in {region}: {healthy.reason}")

@@ -41,7 +41,8 @@ class Write:
 
 
 class Users:
-    """verify.users {check, where}: the check passes from enough vantages, looked at afresh."""
+    """verify.users {check, where}: the check passes from enough vantages, looked at afresh. Done where `where` is a
+    stand-in that does not serve it: then the plan holds `served: False`."""
 
     name = "verify.users"
     port = ""
@@ -51,6 +52,8 @@ class Users:
 
     def observe(self, world: World, context: StepContext) -> Look:
         check, region = context.step.arguments["check"], context.step.arguments["where"]
+        if context.step.arguments.get("served") is False:
+            return Done(f"{region} is a stand-in, and {check} is nothing that it serves")
         healthy = world.healthy(check, region)
         if isinstance(healthy, Unknown):
             return NotKnown(f"{check} in {region}: {healthy.reason}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cloudfail.config.document import Document, Place
 from cloudfail.model.runbook import Runbook
 from cloudfail.model.topology import Topology
 from cloudfail.ports import Kind, Provider
+from cloudfail.spanning import Part, served
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,12 @@ class Loaded:
     topology_file: Document
     runbook_files: Mapping[str, Document] = field(default_factory=dict)
     providers: Mapping[str, Provider] = field(default_factory=dict)
+
+    def parts(self) -> Iterator[Part]:
+        """Who is asked: each resource and its kind, or the parts of a group whose members are of several kinds."""
+        for name, resource in self.topology.resources.items():
+            if name in self.kinds:
+                yield from served(resource, self.kinds[name])
 
     def place(self, *path: str | int, runbook: str | None = None, key: bool = False) -> Place:
         """Where something stands: `place("resources", "orders")`, `place("steps", "fence", runbook="evacuate")`."""

@@ -110,6 +110,9 @@ class RunbookReader:
                 value = arguments.get(key)
                 if isinstance(mark, Refers) and isinstance(value, str):
                     self._known((*path, key), mark.sort, value)
+                elif isinstance(mark, Refers) and isinstance(value, list):
+                    for index, one in enumerate(value):
+                        self._known((*path, key, index), mark.sort, one)
 
     def _known(self, path: Path, sort: str, value: str) -> None:
         if self.names is None:

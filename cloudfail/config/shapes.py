@@ -39,6 +39,13 @@ def _vantages(value: Any) -> Any:
     return value
 
 
+def _percent(value: Any) -> Any:
+    found = re.fullmatch(r"(100|[1-9][0-9]?)%", value) if isinstance(value, str) else None
+    if found is None:
+        raise mistake("this is no share of the workers", "write 25%, say")
+    return int(found[1])
+
+
 def _state(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -110,12 +117,24 @@ class RolesShape(Shape):
     execute: Text | None = Field(default=None, description="For changes: taken on only while a run is open.")
 
 
+class StandInShape(Shape):
+    """What a region has that stands in for the whole site at a fraction of its cost."""
+
+    serves: Annotated[list[Name], Field(min_length=1, description="The checks that must pass there, and no others.")]
+    share: Annotated[
+        int,
+        BeforeValidator(_percent),
+        WithJsonSchema({"type": "string", "pattern": "^(100|[1-9][0-9]?)%$"}),
+    ] = Field(default=100, description="Of the workers that a whole region runs: 25%, say.")
+
+
 class RegionShape(Shape):
     """One place that can fail as a whole."""
 
     provider: Name
     account: Text | None = None
     roles: RolesShape | None = None
+    stand_in: StandInShape | None = None
     variables: dict[Name, Text] = Field(default={}, description="What ${name} stands for in the targets of checks.")
 
 
@@ -128,7 +147,9 @@ class ResourceShape(Shape):
     database: Name | None = None
     dns: Name | None = None
     loadbalancer: Name | None = None
-    compute: Name | None = None
+    compute: Name | dict[Name, Name] | None = Field(
+        default=None, description="Region → kind, where the members of one group are of several kinds."
+    )
     network: Name | None = None
     consumers: Name | None = None
     change: Name | None = None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cloudfail import registry
+from cloudfail import registry, spanning
 from cloudfail.config.checking import loose_models, validated
 from cloudfail.config.document import Document, Keys, Path, Scalar, plain, scalars
 from cloudfail.config.mistakes import Mistakes, did_you_mean, shown
@@ -33,10 +33,12 @@ from cloudfail.model.topology import (
     Region,
     Resource,
     Roles,
+    StandIn,
     Topology,
     Vantage,
 )
 from cloudfail.ports import Kind, Provider, TakesRoles
+from cloudfail.spanning import Part
 
 COMMON_KEYS = frozenset(ResourceShape.model_fields)
 PORTS = frozenset(port.value for port in PortName)
@@ -102,6 +104,9 @@ class TopologyReader:
             self._note(
                 ("primary",), f'there is no region "{shown(shape.primary)}"', did_you_mean(shape.primary, regions)
             )
+        for name, region in regions.items():
+            if region.stand_in is not None:
+                self._stands_in(name, region.stand_in, shape.primary, shape.checks)
         resources = {
             name: resource
             for name, body in shape.resources.items()
@@ -179,7 +184,20 @@ class TopologyReader:
                 self._note(("regions", name, "variables", variable), problem, "choose another name", key=True)
         variables = {key: unescape(value) for key, value in shape.variables.items()}
         roles = self._roles(("regions", name, "roles"), shape.roles, provider) or Roles()
-        return Region(name, shape.provider, shape.account, variables, roles)
+        stand_in = StandIn(tuple(shape.stand_in.serves), shape.stand_in.share) if shape.stand_in is not None else None
+        return Region(name, shape.provider, shape.account, variables, roles, stand_in)
+
+    def _stands_in(self, name: str, stand_in: StandIn, primary: str, checks: Mapping[str, CheckShape]) -> None:
+        """What stands in for a site is none itself, serves what is checked, and is looked at from outside."""
+        path: Path = ("regions", name, "stand_in")
+        if name == primary:
+            self._note(("primary",), f"{name} stands in for another region", "name the region that serves everything")
+        for index, check in enumerate(stand_in.serves):
+            if check not in checks:
+                problem = f'there is no check "{shown(check)}"'
+                self._note((*path, "serves", index), problem, did_you_mean(check, checks, "checks"))
+        if all(checks[check].kind == SIGNAL for check in stand_in.serves if check in checks):
+            self._note((*path, "serves"), "no vantage makes a check there", "name a check of kind http, tcp or sql")
 
     def _roles(self, path: Path, shape: RolesShape | None, provider: Provider | None) -> Roles | None:
         """What the provider takes for a role is a mistake found now, not on the bad day."""
@@ -218,6 +236,8 @@ class TopologyReader:
             if region not in regions:
                 problem = f'there is no region "{shown(region)}"'
                 self._note((*path, "members", region), problem, did_you_mean(region, regions), key=True)
+        if isinstance(body.compute, dict):
+            return self._spanning(name, body, body.compute, regions)
         provider_name = self._provider_of(path, body, regions)
         provider = self._provider(provider_name, (*path, "provider")) if provider_name else None
         if provider is None or provider_name is None:
@@ -235,6 +255,52 @@ class TopologyReader:
             return None
         identity = unescape(body.id) if body.id is not None else None
         return Resource(name, port, kind.name, provider_name, identity, members, options, roles)
+
+    def _spanning(
+        self, name: str, body: ResourceShape, kinds: Mapping[str, str], regions: Mapping[str, RegionShape]
+    ) -> Resource | None:
+        """Workers that are of another kind in another region: each part as a resource of its own, and all as one."""
+        path: Path = ("resources", name)
+        before = len(self.mistakes.found)
+        for key in ("provider", "id", *(body.model_extra or {})):
+            if key in body.model_fields_set or key in (body.model_extra or {}):
+                problem = f"{key} is no key of a group whose members are of several kinds"
+                self._note((*path, key), problem, "write it into the members, or remove it", key=True)
+        for region in dict.fromkeys((*kinds, *body.members)):
+            if region not in kinds or region not in body.members:
+                what = "kind" if region not in kinds else "member"
+                where = "compute" if region not in kinds else "members"
+                self._note((*path, where), f"{shown(region)} has no {what} here", f"write {where}: {{{region}: …}}")
+        parts: list[Part] = []
+        for provider_name, written in dict.fromkeys(
+            (regions[region].provider, kind) for region, kind in kinds.items() if region in regions
+        ):
+            of = [one for one in body.members if kinds.get(one) == written and self._runs(one, provider_name, regions)]
+            provider = self._provider(provider_name, (*path, "compute"))
+            if provider is None or not of:
+                continue
+            try:
+                kind = registry.kind(PortName.COMPUTE, written, provider)
+            except Refused as refusal:
+                self._note((*path, "compute", of[0]), _sentence(refusal.happened), refusal.to_do)
+                continue
+            options = self._options(path, kind, {})
+            roles = self._roles((*path, "roles"), body.roles, provider)
+            members = {region: self._member(path, kind, region) for region in of}
+            part = Resource(name, PortName.COMPUTE, kind.name, provider_name, None, members, options, roles)
+            parts.append((part, kind))
+        if len(self.mistakes.found) > before or not parts:
+            return None
+        whole = spanning.kind_of(parts)
+        self.kinds[name] = whole
+        together = {region: parts_of.members[region] for region in body.members
+                    for parts_of, _ in parts if region in parts_of.members}  # fmt: skip
+        options = {"kinds": {region: one.kind for one, _ in parts for region in one.members}}
+        return replace(parts[0][0], kind=whole.name, members=together, options=options)
+
+    @staticmethod
+    def _runs(region: str, provider: str, regions: Mapping[str, RegionShape]) -> bool:
+        return region in regions and regions[region].provider == provider
 
     def _taken_back(self, resource: Resource, bodies: Mapping[str, ResourceShape]) -> None:
         """`undo: NAME` names another custom action, which can run wherever this one can."""

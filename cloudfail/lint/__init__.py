@@ -15,6 +15,7 @@ from cloudfail.config.mistakes import Mistake
 from cloudfail.errors import ConfigError
 from cloudfail.lint import (
     approvals,
+    clouds,
     compensation,
     custom,
     edges,
@@ -68,6 +69,7 @@ def lint(
             *custom.findings(view),
             *ramps.findings(view),
             *workers.findings(view),
+            *clouds.findings(view),
         ]
         findings += [*order.set_aside(view, found), *policies.rto_findings(view)]
         findings += policies.name_outlasts_its_step(view)

@@ -91,8 +91,8 @@ def _waiting(loaded: Loaded) -> Mapping[str, list[_Use]]:
     """What verbs replace as a whole, by the names under which their runs wait."""
     found: dict[str, list[_Use]] = {}
     topology = loaded.topology
-    for name, kind in loaded.kinds.items():
-        resource = topology.resources[name]
+    for resource, kind in loaded.parts():
+        name = resource.name
         accounts = {one.account or "" for one in topology.regions.values() if one.provider == resource.provider}
         account = accounts.pop() if len(accounts) == 1 else ""
         for written in kind.shared_names(resource, topology):
@@ -104,7 +104,8 @@ def _literal(loaded: Loaded) -> Mapping[str, list[_Use]]:
     """What is named word for word: by an id, by a member of a region, or as a DNS name."""
     found: dict[str, list[_Use]] = {}
     topology = loaded.topology
-    for name, resource in topology.resources.items():
+    for resource, _ in loaded.parts():
+        name = resource.name
         of = (resource.provider, str(resource.port), resource.kind)
         ids = [("id", resource.id, "")] if resource.id else []
         if resource.port is PortName.DNS:

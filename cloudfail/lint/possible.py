@@ -15,7 +15,7 @@ from cloudfail import shares
 from cloudfail.config.durations import written
 from cloudfail.config.loaded import Loaded
 from cloudfail.errors import Refused
-from cloudfail.lint import regions
+from cloudfail.lint import clouds, regions
 from cloudfail.lint.view import View, traits_of
 from cloudfail.model.runbook import Mode, Step
 from cloudfail.ports import VerbFacts
@@ -58,8 +58,11 @@ def reason(view: View, step: Step) -> str:
         return (
             f"asks {view.source}, and does not wait for it: what it does not answer is owed, and done when it is back"
         )
+    if step.arguments.get("unreachable") == "owe" and step.action == "traffic.switch":
+        beside = " or ".join(step.arguments["beside"])
+        return f"asks {clouds.asked(view, step)}; owed if that does not answer, once {beside} sends users there"
     if step.action == "verify.users":
-        return f"the vantages look at {view.target}"
+        return _vantages_look(view, step)
     facts = view.facts(step)
     if not facts:
         return f"nothing is declared for it in {_acts_in(view, step)}"
@@ -71,7 +74,7 @@ def planned_reason(view: View, step: Step) -> str:
     if step.gate is not None:
         return "waits for a person, and asks no cloud"
     if step.action == "verify.users":
-        return f"the vantages look at {view.target}"
+        return _vantages_look(view, step)
     facts = view.facts(step)
     if not facts:
         return f"nothing is declared for it in {_acts_in(view, step)}"
@@ -101,8 +104,14 @@ def _asks(view: View, step: Step, facts: VerbFacts) -> str:
 def _needs(view: View, step: Step, facts: VerbFacts) -> str:
     where = _acts_in(view, step) if facts.home == "member" else facts.home
     if where is None:
-        return f"{facts.plane} plane, which stands in no one region"
+        return f"{facts.plane} plane, which stands in no one region{clouds.of_which(view, step)}"
     return f"{facts.plane} plane of {where}, not of {view.source}"
+
+
+def _vantages_look(view: View, step: Step) -> str:
+    if step.arguments["check"] not in view.loaded.topology.checks_in(str(view.target)):
+        return f"{view.target} is a stand-in that does not serve it: nothing is waited for"
+    return f"the vantages look at {view.target}"
 
 
 def _acts_in(view: View, step: Step) -> str:

@@ -3,6 +3,7 @@ I6)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -61,3 +62,13 @@ class Verdict:
     since: float
     at: float
     reasons: tuple[str, ...] = ()
+
+
+def joined(told: Sequence[Known[tuple[str, ...]] | Unknown]) -> Known[tuple[str, ...]] | Unknown | None:
+    """What would refuse counts, whatever else is unknown; that nothing would is known only where all of them say so.
+    None where nobody said anything."""
+    found = [sentence for one in told if isinstance(one, Known) for sentence in one.value]
+    silent = [one for one in told if isinstance(one, Unknown)]
+    if silent and not found:
+        return Unknown("; ".join(one.reason for one in silent), silent[0].at)
+    return Known(tuple(found), min(one.at for one in told)) if told else None

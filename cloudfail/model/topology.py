@@ -35,15 +35,31 @@ class Roles:
 
 
 @dataclass(frozen=True)
+class StandIn:
+    """A region that stands in for the whole site at a fraction of its cost. serves: the checks that it must pass, which
+    are what users have of it; the others are not looked at there. share_percent: of the workers that a whole region
+    runs, 1 to 100; what those cannot carry is shed."""
+
+    serves: tuple[str, ...]
+    share_percent: int = 100
+
+
+@dataclass(frozen=True)
 class Region:
     """One place that can fail as a whole. `variables` are the names that `${name}` may stand for in its checks. roles:
-    for the resources there that have none of their own."""
+    for the resources there that have none of their own. stand_in: None for a region that serves all that there is."""
 
     name: str
     provider: str
     account: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     roles: Roles = Roles()
+    stand_in: StandIn | None = None
+
+    @property
+    def share_percent(self) -> int:
+        """Of the workers that a whole region runs."""
+        return 100 if self.stand_in is None else self.stand_in.share_percent
 
 
 @dataclass(frozen=True)
@@ -149,6 +165,11 @@ class Topology:
     def signalled(self) -> Mapping[str, Check]:
         """The checks that are a provider's word."""
         return {name: check for name, check in self.checks.items() if check.kind == SIGNAL}
+
+    def checks_in(self, region: str) -> Mapping[str, Check]:
+        """The checks that say whether that region serves: all of them, or those that a stand-in is there for."""
+        stand_in = self.regions[region].stand_in
+        return {name: check for name, check in self.checks.items() if stand_in is None or name in stand_in.serves}
 
     def standbys(self, of: str) -> tuple[str, ...]:
         """The regions that may take over from `of`, in the order of the file."""

@@ -52,6 +52,7 @@ class SignalReader:
             threading.Thread(target=self._repeat, args=(check, region), name=f"signal {name} {region}", daemon=True)
             for name, check in topology.signalled.items()
             for region in topology.regions
+            if name in topology.checks_in(region)
         ]
 
     def start(self) -> SignalReader:
@@ -119,7 +120,7 @@ def read_once(
         threading.Thread(target=ask, args=(check, place), daemon=True)
         for check in topology.signalled.values()
         for place in topology.regions
-        if region in (None, place)
+        if region in (None, place) and check.name in topology.checks_in(place)
     ]
     until = clock.boot() + deadline_seconds
     for thread in threads:

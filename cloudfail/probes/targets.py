@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cloudfail.config.substitution import substitute
 from cloudfail.errors import ConfigError
-from cloudfail.model.topology import Check, Region, Topology
+from cloudfail.model.topology import SIGNAL, Check, Region, Topology
 from cloudfail.probes import http, tcp
 from cloudfail.probes.reach import because, may_ask_loopback
 
@@ -24,12 +24,14 @@ class Target(NamedTuple):
 
 
 def targets(topology: Topology) -> list[Target]:
-    """Every check of every region that a vantage makes. ConfigError names all that cannot be made
-    literal, or that no probe can ask."""
+    """Every check of every region that a vantage makes; of a stand-in, those that it serves. ConfigError names all that
+    cannot be made literal, or that no probe can ask."""
     found: list[Target] = []
     mistakes: list[str] = []
     for region in topology.regions.values():
-        for check in topology.probed.values():
+        for check in topology.checks_in(region.name).values():
+            if check.kind == SIGNAL:
+                continue
             try:
                 found.append(Target(region.name, check.name, _literal(check, region, topology.application)))
             except ValueError as error:

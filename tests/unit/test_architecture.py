@@ -26,6 +26,7 @@ LAYERS: dict[str, int] = {
     "cloudfail.approval": 2,
     "cloudfail.ports": 2,
     "cloudfail.time_left": 3,
+    "cloudfail.spanning": 3,
     "cloudfail.actions.arguments": 3,
     "cloudfail.config": 4,
     "cloudfail.registry": 4,

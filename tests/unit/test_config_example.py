@@ -21,6 +21,7 @@ from cloudfail.testing.provider import FakeProvider
 
 CLOUD = ["evacuate", "restore", "failback"]
 LOCAL = ["evacuate-local", "restore-local", "failback-local"]
+CLOUDS = ["evacuate-clouds", "failback-clouds"]  # tests/unit/test_shipped_clouds.py
 
 
 def test_the_example_is_read_as_it_is_meant(tmp_path: Path) -> None:
@@ -70,7 +71,7 @@ def test_the_runbooks_that_ship_load_and_lint_clean(topology: str) -> None:
 
 
 def test_every_runbook_that_ships_is_tested() -> None:
-    assert {path.stem for path in RUNBOOKS.glob("*.yaml")} == {*CLOUD, *LOCAL}
+    assert {path.stem for path in RUNBOOKS.glob("*.yaml")} == {*CLOUD, *LOCAL, *CLOUDS}
 
 
 def test_the_example_loads_and_lints_clean_on_the_public_fake() -> None:
