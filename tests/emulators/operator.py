@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +28,13 @@ class Said:
 
 
 class Operator:
-    """The commands of one application, whose files are in `root`: `cloudfail.yaml`, and the runbooks that ship."""
+    """The commands of one application, whose files are in `root`: `cloudfail.yaml`, and runbooks that ship."""
 
-    def __init__(self, root: Path, topology: str) -> None:
+    def __init__(self, root: Path, topology: str, runbooks: Sequence[str] = RUNBOOKS) -> None:
         self.root = root
         self.started: list[subprocess.Popen[bytes]] = []
         (root / "runbooks").mkdir()
-        for name in RUNBOOKS:
+        for name in runbooks:
             (root / "runbooks" / f"{name}.yaml").write_text(runbook_file(name).read_text())
         (root / "cloudfail.yaml").write_text(topology)
 

@@ -12,7 +12,7 @@ import http.client
 import http.server
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import dns.exception
@@ -30,10 +30,11 @@ _BIND_TRIES = 20
 
 class Shop:
     """`lost`: regions whose listeners take requests and hang up. `addresses`: where each region listens, all of them at
-    `port`."""
+    `port`. `lacks`: by region, the paths that it does not have (a stand-in serves less than the whole site)."""
 
     def __init__(self, addresses: Mapping[str, str], databases: Mapping[str, servers.Server]) -> None:
         self.lost: set[str] = set()
+        self.lacks: dict[str, set[str]] = {}
         self.addresses = dict(addresses)
         self._writers = {region: _writer(region, databases) for region in addresses}
         self._listeners = self._bound()
@@ -82,7 +83,8 @@ class Shop:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self._say(http.HTTPStatus.OK)
+                lacking = self.path in shop.lacks.get(region, ())
+                self._say(http.HTTPStatus.NOT_FOUND if lacking else http.HTTPStatus.OK)
 
             def do_POST(self) -> None:
                 taken = region not in shop.lost and shop.order(region, self.path.strip("/"))
@@ -113,11 +115,13 @@ class Order:
 
 
 class Customers:
-    """Somebody who orders all the time, asking the name server anew each time, until `stop`."""
+    """Somebody who orders all the time, asking a name server anew each time, until `stop`. Of several name servers each
+    is asked first in turn, and the next one where it is silent, as resolvers do."""
 
-    def __init__(self, shop: Shop, resolver: str, name: str) -> None:
+    def __init__(self, shop: Shop, resolver: str | Sequence[str], name: str) -> None:
         self.orders: list[Order] = []
-        self._shop, self._resolver, self._name = shop, resolver, name
+        self._shop, self._name = shop, name
+        self._resolvers = [resolver] if isinstance(resolver, str) else list(resolver)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._go, daemon=True)
         self._thread.start()
@@ -142,10 +146,17 @@ class Customers:
             number += 1
             note, at = f"order-{number}", time.monotonic()
             with contextlib.suppress(OSError, http.client.HTTPException, dns.exception.DNSException):
-                answers = resolved(self._resolver, self._name)
+                answers = self._answers(number)
                 address = answers[number % len(answers)]
                 if _asked(address, self._shop.port, "POST", f"/{note}") == http.HTTPStatus.OK:
                     self.orders.append(Order(note, at, address))
+
+    def _answers(self, number: int) -> list[str]:
+        first = number % len(self._resolvers)
+        for one in (*self._resolvers[first:], *self._resolvers[:first]):
+            with contextlib.suppress(OSError, dns.exception.DNSException):
+                return resolved(one, self._name)
+        raise OSError(f"no name server answers for {self._name}")
 
 
 def resolved(resolver: str, name: str) -> list[str]:

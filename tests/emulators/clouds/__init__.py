@@ -1,0 +1,1 @@
+"""An application over three clouds, all of whose emulators run at once."""
