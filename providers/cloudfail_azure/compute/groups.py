@@ -1,9 +1,9 @@
 """Workers in each region, by a count of their own or by the bounds of a scaler that sizes them: what all kinds share.
 
 Where a scaler sizes them, a count is no way to change it: it is taken back within the bounds at the next evaluation. So
-what is ordered there is the floor, of each of its profiles, since any of them may be in force tonight. Ceilings go up as
-far as needed, and all bounds go back by the run that changed them (marks.py), in the same request. Without a scaler the
-count itself is ordered.
+what is ordered there is the floor, of each of its profiles, since any of them may be in force tonight. Ceilings go up
+as far as needed, and all bounds go back by the run that changed them (marks.py), in the same request. Without a scaler
+the count itself is ordered.
 
 No scaler here has a mode without scale-in. A hold raises each floor to what there is now, so that nothing that runs is
 taken away, and more may be added; letting go puts the floors back. Without a scaler nobody scales in.

@@ -1,10 +1,10 @@
 """What instances of one size may run in a region: their vCPUs against the subscription's quotas there, and what
 capacity reservations hold for them.
 
-Two quotas hold at once: of the size's family, and of all cores of the region ("Check vCPU quotas"). The one that leaves
-less is told. Which family a size counts against, and how many vCPUs it has, is told by the list of SKUs (Resource Skus -
-List). A capacity reservation counts against the quota from when it is made ("On-demand capacity reservation"). Spot
-instances have a quota of their own, and sets of several sizes are none of one: unknown.
+Two quotas hold at once: of the size's family, and of all cores of the region ("Check vCPU quotas"). The one that
+leaves less is told. Which family a size counts against, and how many vCPUs it has, is told by the list of SKUs
+(Resource Skus - List). A capacity reservation counts against the quota from when it is made ("On-demand capacity
+reservation"). Spot instances have a quota of their own, and sets of several sizes are none of one: unknown.
 """
 
 from __future__ import annotations
