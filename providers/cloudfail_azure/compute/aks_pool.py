@@ -123,6 +123,8 @@ class AgentPools(Groups[AgentPoolMember, Pool]):
     ) -> None:
         body = {"properties": written_back(whole.properties, bounds[0], tags)}
         etag = str(whole.properties.get("eTag") or "")
+        if not etag:
+            raise Transient(f"AKS does not tell the ETag of {whole.id}, and nothing is ordered without it.")
         try:
             self.send(region, "PUT", whole.id, AKS, body, call, until, if_match=etag)
         except Permanent as error:

@@ -42,6 +42,14 @@ class Site(Workers):
     def body(self) -> dict[str, Any]:
         return self.apps.at(self.ids[NORTH])
 
+    def came_up(self) -> None:
+        """What was ordered has ended, and the revision that it made serves."""
+        self.apps.end()
+        self.until(lambda: bool(self.apps.serving(self.ids[NORTH])) and len(self.revisions()) == 1)
+
+    def revisions(self) -> list[standin.Revision]:
+        return self.apps.revisions[self.ids[NORTH].lower()]
+
     def scale(self) -> tuple[int, int]:
         return self.apps.serving(self.ids[NORTH]).bounds
 
