@@ -12,7 +12,7 @@ import pytest
 from cloudfail.actions import Done, Moving, StepContext, Todo
 from cloudfail.actions.compute import Scale
 from cloudfail.errors import Conflict, OutcomeUnknown, Permanent
-from cloudfail.model.observation import Unknown
+from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.plan import PlannedStep
 from cloudfail.testing.conformance import ComputeSuite, known
 from cloudfail_azure.compute import KINDS
@@ -272,6 +272,21 @@ def test_an_operation_that_ends_badly_is_told_in_azures_words(by_hand: Site, sty
         with pytest.raises(OutcomeUnknown, match="InternalExecutionError"):
             port.scale(NORTH, 5, expect=expect, call=call())
     assert known(port.read(NORTH)).wanted == 2
+
+
+def test_the_room_is_what_the_family_of_its_size_may_run(world: Site) -> None:
+    room = world.port().room(NORTH)
+    assert isinstance(room, Known)
+    assert room.value.pool.startswith("quota standardDSv5Family of ")
+    assert (room.value.each, room.value.own, room.value.at_most) == (2.0, 2, 7)
+    group = f"{standin.PROVIDERS}/Microsoft.Compute/capacityReservationGroups/web"
+    profile = {"capacityReservation": {"capacityReservationGroup": {"id": group}}, "priority": "Regular"}
+    world.sets.at(world.ids[NORTH])["properties"]["virtualMachineProfile"] = profile
+    world.sets.reserved["Standard_D2s_v5"] = (4, 1)
+    assert known(world.port().room(NORTH)).reserved == 3
+    profile["priority"] = "Spot"
+    read = world.port().room(NORTH)
+    assert isinstance(read, Unknown) and "Spot" in read.reason
 
 
 def test_without_a_probe_nothing_is_known_and_the_reason_says_so(world: Site) -> None:
