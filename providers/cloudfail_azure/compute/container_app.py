@@ -119,10 +119,11 @@ class ContainerApps(Groups[ContainerAppMember, App]):
         self, region: str, whole: App, bounds: Sequence[Bounds], tags: Mapping[str, str], call: Call, until: float
     ) -> None:
         scale = {"minReplicas": bounds[0].least, "maxReplicas": bounds[0].most}
-        gone = {name: None for name in whole.tags if name not in tags}
+        # Whether a map of tags is merged or replaced: one that was emptied says nothing either way.
+        emptied = {name: "" for name in whole.tags if name not in tags}
         body = {
             "location": whole.told_whole["location"],
-            "tags": {**gone, **tags},
+            "tags": {**emptied, **tags},
             "properties": {"template": {"revisionSuffix": None, "scale": scale}},
         }
         self.send(region, "PATCH", whole.id, APPS, body, call, until)

@@ -137,6 +137,18 @@ def test_who_changed_the_pool_between_the_look_and_the_request_is_not_overwritte
     assert by_hand.told()["count"] == 2
 
 
+def test_a_call_that_lands_late_is_refused_by_its_etag(by_hand: Site) -> None:
+    fault = by_hand.front.outages.hold(operation=PUT, times=1)
+    expect = by_hand.state()
+    with pytest.raises(OutcomeUnknown):
+        by_hand.port().scale(NORTH, 9, expect=expect, call=call(11))
+    by_hand.scaled(3, call(12))
+    (answer,) = fault.land()
+    assert getattr(answer, "status", 0) == 412
+    by_hand.aks.end()
+    assert by_hand.told()["count"] == 3
+
+
 def test_nothing_is_ordered_on_top_of_what_is_under_way(by_hand: Site) -> None:
     by_hand.aks.seconds = 3600
     expect = by_hand.state()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from cloudfail.actions import Done, Moving, Todo
 from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Transient
@@ -14,6 +15,7 @@ from cloudfail.model.observation import Known, Unknown
 from cloudfail.testing.conformance import ComputeSuite, known
 from cloudfail_azure.compute import KINDS
 from cloudfail_azure.compute.app_service import AppServices, written_back
+from cloudfail_azure.compute.options import AppServiceMember
 from tests.emulators.azure.balancing import NORTH, WEST, call
 from tests.emulators.azure.contract import contract
 from tests.emulators.azure.front import Front
@@ -202,19 +204,20 @@ def test_success_that_nothing_follows_completes_nothing(by_hand: Site, style: st
 
 
 def test_a_plan_that_failed_is_not_done_and_is_ordered_again(by_hand: Site) -> None:
-    by_hand.web.boots = False
+    by_hand.web.missing = 1
     by_hand.scaled(3)
     by_hand.web.end()
-    by_hand.web.fleets[by_hand.ids[NORTH].lower()].follow(2)
     by_hand.plan()["properties"]["provisioningState"] = "InProgress"
-    assert by_hand.state().moving
     with pytest.raises(Transient, match="is changing the plan"):
         by_hand.port().scale(NORTH, 4, expect=by_hand.state(), call=call())
+    assert isinstance(by_hand.step(4), Moving)
     by_hand.plan()["properties"]["provisioningState"] = "Failed"
-    by_hand.web.idle = False
+    assert (by_hand.state().wanted, by_hand.state().running) == (2, 2)
+    assert isinstance(by_hand.step(3), Todo)
     before = by_hand.front.count(operation=PUT)
     by_hand.port().scale(NORTH, 3, expect=by_hand.state(), call=call())
     assert by_hand.front.count(operation=PUT) == before + 1
+    assert by_hand.plan()["tags"]["cloudfail-before"] == "r1 2/2/2", "what stood before is what stood before the run"
 
 
 def test_who_was_here_under_a_newer_lease_or_in_between_is_not_overwritten(by_hand: Site) -> None:
@@ -243,6 +246,19 @@ def test_nothing_is_asked_of_the_other_region(world: Site) -> None:
     world.scaled(3)
     world.held(True)
     assert world.front.count(region=WEST) == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("plan", "shop", "no id of an App Service plan"),
+        ("site", "/subscriptions/x", "no id of an app of App Service"),
+        ("url", "shop.example", "no URL to ask"),
+    ],
+)
+def test_a_mistake_in_the_file_is_told_with_what_to_write(world: Site, key: str, value: str, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        AppServiceMember.model_validate({**world.members()[NORTH], key: value})
 
 
 def test_what_is_replaced_as_a_whole_is_named_for_all_applications(world: Site) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -95,7 +96,9 @@ def test_a_count_makes_a_revision_and_goes_back_by_its_own_run(world: Site) -> N
     assert "revisionSuffix" not in template, "which would be taken a second time"
     world.scaled(1)
     assert world.scale() == (1, 5)
-    assert world.body()["tags"] == {"team": "shop", "cloudfail-epoch": "10 r1"}
+    assert world.body()["tags"] == {"team": "shop", "cloudfail-epoch": "10 r1", "cloudfail-before": ""}
+    world.scaled(2, dataclasses.replace(call(), run="r2"))
+    assert world.body()["tags"] == {"team": "shop", "cloudfail-epoch": "10 r2", "cloudfail-before": "r2 1/5/1"}
 
 
 def test_the_old_revision_serves_until_the_new_one_is_ready_and_only_its_floor_is_counted(world: Site) -> None:
@@ -154,7 +157,7 @@ def test_a_hold_keeps_what_runs_and_is_taken_back(world: Site) -> None:
     assert world.replicas() == 2
     world.held(False)
     assert world.scale() == (1, 5)
-    assert world.body()["tags"] == {"team": "shop", "cloudfail-epoch": "10 r1"}
+    assert world.body()["tags"] == {"team": "shop", "cloudfail-epoch": "10 r1", "cloudfail-held": ""}
 
 
 def test_an_app_that_is_stopped_is_not_scaled_and_one_of_several_revisions_is_refused(world: Site) -> None:

@@ -18,7 +18,8 @@ PLANS, SITES = f"{PROVIDERS}/Microsoft.Web/serverfarms", f"{PROVIDERS}/Microsoft
 
 
 class AppService(Sized):
-    """`telling`: whether instances tell their state. `idle`: that apps were unloaded, and have no instance."""
+    """`telling`: whether instances tell their state. `idle`: that apps were unloaded, and have no instance.
+    missing: how many a plan is short of."""
 
     service = "web"
 
@@ -26,6 +27,7 @@ class AppService(Sized):
         super().__init__(**more)
         self.telling = True
         self.idle = False
+        self.missing = 0
 
     def plan(self, name: str, region: str, capacity: int) -> str:
         """A new one, whose instances run."""
@@ -84,6 +86,7 @@ class AppService(Sized):
         site = self.at(ask.path.rpartition("/")[0])
         running = site["properties"]["state"] == "Running" and not self.idle
         each = self.instances(site["properties"]["serverFarmId"]) if running else []
+        each = each[: len(each) - self.missing]
         return {"value": [{"name": one.name, "properties": {"state": self._state(one.port)}} for one in each]}
 
     def _state(self, port: int) -> str:
