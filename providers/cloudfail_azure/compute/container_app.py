@@ -165,7 +165,8 @@ class ContainerApps(Groups[ContainerAppMember, App]):
         """Of a revision that is newer than the one that serves: that it is being made, or that it failed."""
         found = self._revision(region, id_, latest, within=within)
         if "Failed" not in (found.get("provisioningState"), found.get("runningState")):
-            return f"the revision {latest} is being made", None
+            states = (found.get("provisioningState"), found.get("runningState"), found.get("healthState"))
+            return f"the revision {latest} is being made ({', '.join(str(one) for one in states if one)})", None
         why = str(found.get("provisioningError") or "no reason is told")
         said = f"The revision {latest} of {id_} failed ({why}); {serving} serves, and a further one would fail as well."
         place = f"--name {name_of(id_)} --resource-group {id_.split('/')[4]}"

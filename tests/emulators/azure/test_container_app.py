@@ -109,7 +109,7 @@ def test_the_old_revision_serves_until_the_new_one_is_ready_and_only_its_floor_i
     world.apps.end()
     state = world.state()
     assert (state.wanted, state.running, state.healthy) == (3, 4, 1), "what its floor does not keep may be gone soon"
-    assert "is being made" in state.moving
+    assert "is being made (Provisioning)" in state.moving
     assert isinstance(world.step(3), Moving)
     with pytest.raises(Transient, match="is being made"):
         world.port().scale(NORTH, 5, expect=state, call=call())
