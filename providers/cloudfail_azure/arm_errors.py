@@ -22,6 +22,7 @@ CODE: Mapping[str, _Class] = {
     "ConcurrentRequestConflict": Transient,
     "ConflictingServerOperation": Transient,  # SQL, 409: "another operation is in progress on the server"
     "OperationInProgress": Transient,
+    "ContainerAppOperationInProgress": Transient,  # 409: Container Apps has one operation at a time on an app
     "ServerBusy": Transient,
     "ServerIsBusy": Transient,  # the database servers' own word
     "ServerIsNotReady": Transient,  # theirs too: something else is under way on it, and nothing was done

@@ -1,6 +1,6 @@
-"""What the kinds of this port call, as Azure RBAC names it. Sources: "Azure permissions for Compute" and
-"Azure permissions for Monitor" (learn.microsoft.com/azure/role-based-access-control/
-permissions/)."""
+"""What the kinds of this port call, as Azure RBAC names it. Sources: "Azure permissions for Compute", "... for
+Monitor", "... for Web and Mobile", "... for Containers"
+(learn.microsoft.com/azure/role-based-access-control/permissions/)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,36 @@ from collections.abc import Iterator, Sequence
 
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Grant, Permissions
-from cloudfail_azure.compute.options import ScaleSetMember
+from cloudfail_azure.compute.options import AgentPoolMember, AppServiceMember, ContainerAppMember, ScaleSetMember
 from cloudfail_azure.grants import stated
+from cloudfail_azure.paths import parent_of
 
 SCALE, HOLD = ("scale",), ("hold",)
 _SETS, _SETTINGS = "Microsoft.Compute/virtualMachineScaleSets", "Microsoft.Insights/autoscaleSettings"
+_PLANS, _SITES, _APPS = "Microsoft.Web/serverfarms", "Microsoft.Web/sites", "Microsoft.App/containerApps"
+_CLUSTERS = "Microsoft.ContainerService/managedClusters"
+_POOLS = f"{_CLUSTERS}/agentPools"
+_MACHINES = (f"{_SETS}/virtualMachines/read", f"{_SETS}/virtualMachines/instanceView/read")
+
+
+def _subscription(id_: str) -> str:
+    return "/".join(id_.split("/")[:3])
+
+
+def _quotas(region: str, id_: str) -> Grant:
+    actions = (
+        "Microsoft.Compute/skus/read",
+        "Microsoft.Compute/locations/usages/read",
+        "Microsoft.Compute/capacityReservationGroups/capacityReservations/read",
+    )
+    return Grant(region, actions, (_subscription(id_),), why="How many may run there, before it is relied on.")
+
+
+def _settings(region: str, id_: str) -> Grant:
+    group = id_.partition("/providers/")[0]
+    return Grant(
+        region, (f"{_SETTINGS}/read",), (group,), why="Settings are listed, so that one nobody named is found."
+    )
 
 
 def scale_set(resource: Resource, _topology: Topology, regions: Sequence[str]) -> Permissions:
@@ -24,21 +49,76 @@ def scale_set(resource: Resource, _topology: Topology, regions: Sequence[str]) -
                 continue
             member = ScaleSetMember.model_validate(resource.members[region])
             one = (member.scale_set,)
-            reads = (f"{_SETS}/read", f"{_SETS}/virtualMachines/read", f"{_SETS}/virtualMachines/instanceView/read")
-            yield False, Grant(region, reads, one)
-            group = member.scale_set.partition("/providers/")[0]
-            yield (
-                False,
-                Grant(
-                    region,
-                    (f"{_SETTINGS}/read",),
-                    (group,),
-                    why="Settings are listed, so that one nobody named is found.",
-                ),
-            )
+            yield False, Grant(region, (f"{_SETS}/read", *_MACHINES), one)
+            yield False, _settings(region, member.scale_set)
+            yield False, _quotas(region, member.scale_set)
             if member.autoscale is None:
                 yield True, Grant(region, (f"{_SETS}/write",), one, SCALE)
             else:
                 yield True, Grant(region, (f"{_SETTINGS}/write",), (member.autoscale,), SCALE + HOLD)
+
+    return stated(told())
+
+
+def app_service(resource: Resource, _topology: Topology, regions: Sequence[str]) -> Permissions:
+    """A plan that is sized by a setting is never written itself."""
+
+    def told() -> Iterator[tuple[bool, Grant]]:
+        for region in regions:
+            if region not in resource.members:
+                continue
+            member = AppServiceMember.model_validate(resource.members[region])
+            yield False, Grant(region, (f"{_PLANS}/read", f"{_PLANS}/operationresults/read"), (member.plan,))
+            yield False, Grant(region, (f"{_SITES}/read", f"{_SITES}/instances/read"), (member.site,))
+            yield False, _settings(region, member.plan)
+            if member.autoscale is None:
+                yield True, Grant(region, (f"{_PLANS}/write",), (member.plan,), SCALE)
+            else:
+                yield True, Grant(region, (f"{_SETTINGS}/write",), (member.autoscale,), SCALE + HOLD)
+
+    return stated(told())
+
+
+def container_app(resource: Resource, _topology: Topology, regions: Sequence[str]) -> Permissions:
+    """A count is part of an app's template, so that who may order one may change the app."""
+
+    def told() -> Iterator[tuple[bool, Grant]]:
+        for region in regions:
+            if region not in resource.members:
+                continue
+            app = ContainerAppMember.model_validate(resource.members[region]).app
+            reads = (f"{_APPS}/read", f"{_APPS}/revisions/read", f"{_APPS}/revisions/replicas/read")
+            yield False, Grant(region, reads, (app,))
+            operations = (
+                "Microsoft.App/locations/containerappoperationstatuses/read",
+                "Microsoft.App/locations/containerappoperationresults/read",
+                "Microsoft.App/managedEnvironments/usages/read",
+            )
+            why = "What became of an order, and how many cores the app's environment may run."
+            yield False, Grant(region, operations, (_subscription(app),), why=why)
+            yield True, Grant(region, (f"{_APPS}/write",), (app,), SCALE + HOLD)
+
+    return stated(told())
+
+
+def aks_pool(resource: Resource, _topology: Topology, regions: Sequence[str]) -> Permissions:
+    """Nodes stand in a scale set in the cluster's own resource group, whose name AKS chose: it is only read."""
+
+    def told() -> Iterator[tuple[bool, Grant]]:
+        for region in regions:
+            if region not in resource.members:
+                continue
+            pool = AgentPoolMember.model_validate(resource.members[region]).pool
+            yield False, Grant(region, (f"{_CLUSTERS}/read",), (parent_of(pool),))
+            yield False, Grant(region, (f"{_POOLS}/read", f"{_POOLS}/machines/read"), (pool,))
+            why = "The scale set of the nodes stands in the cluster's own resource group."
+            yield False, Grant(region, _MACHINES, (_subscription(pool),), why=why)
+            operations = (
+                "Microsoft.ContainerService/locations/operations/read",
+                "Microsoft.ContainerService/locations/operationresults/read",
+            )
+            yield False, Grant(region, operations, (_subscription(pool),), why="What became of an order.")
+            yield False, _quotas(region, pool)
+            yield True, Grant(region, (f"{_POOLS}/write",), (pool,), SCALE + HOLD)
 
     return stated(told())

@@ -18,6 +18,9 @@ from tests.emulators.azure import (
     flexible_world,
     names_world,
     paths_world,
+    test_aks_pool,
+    test_app_service,
+    test_container_app,
     test_front_door,
     test_scale_set,
     test_service_bus_queue,
@@ -143,6 +146,71 @@ def _held(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
     )
 
 
+def _workers_of(site: Any, sent: Callable[[], int], truth: Callable[[], bool], follow: Callable[[], None]) -> Ordered:
+    """Three of them, in the north."""
+    port = site.port()
+    return Ordered(
+        site.front,
+        lambda: port.read(NORTH),
+        lambda seen, call: port.scale(NORTH, 3, expect=seen, call=call),
+        lambda state: bool(state.wanted == 3 and not state.moving),
+        truth,
+        sent,
+        follow=follow,
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _held_of(site: Any, sent: Callable[[], int], truth: Callable[[], bool], follow: Callable[[], None]) -> Ordered:
+    port = site.port()
+    return Ordered(
+        site.front,
+        lambda: port.read(NORTH),
+        lambda seen, call: port.hold(NORTH, True, expect=seen, call=call),
+        lambda state: bool(state.scale_in_held and not state.moving),
+        truth,
+        sent,
+        follow=follow,
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _plan(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    site = test_app_service.Site(front, serve, sized=False)
+    stack.callback(site.web.close)
+    return _workers_of(
+        site, sent(front, test_app_service.PUT), lambda: bool(site.plan()["sku"]["capacity"] == 3), site.web.end
+    )
+
+
+def _plan_held(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    site = test_app_service.Site(front, serve)
+    stack.callback(site.web.close)
+    return _held_of(site, sent(front, test_app_service.PATCH), lambda: site.floors() == [2, 2], lambda: None)
+
+
+def _app(front: Front, serve: Serve, stack: contextlib.ExitStack, *, held: bool) -> Ordered:
+    """One PATCH, and the revision that it makes."""
+    site = test_container_app.Site(front, serve)
+    stack.callback(site.apps.close)
+    of, floor = (_held_of, 2) if held else (_workers_of, 3)
+    return of(site, sent(front, test_container_app.PATCH), lambda: site.scale() == (floor, 5), site.came_up)
+
+
+def _pool(front: Front, serve: Serve, stack: contextlib.ExitStack, *, held: bool) -> Ordered:
+    """Of a pool with the autoscaler, which takes away what its pods do not fill."""
+    site = test_aks_pool.Site(front, serve)
+    site.aks.seconds = 0.1
+    stack.callback(site.sets.close)
+    of, floor = (_held_of, 2) if held else (_workers_of, 3)
+    return of(
+        site,
+        sent(front, test_aks_pool.PUT),
+        lambda: site.bounds()[0] == floor and site.bounds()[2] >= floor,
+        site.aks.end,
+    )
+
+
 def _route(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
     """The mark, and one of two routes: the other one leads there already."""
     machine: RouteTables = serve("azure.mgmt.network", RouteTables(seconds=0.1))
@@ -231,6 +299,12 @@ def _without_rules(front: Front, serve: Serve, stack: contextlib.ExitStack) -> O
 
 
 VERBS: Mapping[Key, Make] = {
+    (PortName.COMPUTE, "app-service", "scale", "by hand"): _plan,
+    (PortName.COMPUTE, "app-service", "hold", "autoscaled"): _plan_held,
+    (PortName.COMPUTE, "container-app", "scale", "by a revision"): functools.partial(_app, held=False),
+    (PortName.COMPUTE, "container-app", "hold", "by a revision"): functools.partial(_app, held=True),
+    (PortName.COMPUTE, "aks-pool", "scale", "autoscaled"): functools.partial(_pool, held=False),
+    (PortName.COMPUTE, "aks-pool", "hold", "autoscaled"): functools.partial(_pool, held=True),
     (PortName.COMPUTE, "scale-set", "scale", "by its floor"): _by_its_floor,
     (PortName.COMPUTE, "scale-set", "scale", "by hand"): _by_hand,
     (PortName.COMPUTE, "scale-set", "hold", "autoscaled"): _held,

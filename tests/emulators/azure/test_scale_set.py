@@ -3,48 +3,41 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from cloudfail.actions import Done, Moving, StepContext, Todo
-from cloudfail.actions.compute import Scale
+from cloudfail.actions import Done, Moving, Todo
 from cloudfail.errors import Conflict, OutcomeUnknown, Permanent
-from cloudfail.model.observation import Unknown
-from cloudfail.model.plan import PlannedStep
+from cloudfail.model.observation import Known, Unknown
 from cloudfail.testing.conformance import ComputeSuite, known
 from cloudfail_azure.compute import KINDS
-from cloudfail_azure.compute.options import ScaleSetMember
 from cloudfail_azure.compute.scale_set import ScaleSets
-from tests.emulators.azure.balancing import NORTH, WEST, World, call, port_of, topology
+from tests.emulators.azure.balancing import NORTH, WEST, call
 from tests.emulators.azure.front import Front
+from tests.emulators.azure.sizes import BOUNDS, Workers
 from tests.emulators.azure.standins import scale_sets as standin
 
 pytestmark = pytest.mark.timeout(300)
 KIND = next(kind for kind in KINDS if kind.name == "scale-set")
 PATCH = "autoscale_settings.update"
 UPDATE = "virtual_machine_scale_sets.update"
-BOUNDS = ((1, 4, 2), (1, 8, 1))
-"""Of the profile in force, and of one for the nights."""
 
 
-class Site(World):
+class Site(Workers):
     """A set in each region, of which the north's is sized by a setting: its load wants two."""
 
     def __init__(self, azure: Front, serve: Callable[[str, Any], Any], *, sized: bool = True) -> None:
-        super().__init__(azure, KIND, self.made)
+        super().__init__(azure, KIND, ScaleSets)
         self.sets = serve("azure.mgmt.compute", standin.ScaleSets())
         self.settings = serve("azure.mgmt.monitor", standin.AutoscaleSettings(self.sets))
         self.ids = {WEST: self.sets.scale_set("web-w", WEST, 3), NORTH: self.sets.scale_set("web-n", NORTH, 2)}
         self.setting = self.settings.setting("web-n", self.ids[NORTH], 2, *BOUNDS) if sized else None
 
-    def made(self, members: dict[str, Any] | None = None) -> ScaleSets:
+    def members(self) -> dict[str, Any]:
         north = {"scale_set": self.ids[NORTH], **({"autoscale": self.setting} if self.setting else {})}
-        resource, whole = topology(KIND, members or {WEST: self.ids[WEST], NORTH: north})
-        told = {region: ScaleSetMember.model_validate(one) for region, one in resource.members.items()}
-        return port_of(lambda asking: ScaleSets(asking, told), resource, whole)
+        return {WEST: self.ids[WEST], NORTH: north}
 
     def bounds(self) -> list[tuple[int, int, int]]:
         assert self.setting is not None
@@ -58,22 +51,6 @@ class Site(World):
 
     def capacity(self, region: str = NORTH) -> int:
         return len(self.sets.instances(self.ids[region]))
-
-    def until(self, holds: Callable[[], bool]) -> None:
-        for _ in range(400):
-            if holds():
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"it never came to that: {self.capacity()}")
-
-    def scaled(self, count: int, run_call: Any = None) -> None:
-        port = self.port()
-        port.scale(NORTH, count, expect=known(port.read(NORTH)), call=run_call or call())
-        self.until(lambda: known(self.port().read(NORTH)).wanted == count)
-
-    def held(self, held: bool) -> None:
-        port = self.port()
-        port.hold(NORTH, held, expect=known(port.read(NORTH)), call=call())
 
 
 @pytest.fixture
@@ -223,40 +200,27 @@ def test_nothing_is_asked_of_the_other_region(world: Site) -> None:
     assert isinstance(world.port().read(WEST), Unknown)
 
 
-def step(world: Site, count: int) -> Any:
-    """What `compute.scale` sees."""
-
-    class Here:
-        def compute(self, name: str) -> ScaleSets:
-            return world.made()
-
-    arguments = {"group": "web", "count": count, "where": NORTH}
-    one = PlannedStep("workers", "compute.scale", None, arguments, (), 300.0, 0.0, 0)
-    here: Any = Here()
-    return Scale().observe(here, StepContext(one, "r1", WEST, NORTH))
-
-
 def test_succeeded_is_not_running_and_running_is_not_healthy(world: Site) -> None:
     world.sets.boots = False
     world.scaled(3)
     state = known(world.port().read(NORTH))
     assert (state.wanted, state.running, state.healthy) == (3, 2, 2)
-    assert isinstance(step(world, 3), Moving)
+    assert isinstance(world.step(3), Moving)
     world.sets.boots = True
     world.until(lambda: known(world.port().read(NORTH)).running == 3)
     world.sets.sicken(world.ids[NORTH])
     assert known(world.port().read(NORTH)).healthy == 2
-    assert isinstance(step(world, 3), Moving)
+    assert isinstance(world.step(3), Moving)
 
 
 def test_success_that_nothing_follows_completes_nothing(world: Site) -> None:
     world.settings.obeying = False
     port = world.port()
     port.scale(NORTH, 3, expect=known(port.read(NORTH)), call=call())
-    assert isinstance(step(world, 3), Todo)
+    assert isinstance(world.step(3), Todo)
     world.settings.obeying = True
     world.scaled(3)
-    world.until(lambda: isinstance(step(world, 3), Done))
+    world.until(lambda: isinstance(world.step(3), Done))
 
 
 @pytest.mark.parametrize("style", ["status", "location"])
@@ -272,6 +236,21 @@ def test_an_operation_that_ends_badly_is_told_in_azures_words(by_hand: Site, sty
         with pytest.raises(OutcomeUnknown, match="InternalExecutionError"):
             port.scale(NORTH, 5, expect=expect, call=call())
     assert known(port.read(NORTH)).wanted == 2
+
+
+def test_the_room_is_what_the_family_of_its_size_may_run(world: Site) -> None:
+    room = world.port().room(NORTH)
+    assert isinstance(room, Known)
+    assert room.value.pool.startswith("quota standardDSv5Family of ")
+    assert (room.value.each, room.value.own, room.value.at_most) == (2.0, 2, 7)
+    group = f"{standin.PROVIDERS}/Microsoft.Compute/capacityReservationGroups/web"
+    profile = {"capacityReservation": {"capacityReservationGroup": {"id": group}}, "priority": "Regular"}
+    world.sets.at(world.ids[NORTH])["properties"]["virtualMachineProfile"] = profile
+    world.sets.reserved["Standard_D2s_v5"] = (4, 1)
+    assert known(world.port().room(NORTH)).reserved == 3
+    profile["priority"] = "Spot"
+    read = world.port().room(NORTH)
+    assert isinstance(read, Unknown) and "Spot" in read.reason
 
 
 def test_without_a_probe_nothing_is_known_and_the_reason_says_so(world: Site) -> None:

@@ -1,98 +1,84 @@
 """Virtual machine scale sets, and the autoscale settings of Azure Monitor that size them.
 
 As their documentation has it: a set's capacity is changed by a long-running operation, after which instances are made,
-and run later; a setting that is enabled takes the capacity to what its load recommends, within the bounds of the
-profile that is in force. An instance that runs is a listener on loopback, and healthy if it listens.
+and run later.
 """
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import itertools
-from dataclasses import dataclass, field
 from typing import Any
 
-from tests.emulators.aws.balancing import answers, listening
+from tests.emulators.aws.balancing import answers
 from tests.emulators.azure.front import SUBSCRIPTION, Ask, Refused, Told
-from tests.emulators.azure.standins.arm import GROUP, Resources, merged
+from tests.emulators.azure.standins.arm import GROUP, merged
+from tests.emulators.azure.standins.sized import Instance, Sized
 
 PROVIDERS = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers"
 SETS = f"{PROVIDERS}/Microsoft.Compute/virtualMachineScaleSets"
 SETTINGS = f"{PROVIDERS}/Microsoft.Insights/autoscaleSettings"
 
 
-@dataclass
-class Instance:
-    """`due`: when it runs. port: where it listens, 0 before."""
-
-    name: str
-    due: float
-    port: int = 0
-    serves: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
-
-
-class ScaleSets(Resources):
-    """`boots`: whether what is made comes to run, after `boot_seconds`. `checked`: whether instances tell their health.
-    loads: by id of a setting, what it would recommend without bounds."""
+class ScaleSets(Sized):
+    """`checked`: whether instances tell their health. vcpus: of each size, and its family. quotas: by name, limit and
+    use. reserved: by size, how many a capacity reservation holds, and how many of them are taken up."""
 
     service = "compute"
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
-        self.boots = True
-        self.boot_seconds = 0.1
         self.checked = True
-        self.loads: dict[str, int] = {}
-        self.settings: dict[str, dict[str, Any]] = {}
-        self._instances: dict[str, list[Instance]] = {}
-        self._ids = itertools.count()
+        self.vcpus = {"Standard_D2s_v5": (2, "standardDSv5Family")}
+        self.quotas: dict[str, tuple[int, int]] = {"cores": (100, 10), "standardDSv5Family": (20, 10)}
+        self.reserved: dict[str, tuple[int, int]] = {}
 
     def scale_set(self, name: str, region: str, capacity: int) -> str:
         """A new one, whose instances run."""
         sku = {"name": "Standard_D2s_v5", "tier": "Standard", "capacity": capacity}
         body = {"location": region, "sku": sku, "tags": {"team": "shop"}}
         made = self.put(f"{SETS}/{name}", body | {"properties": {"provisioningState": "Succeeded"}}, region)
-        self._instances[made.lower()] = []
-        boot, self.boot_seconds = self.boot_seconds, 0.0
-        self.settle()
-        self.boot_seconds = boot
+        self.fleet(made, capacity)
         return made
 
-    def instances(self, set_: str) -> list[Instance]:
-        self.settle()
-        return self._instances[set_.lower()]
+    def region_of(self, path: str) -> str:
+        where = path.lower().partition("/locations/")[2].partition("/")[0]
+        return where or super().region_of(path)
 
-    def sicken(self, set_: str) -> str:
-        """The newest instance no longer listens. Returns its name."""
-        one = self.instances(set_)[-1]
-        one.serves.close()
-        return one.name
+    def usage_list(self, ask: Ask) -> dict[str, Any]:
+        told = self.quotas.items()
+        return {
+            "value": [
+                {"unit": "Count", "limit": limit, "currentValue": used, "name": {"value": name}}
+                for name, (limit, used) in told
+            ]
+        }
 
-    def settle(self) -> None:
-        super().settle()
-        for id_, setting in self.settings.items():
-            properties = setting["properties"]
-            if properties.get("enabled", True):
-                bounds = properties["profiles"][0]["capacity"]
-                wanted = max(int(bounds["minimum"]), min(self.loads[id_], int(bounds["maximum"])))
-                self._bodies[properties["targetResourceUri"].lower()]["sku"]["capacity"] = wanted
-        for id_, instances in self._instances.items():
-            self._follow(instances, int(self._bodies[id_]["sku"]["capacity"]))
+    def resource_skus_list(self, ask: Ask) -> dict[str, Any]:
+        where = ask.query["$filter"].partition("'")[2].rstrip("'")
+        every: list[dict[str, Any]] = [{"resourceType": "disks", "name": "Premium_LRS", "locations": [where]}]
+        every += [
+            {
+                "resourceType": "virtualMachines",
+                "name": size,
+                "family": family,
+                "locations": [where],
+                "capabilities": [{"name": "vCPUs", "value": str(vcpus)}],
+            }
+            for size, (vcpus, family) in self.vcpus.items()
+        ]
+        return {"value": every}
 
-    def _follow(self, instances: list[Instance], capacity: int) -> None:
-        while len(instances) < capacity:
-            instances.append(Instance(str(next(self._ids)), self.clock() + self.boot_seconds))
-        while len(instances) > capacity:
-            instances.pop().serves.close()
-        for one in instances:
-            if not one.port and self.boots and self.clock() >= one.due:
-                one.port = one.serves.enter_context(listening())
-
-    def close(self) -> None:
-        for instances in self._instances.values():
-            for one in instances:
-                one.serves.close()
+    def capacity_reservations_list_by_capacity_reservation_group(self, ask: Ask) -> dict[str, Any]:
+        return {
+            "value": [
+                {
+                    "location": "northeurope",
+                    "sku": {"name": size, "capacity": capacity},
+                    "properties": {"virtualMachinesAssociated": [{"id": f"{SETS}/x/{at}"} for at in range(taken)]},
+                }
+                for size, (capacity, taken) in self.reserved.items()
+            ]
+        }
 
     def virtual_machine_scale_sets_get(self, ask: Ask) -> dict[str, Any]:
         return self.at(ask.path)
@@ -129,7 +115,7 @@ class AutoscaleSettings:
 
     service = "monitor"
 
-    def __init__(self, sets: ScaleSets) -> None:
+    def __init__(self, sets: Sized) -> None:
         self.sets = sets
         self.obeying = True
         self.orders: list[str] = []
