@@ -18,8 +18,9 @@ from cloudfail_azure.database import KINDS as DATABASE
 from cloudfail_azure.dns import KINDS as DNS
 from cloudfail_azure.loadbalancer import KINDS as LOADBALANCER
 from cloudfail_azure.network import KINDS as NETWORK
+from cloudfail_azure.signals import KINDS as SIGNALS
 
-_KINDS: tuple[Kind, ...] = (*DNS, *LOADBALANCER, *COMPUTE, *DATABASE, *NETWORK, *CONSUMERS)
+_KINDS: tuple[Kind, ...] = (*DNS, *LOADBALANCER, *COMPUTE, *DATABASE, *NETWORK, *CONSUMERS, *SIGNALS)
 
 
 class AzureProvider:

@@ -184,6 +184,7 @@ def _offences(model: type, value: Any, where: str, asked: bool) -> Iterator[str]
     if not isinstance(value, dict):
         yield f"{where or '/'}: no object, which {model.__name__} is"
         return
+    model = _narrowed(model, value)
     fields = _fields(model)
     for key, one in value.items():
         if key not in fields:
@@ -193,6 +194,15 @@ def _offences(model: type, value: Any, where: str, asked: bool) -> Iterator[str]
         if asked and only_read and one is not None:
             yield f"{where}/{key}: only Azure writes that"
         yield from _of(kind, one, f"{where}/{key}", asked)
+
+
+def _narrowed(model: type, value: Mapping[str, Any]) -> type:
+    """Of an older kind of model, the one below it that a member of the value names."""
+    for name, below in vars(model).get("_subtype_map", {}).items():
+        key = model._attribute_map[name]["key"].replace("\\.", ".")  # type: ignore[attr-defined]
+        if (found := below.get(value.get(key))) is not None:
+            return _narrowed(getattr(importlib.import_module(model.__module__), found), value)
+    return model
 
 
 Fields = dict[str, tuple[Any, bool]]
