@@ -116,8 +116,8 @@ class Monitor:
                     one.update(monitorCondition="Resolved", monitorConditionResolvedDateTime=stamp(time.time()))
 
     def _met(self, scope: str, criterion: Mapping[str, Any]) -> bool:
-        found = self.points.get((scope.lower(), criterion["metricName"]))
-        return bool(found) and found[-1][1] > criterion["threshold"]
+        found = self.points.get((scope.lower(), criterion["metricName"]), [])
+        return any(value > criterion["threshold"] for _, value, _ in found[-1:])
 
     # ---- the API
 
