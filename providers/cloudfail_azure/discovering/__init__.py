@@ -26,10 +26,19 @@ if TYPE_CHECKING:
 Said = Found | str
 """A resource, or what a person is asked."""
 
+_POOLS = "which of its pools serves which region, and by which rule, a person says"
 NOT_DRAFTED: Mapping[tuple[PortName, str], str] = {
+    (PortName.DATABASE, "cosmos-db"): "a container of cloudfail's own is to be made first: each account is asked about",
+    (PortName.DATABASE, "cosmos-db-multi-write"): "as of cosmos-db",
+    (PortName.DATABASE, "sql-database"): "what replicates to what, only each database says; a failover group is found",
+    (PortName.DATABASE, "sql-instance-group"): "its groups are listed by resource group and place, and not of all",
+    (PortName.LOADBALANCER, "azure-load-balancer"): _POOLS,
+    (PortName.LOADBALANCER, "application-gateway"): _POOLS,
+    (PortName.NETWORK, "public-ip"): "where an address would go, nothing says",
     (PortName.NETWORK, "route-table"): "no table says where a route leads in the other region: each is asked about",
     (PortName.SIGNALS, "service-health"): "it stands nowhere, and which services count, a person says",
 }
+"""What no family drafts, and why. Some of these kinds may not be served."""
 
 
 def drafted() -> Mapping[tuple[PortName, str], Callable[[Look], Iterator[Said]]]:

@@ -6,7 +6,11 @@ from __future__ import annotations
 ACTIONS = (
     "Microsoft.Cdn/profiles/origingroups/origins/read",
     "Microsoft.Cdn/profiles/origingroups/read",
+    "Microsoft.ContainerService/managedClusters/agentPools/read",
+    "Microsoft.DBforMySQL/flexibleServers/read",
     "Microsoft.DBforPostgreSQL/flexibleServers/read",
+    "Microsoft.DocumentDB/databaseAccounts/read",
+    "Microsoft.EventGrid/locations/eventSubscriptions/read",
     "Microsoft.Insights/autoscaleSettings/read",
     "Microsoft.Insights/metricAlerts/read",
     "Microsoft.Network/dnsZones/recordsets/read",
@@ -17,6 +21,11 @@ ACTIONS = (
     "Microsoft.Network/trafficManagerProfiles/read",
     "Microsoft.Resources/subscriptions/resources/read",
     "Microsoft.ServiceBus/namespaces/queues/read",
+    "Microsoft.ServiceBus/namespaces/topics/read",
+    "Microsoft.ServiceBus/namespaces/topics/subscriptions/read",
+    "Microsoft.Sql/servers/failoverGroups/read",
+    "Microsoft.Web/sites/functions/read",
+    "Microsoft.Web/sites/read",
 )
 """Each is a read."""
 

@@ -81,9 +81,10 @@ class _Request:
 
 
 def _operations(trees: list[ast.Module]) -> Iterator[Operation]:
-    shared = {name: made for tree in trees for name, made in _builders(tree).items()}
-    for tree in trees:
-        own = {**shared, **_builders(tree)}
+    built = [_builders(tree) for tree in trees]
+    shared = {name: made for builders in built for name, made in builders.items()}
+    for tree, builders in zip(trees, built, strict=True):
+        own = {**shared, **builders}
         for group in tree.body:
             if not isinstance(group, ast.ClassDef):
                 continue
@@ -119,7 +120,7 @@ def _operation(
         statuses=frozenset(_statuses(method)),
         body=told,
         reply=found[1] if (found := _MODEL.search(returned)) else "",
-        paged="ItemPaged" in returned,
+        paged="ItemPaged" in returned or returned.startswith("Iterable["),
         polled=polled,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.emulators.azure.balancing import NORTH, WEST
-from tests.emulators.azure.front import SUBSCRIPTION
+from tests.emulators.azure.front import SUBSCRIPTION, Ask
 from tests.emulators.azure.standins.monitoring import SINGLE
 from tests.emulators.azure.standins.subscription import Everything, Listing, resource
 
@@ -29,6 +29,18 @@ PROFILE = f"{P}/Microsoft.Network/trafficManagerProfiles"
 DOOR = f"{P}/Microsoft.Cdn/profiles/edge"
 SPACE = {region: f"{P}/Microsoft.ServiceBus/namespaces/shop-{region[0]}" for region in REGIONS}
 RULES = {region: f"{P}/Microsoft.Insights/metricAlerts/errors-{region[0]}" for region in REGIONS}
+MYSQL = {region: f"{P}/Microsoft.DBforMySQL/flexibleServers/carts-{region[0]}" for region in REGIONS}
+SQL = {region: f"{P}/Microsoft.Sql/servers/ledger-{region[0]}" for region in REGIONS}
+COSMOS = f"{P}/Microsoft.DocumentDB/databaseAccounts/sessions"
+APPS = {region: f"{P}/Microsoft.Web/sites/shop-{region[0]}" for region in REGIONS}
+PLANS = {region: f"{P}/Microsoft.Web/serverfarms/plan-{region[0]}" for region in REGIONS}
+JOBS = {region: f"{P}/Microsoft.Web/sites/jobs-{region[0]}" for region in REGIONS}
+CLUSTERS = {region: f"{P}/Microsoft.ContainerService/managedClusters/core-{region[0]}" for region in REGIONS}
+CONTAINERS = {region: f"{GROUP[region]}/Microsoft.App/containerApps/api" for region in REGIONS}
+EVENTS = {
+    region: f"{P}/Microsoft.EventGrid/systemTopics/files-{region[0]}/eventSubscriptions/paid-{region[0]}"
+    for region in REGIONS
+}
 TABLE = f"{P}/Microsoft.Network/routeTables/hub"
 
 
@@ -144,13 +156,12 @@ def origins() -> list[dict[str, Any]]:
         told = {"hostName": host, "enabledState": "Enabled", "priority": priority, "weight": 500, **more}
         return {"id": f"{DOOR}/originGroups/{group}/origins/{name}", "name": name, "properties": told}
 
-    site = f"{P}/Microsoft.Web/sites"
     return [
         origin("web", "a", f"shop-1f2e.{WEST}-01.azurewebsites.net"),
         origin("web", "b", "shop-n.azurewebsites.net", 2),
-        origin("api", "a", "api.shop.example", azureOrigin={"id": f"{site}/shop-w"}),
+        origin("api", "a", "api.shop.example", azureOrigin={"id": APPS[WEST]}),
         origin("api", "b", "api.shop.example",
-               sharedPrivateLinkResource={"privateLink": {"id": f"{site}/shop-n"}, "privateLinkLocation": NORTH}),
+               sharedPrivateLinkResource={"privateLink": {"id": APPS[NORTH]}, "privateLinkLocation": NORTH}),
         origin("alone", "a", "shop-w.azurewebsites.net"),
     ]  # fmt: skip
 
@@ -166,6 +177,61 @@ def servers() -> list[dict[str, Any]]:
             told["sourceServerResourceId"] = SERVERS[WEST].replace("resourceGroups", "resourcegroups")
         made.append(resource(id_, region.title(), properties=told))
     return [*made, resource(f"{SERVERS[WEST]}-alone", "West Europe", properties={"replicationRole": "None"})]
+
+
+def mysql() -> list[dict[str, Any]]:
+    source = {"replicationRole": "Source"}
+    replica = {"replicationRole": "Replica", "sourceServerResourceId": MYSQL[WEST]}
+    return [resource(MYSQL[WEST], WEST, properties=source), resource(MYSQL[NORTH], NORTH, properties=replica)]
+
+
+def failover_groups() -> list[dict[str, Any]]:
+    """As each of its two servers has it."""
+    made = []
+    for here, there in ((WEST, NORTH), (NORTH, WEST)):
+        partner = {"id": SQL[there], "location": there.title(), "replicationRole": "Secondary"}
+        told = {"replicationRole": "Primary" if here == WEST else "Secondary", "databases": [],
+                "readWriteEndpoint": {"failoverPolicy": "Manual"}, "partnerServers": [partner]}  # fmt: skip
+        made.append({"id": f"{SQL[here]}/failoverGroups/ledger", "name": "ledger", "properties": told})
+    return made
+
+
+def accounts() -> list[dict[str, Any]]:
+    places = [
+        {"id": f"sessions-{region}", "locationName": f"{region[:-6]} Europe".title(), "failoverPriority": at,
+         "documentEndpoint": f"https://sessions-{region}.documents.azure.com:443/"}
+        for at, region in enumerate(REGIONS)
+    ]  # fmt: skip
+    near = f"{COSMOS}-near"
+    return [resource(COSMOS, "West Europe", properties={"locations": places}),
+            resource(near, "West Europe", properties={"locations": places[:1]})]  # fmt: skip
+
+
+def sites() -> list[dict[str, Any]]:
+    return [
+        resource(id_, region.title(), kind=kind, properties={"serverFarmId": PLANS[region]})
+        for some, kind in ((APPS, "app,linux"), (JOBS, "functionapp,linux"))
+        for region, id_ in some.items()
+    ]
+
+
+def below(ids: Mapping[str, str], *names: str) -> list[dict[str, Any]]:
+    return [{"id": f"{id_}/{'/'.join(names)}", "name": names[-1]} for id_ in ids.values()]
+
+
+def subscriptions() -> list[dict[str, Any]]:
+    topic = ("topics", "paid")
+    return [*below(SPACE, *topic), *below(SPACE, *topic, "subscriptions", "mail")]
+
+
+class Events:
+    """Event Grid: by the place of what sends them."""
+
+    def event_subscriptions_list_regional_by_subscription(self, ask: Ask) -> dict[str, Any]:
+        id_ = EVENTS[ask.labels["location"]]
+        return {
+            "value": [{"id": id_, "name": id_.rpartition("/")[2], "type": "Microsoft.EventGrid/eventSubscriptions"}]
+        }
 
 
 def spaces() -> list[dict[str, Any]]:
@@ -185,7 +251,7 @@ def rules() -> list[dict[str, Any]]:
                 "criteria": {"odata.type": SINGLE, "allOf": [one]}}  # fmt: skip
         return resource(id_, properties={**told, **more})
 
-    watched = {region: f"{P}/Microsoft.Web/sites/shop-{region[0]}" for region in REGIONS}
+    watched = APPS
     other = f"{P}/Microsoft.Insights/metricAlerts"
     return [
         *(rule(RULES[region], watched[region]) for region in REGIONS),
@@ -201,10 +267,15 @@ def listed() -> list[dict[str, Any]]:
     door = resource(DOOR, sku={"name": "Premium_AzureFrontDoor"})
     classic = resource(f"{DOOR}-classic", sku={"name": "Standard_Microsoft"})
     zones = [resource(ZONE, tags=SHOP), resource(PRIVATE_ZONE)]
-    sites = [resource(f"{P}/Microsoft.Web/sites/shop-{region[0]}", region, kind="app") for region in REGIONS]
-    apps = [resource(f"{GROUP[region]}/Microsoft.App/containerApps/api", region) for region in REGIONS]
+    apps = [resource(id_, region) for region, id_ in CONTAINERS.items()]
+    more = [resource(id_, region) for some in (SQL, CLUSTERS, PLANS) for region, id_ in some.items()]
     everything = (sets(), settings(), addresses(), balancers(), tables(), zones, profiles(), [door, classic], servers())
-    return [one for some in (*everything, spaces(), rules(), sites, apps) for one in some]
+    others = (spaces(), rules(), sites(), apps, more, mysql(), accounts())
+    return [
+        {key: value for key, value in one.items() if key != "properties"}
+        for some in (*everything, *others)
+        for one in some
+    ]
 
 
 def mount(serving: Callable[[str, Any], Any]) -> None:
@@ -215,9 +286,17 @@ def mount(serving: Callable[[str, Any], Any]) -> None:
     serving("azure.mgmt.dns", Listing(names(), "record_sets_list_by_dns_zone"))
     serving("azure.mgmt.privatedns", Listing(inner_names(), "record_sets_list"))
     serving("azure.mgmt.trafficmanager", Listing(profiles(), "profiles_list_by_subscription"))
-    below = ("afd_origin_groups_list_by_profile", "afd_origins_list_by_origin_group")
-    serving("azure.mgmt.cdn", Listing([*groups(), *origins()], *below))
+    edges = ("afd_origin_groups_list_by_profile", "afd_origins_list_by_origin_group")
+    serving("azure.mgmt.cdn", Listing([*groups(), *origins()], *edges))
     watched = ("autoscale_settings_list_by_subscription", "metric_alerts_list_by_subscription")
     serving("azure.mgmt.monitor", Listing([*settings(), *rules()], *watched))
     serving("azure.mgmt.postgresqlflexibleservers", Listing(servers(), "servers_list_by_subscription"))
-    serving("azure.mgmt.servicebus", Listing(queues(), "queues_list_by_namespace"))
+    spaced = ("queues_list_by_namespace", "topics_list_by_namespace", "subscriptions_list_by_topic")
+    serving("azure.mgmt.servicebus", Listing([*queues(), *subscriptions()], *spaced))
+    serving("azure.mgmt.mysqlflexibleservers", Listing(mysql(), "servers_list"))
+    serving("azure.mgmt.sql", Listing(failover_groups(), "failover_groups_list_by_server"))
+    serving("azure.mgmt.cosmosdb", Listing(accounts(), "database_accounts_list"))
+    functions = below(JOBS, "functions", "nightly")
+    serving("azure.mgmt.web", Listing([*sites(), *functions], "web_apps_list", "web_apps_list_functions"))
+    serving("azure.mgmt.containerservice", Listing(below(CLUSTERS, "agentPools", "workers"), "agent_pools_list"))
+    serving("azure.mgmt.eventgrid", Events())
