@@ -32,6 +32,9 @@ SUBSCRIPTIONS = ("AZURE_SUBSCRIPTION_ID", "ARM_SUBSCRIPTION_ID")
 """Where Azure's own tools, and Terraform, have it."""
 _SUBSCRIPTION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _EVERYTHING = "resources"
+UNREGISTERED = "MissingSubscriptionRegistration"
+"""The subscription does not use that provider, and then has nothing of it: one is not unregistered as long as something
+of it is there (learn.microsoft.com/azure/azure-resource-manager/management/resource-providers-and-types)."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +140,11 @@ class Look:
             found = self._asking.pages(self.wanted.regions[0], path, version, within=self._left())
             answer = Known([_stood(one) for one in found], 0.0)
         except CloudfailError as error:
-            parent = path.rpartition("/")[0] if "/resourcegroups/" in path.lower() else "/".join(path.split("/")[:3])
-            with self._lock:
-                self._unread.add(f"{what} of {parent} could not be listed: {reason(error)}")
+            if _code(error) == UNREGISTERED:
+                answer = Known([], 0.0)
+            else:
+                with self._lock:
+                    self._unread.add(f"{what} of {_above(path)} could not be listed: {reason(error)}")
         finally:
             mine.set_result(answer)
         return answer
@@ -202,6 +207,16 @@ def reason(error: CloudfailError) -> str:
         said = cause.said
         return " ".join(filter(None, (str(said.status), said.code, said.message))).rstrip(".")
     return " ".join(str(error).split()).rstrip(".")
+
+
+def _code(error: CloudfailError) -> str:
+    cause = error.__cause__
+    return cause.said.code if isinstance(cause, Answered) else ""
+
+
+def _above(path: str) -> str:
+    """What a list is of: the resource that it stands below, or the subscription."""
+    return path.rpartition("/")[0] if "/resourcegroups/" in path.lower() else "/".join(path.split("/")[:3])
 
 
 def _stood(told: Mapping[str, Any]) -> Stood:

@@ -81,7 +81,7 @@ class MonitorAlert:
                 "its alerts are not resolved by themselves (autoMitigate is off): whether it fires now, none says"
             )
         criteria, scopes = metric_age.criteria(rule), scopes_of(id_, rule)
-        fired = self._fired(region, id_, until)
+        fired = self._fired(region, id_, scopes, until)
         now = self._now()
         ages = [
             metric_age.measured_at(
@@ -103,8 +103,9 @@ class MonitorAlert:
         more = f" and {len(fired) - NAMED_MAX} more" if len(fired) > NAMED_MAX else ""
         return SignalState(bool(fired), min(ages), self._stale_seconds, said + more)
 
-    def _fired(self, region: str, id_: str, until: float) -> list[str]:
-        """Whatever was asked for, what came is looked at: another rule's alert is none of this one's."""
+    def _fired(self, region: str, id_: str, scopes: list[str], until: float) -> list[str]:
+        """Whatever was asked for, what came is looked at: another rule's alert is none of this one's. Alerts of metrics
+        are "Platform"'s (the common alert schema, `monitoringService`)."""
         subscription = "/".join(id_.split("/")[:3])
         found = self._asking.pages(
             region,
@@ -116,7 +117,7 @@ class MonitorAlert:
         named = []
         for one in found:
             essentials = (one.get("properties") or {}).get("essentials") or {}
-            if essentials.get("monitorCondition") == "Fired" and same(str(essentials.get("alertRule", "")), id_):
+            if essentials.get("monitorCondition") == "Fired" and _is_of(essentials, id_, scopes):
                 named.append(
                     f"{essentials.get('severity', 'of no severity')} on {essentials.get('targetResourceName')}"
                 )
@@ -124,6 +125,16 @@ class MonitorAlert:
 
     def _left(self, until: float) -> float:
         return max(0.01, self._asking.left_until(until))
+
+
+def _is_of(essentials: Mapping[str, Any], id_: str, scopes: list[str]) -> bool:
+    """Whether an alert is the rule's. The reference says of `alertRule` that it is an id or a name: by a name alone it
+    is where it is of a resource that the rule watches."""
+    rule = str(essentials.get("alertRule", ""))
+    if "/" in rule:
+        return same(rule, id_)
+    target = str(essentials.get("targetResource", ""))
+    return same(rule, name_of(id_)) and any(same(target, one) for one in scopes)
 
 
 def scopes_of(id_: str, rule: Mapping[str, Any]) -> list[str]:

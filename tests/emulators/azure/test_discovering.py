@@ -276,6 +276,13 @@ def test_what_cannot_be_listed_is_named_and_spoils_nothing_beside_it(
     assert {one.kind for one in whole.found} - gone == {one.kind for one in said.found}
 
 
+def test_what_a_subscription_is_not_registered_for_is_not_there(subscription: Front) -> None:
+    subscription.outages.fail("MissingSubscriptionRegistration", 409, service="servicebus")
+    said = found()
+    assert said.unread == ()
+    assert not any(one.kind == "service-bus-queue" for one in said.found)
+
+
 def test_a_list_whose_pages_break_off_counts_as_not_read(subscription: Front) -> None:
     subscription.outages.repeat_page(operation="resources.list")
     said = found()

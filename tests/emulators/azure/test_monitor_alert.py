@@ -200,6 +200,14 @@ def test_whatever_was_asked_for_only_its_own_fired_alerts_count_in_any_case_of_i
     assert state(site).firing
 
 
+def test_an_alert_that_names_its_rule_by_a_name_is_of_it_on_what_it_watches(site: Site) -> None:
+    name = RULE[NORTH].rpartition("/")[2]
+    site.alerts.fire(name, SITE[WEST])
+    assert not state(site).firing
+    site.alerts.fire(name.upper(), SITE[NORTH])
+    assert state(site).firing
+
+
 def test_what_people_answer_to_an_alert_is_no_word_on_what_fires(site: Site) -> None:
     site.alerts.fire(RULE[NORTH], SITE[NORTH], ago=3 * 86_400, alertState="Closed")
     assert state(site).firing, "of three days ago, where the API gives those of one day unless it is asked"
