@@ -84,6 +84,13 @@ def gcp_verbs() -> str:
     return cloud_verbs(provider.kinds())
 
 
+def azure_verbs() -> str:
+    """The same of Azure."""
+    from cloudfail_azure import provider
+
+    return cloud_verbs(provider.kinds())
+
+
 def cloud_verbs(kinds: Mapping[tuple[PortName, str], Kind]) -> str:
     """One cloud's: plane and home beside what every provider says."""
 
@@ -112,6 +119,7 @@ def cloud_verbs(kinds: Mapping[tuple[PortName, str], Kind]) -> str:
 def divided() -> str:
     """What steps a ramp may take on each kind of name and balancer."""
     import cloudfail_aws
+    import cloudfail_azure
     import cloudfail_gcp
     import cloudfail_local
     from cloudfail.model.topology import PortName, Resource
@@ -143,6 +151,20 @@ def divided() -> str:
                 options = {"zone": "z", "name": "n", "routing": routing}
                 facts = kind.facts("shift", Resource(name, port, name, "gcp", None, {}, options))
                 yield f"`{port}: {name}`, `routing: {routing}`", words[facts.divides]
+        group = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/g/providers/Microsoft.Network"
+        zone = {"zone": f"{group}/dnsZones/z.example", "name": "n.z.example"}
+        for (port, name), kind in cloudfail_azure.provider.kinds().items():
+            if "shift" not in kind.verbs:
+                continue
+            fields = getattr(kind.options, "model_fields", {})
+            decides = "type" if port is PortName.DNS else "routing"
+            if decides not in fields or kind.verbs_of is None:
+                yield f"`{port}: {name}`", words[kind.verbs["shift"].divides]
+                continue
+            for said in get_args(fields[decides].annotation):
+                options = {**(zone if port is PortName.DNS else {}), decides: said}
+                facts = kind.facts("shift", Resource(name, port, name, "azure", None, {}, options))
+                yield f"`{port}: {name}`, `{decides}: {said}`", words[facts.divides]
 
     return table(("kind", "the steps of a ramp"), rows())
 
@@ -178,6 +200,7 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     "aws-verbs": aws_verbs,
     "divided": divided,
     "gcp-verbs": gcp_verbs,
+    "azure-verbs": azure_verbs,
     "actions": actions,
     "faults": faults,
 }

@@ -7,19 +7,21 @@ azure-core and azure-identity come with `Kind.build`.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from cloudfail.model.discovered import Discovered, Wanted
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName
-from cloudfail.ports import Kind
+from cloudfail.ports import Grant, Kind
 from cloudfail_azure.compute import KINDS as COMPUTE
 from cloudfail_azure.consumers import KINDS as CONSUMERS
 from cloudfail_azure.database import KINDS as DATABASE
 from cloudfail_azure.dns import KINDS as DNS
 from cloudfail_azure.loadbalancer import KINDS as LOADBALANCER
 from cloudfail_azure.network import KINDS as NETWORK
+from cloudfail_azure.signals import KINDS as SIGNALS
 
-_KINDS: tuple[Kind, ...] = (*DNS, *LOADBALANCER, *COMPUTE, *DATABASE, *NETWORK, *CONSUMERS)
+_KINDS: tuple[Kind, ...] = (*DNS, *LOADBALANCER, *COMPUTE, *DATABASE, *NETWORK, *CONSUMERS, *SIGNALS)
 
 
 class AzureProvider:
@@ -41,6 +43,18 @@ class AzureProvider:
         from cloudfail_azure.roles import role_mistake
 
         return role_mistake(role)
+
+    def discover(self, wanted: Wanted) -> Discovered:
+        """ports.Discovers."""
+        from cloudfail_azure.discovering import discover
+
+        return discover(wanted, self.kinds())
+
+    def discovery(self) -> Sequence[Grant]:
+        """ports.Discovers."""
+        from cloudfail_azure.discovering.permissions import ACTIONS, ON, WHY
+
+        return (Grant("global", ACTIONS, (ON,), why=WHY),)
 
 
 provider = AzureProvider()

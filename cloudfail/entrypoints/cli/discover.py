@@ -9,14 +9,15 @@ import typer
 
 
 def discover(
-    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="Which cloud: aws or gcp.")],
+    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="Which cloud: aws, gcp or azure.")],
     region: Annotated[list[str], typer.Option("--region", metavar="REGION", help="Where to look; once for each.")],
     tag: Annotated[str | None, typer.Option("--tag", metavar="KEY=VALUE", help="Only what carries this tag.")] = None,
     role: Annotated[
         str | None, typer.Option("--role", metavar="ROLE", help="As whom to read; without, as this process.")
     ] = None,
     account: Annotated[
-        str | None, typer.Option("--account", metavar="ACCOUNT", help="Whose things: on Google Cloud, the project.")
+        str | None,
+        typer.Option("--account", metavar="ACCOUNT", help="Whose things: Google's project, Azure's subscription."),
     ] = None,
     application: Annotated[
         str | None, typer.Option("--application", metavar="NAME", help="What the application is called.")
@@ -42,7 +43,7 @@ def discover(
         raise Refused(
             f"The provider {provider} cannot say what stands in its regions.",
             "Nothing was asked.",
-            "Write cloudfail.yaml by hand; providers that can are aws and gcp.",
+            "Write cloudfail.yaml by hand; providers that can are aws, gcp and azure.",
         )
     wanted = Wanted(tuple(dict.fromkeys(region)), _tag(tag), role or "", account or "")
     _refuse_name(application)

@@ -81,9 +81,10 @@ class _Request:
 
 
 def _operations(trees: list[ast.Module]) -> Iterator[Operation]:
-    shared = {name: made for tree in trees for name, made in _builders(tree).items()}
-    for tree in trees:
-        own = {**shared, **_builders(tree)}
+    built = [_builders(tree) for tree in trees]
+    shared = {name: made for builders in built for name, made in builders.items()}
+    for tree, builders in zip(trees, built, strict=True):
+        own = {**shared, **builders}
         for group in tree.body:
             if not isinstance(group, ast.ClassDef):
                 continue
@@ -119,7 +120,7 @@ def _operation(
         statuses=frozenset(_statuses(method)),
         body=told,
         reply=found[1] if (found := _MODEL.search(returned)) else "",
-        paged="ItemPaged" in returned,
+        paged="ItemPaged" in returned or returned.startswith("Iterable["),
         polled=polled,
     )
 
@@ -184,6 +185,7 @@ def _offences(model: type, value: Any, where: str, asked: bool) -> Iterator[str]
     if not isinstance(value, dict):
         yield f"{where or '/'}: no object, which {model.__name__} is"
         return
+    model = _narrowed(model, value)
     fields = _fields(model)
     for key, one in value.items():
         if key not in fields:
@@ -193,6 +195,15 @@ def _offences(model: type, value: Any, where: str, asked: bool) -> Iterator[str]
         if asked and only_read and one is not None:
             yield f"{where}/{key}: only Azure writes that"
         yield from _of(kind, one, f"{where}/{key}", asked)
+
+
+def _narrowed(model: type, value: Mapping[str, Any]) -> type:
+    """Of an older kind of model, the one below it that a member of the value names."""
+    for name, below in vars(model).get("_subtype_map", {}).items():
+        key = model._attribute_map[name]["key"].replace("\\.", ".")  # type: ignore[attr-defined]
+        if (found := below.get(value.get(key))) is not None:
+            return _narrowed(getattr(importlib.import_module(model.__module__), found), value)
+    return model
 
 
 Fields = dict[str, tuple[Any, bool]]
@@ -222,8 +233,8 @@ def _fields(model: type) -> Fields:
 
 def _resolved(kind: Any, names: Mapping[str, Any]) -> Any:
     """With the names of classes in it as the classes themselves."""
-    if isinstance(kind, typing.ForwardRef):
-        return eval(kind.__forward_arg__, dict(names))
+    if isinstance(kind, typing.ForwardRef | str):  # list["_models.Route"] holds the text itself
+        return eval(kind if isinstance(kind, str) else kind.__forward_arg__, dict(names))
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         return typing.Union[tuple(_resolved(one, names) for one in arguments)]  # noqa: UP007
