@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def iam(
-    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="Whose roles: aws or gcp.")],
+    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="Whose roles: aws, azure or gcp.")],
     source: Annotated[str | None, typer.Option("--from", help="Only members in this region, and in --to.")] = None,
     target: Annotated[str | None, typer.Option("--to", help="Only members in this region, and in --from.")] = None,
     runbook: Annotated[
@@ -52,7 +52,7 @@ def iam(
         raise Refused(
             f"The provider {provider} does not say what its roles need.",
             "Nothing was printed.",
-            "Its documentation may; providers that do are aws and gcp.",
+            "Its documentation may; providers that do are aws, azure and gcp.",
         )
     if loaded is None:
         _print_discovery(provider, writes, files)

@@ -8,11 +8,14 @@ from collections.abc import Iterator, Sequence
 
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Grant, Permissions
+from cloudfail_azure.access.scopes import subscription_of
 from cloudfail_azure.compute.options import ScaleSetMember
-from cloudfail_azure.grants import stated
+from cloudfail_azure.grants import ORDERED, stated
 
 SCALE, HOLD = ("scale",), ("hold",)
 _SETS, _SETTINGS = "Microsoft.Compute/virtualMachineScaleSets", "Microsoft.Insights/autoscaleSettings"
+
+_OPERATIONS = "Microsoft.Compute/locations/operations/read"
 
 
 def scale_set(resource: Resource, _topology: Topology, regions: Sequence[str]) -> Permissions:
@@ -38,6 +41,7 @@ def scale_set(resource: Resource, _topology: Topology, regions: Sequence[str]) -
             )
             if member.autoscale is None:
                 yield True, Grant(region, (f"{_SETS}/write",), one, SCALE)
+                yield False, Grant(region, (_OPERATIONS,), (subscription_of(member.scale_set),), SCALE, why=ORDERED)
             else:
                 yield True, Grant(region, (f"{_SETTINGS}/write",), (member.autoscale,), SCALE + HOLD)
 
