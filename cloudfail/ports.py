@@ -420,6 +420,14 @@ class WritesPolicies(Protocol):
 
 
 @runtime_checkable
+class WritesLogPolicies(Protocol):
+    """A provider in whose stores a log may live, and that can say what whoever keeps it there must be allowed."""
+
+    def log_policy(self, url: str) -> Mapping[str, Any]:
+        """As `WritesPolicies.policy`, of the process itself. url: what `state:` says."""
+
+
+@runtime_checkable
 class WritesRoleFiles(Protocol):
     """A provider whose policies name files."""
 

@@ -76,6 +76,12 @@ class AzureProvider:
 
         return document(grants, role, does)
 
+    def log_policy(self, url: str) -> Mapping[str, Any]:
+        """ports.WritesLogPolicies."""
+        from cloudfail_azure.access.log import document
+
+        return document(url)
+
     def role_files(self, policy: Mapping[str, Any]) -> Mapping[str, str]:
         """ports.WritesRoleFiles."""
         from cloudfail_azure.access.roles import files

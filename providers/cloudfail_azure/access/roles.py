@@ -46,7 +46,7 @@ def document(grants: Mapping[str, Sequence[Grant]], role: str, does: str) -> dic
     return {
         "roles": roles,
         "assignments": assignments,
-        "commands": [*map(_create, roles), *map(_assign, assignments)],
+        "commands": [*map(create, roles), *map(assign, assignments)],
         "actions": rows,
         "on_more_than_a_resource": _wide(grants, given),
         **({} if role else {"principal": f"Write the client id of {ME} in the place of {PRINCIPAL}"}),
@@ -130,11 +130,13 @@ def files(policy: Mapping[str, Any]) -> dict[str, str]:
     return {file_name(role): json.dumps(role, indent=2) + "\n" for role in policy["roles"]}
 
 
-def _create(role: Mapping[str, Any]) -> str:
+def create(role: Mapping[str, Any]) -> str:
+    """The command that makes it."""
     return f"az role definition create --role-definition {file_name(role)}"
 
 
-def _assign(one: Mapping[str, str]) -> str:
+def assign(one: Mapping[str, str]) -> str:
+    """The command that assigns it."""
     who = _OBJECT.format(who=one["principal"])
     return (
         f"az role assignment create --assignee-object-id {who} --assignee-principal-type ServicePrincipal "

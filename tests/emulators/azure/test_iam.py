@@ -354,8 +354,9 @@ steps:
 AS = f", roles: {{watch: {ROLES.watch}, execute: {ROLES.execute}}}"
 
 
-def command(folder: Path, *options: str, roles: str = "") -> Any:
-    (folder / "cloudfail.yaml").write_text(FILE.replace("@ROLES", roles), encoding="utf-8")
+def command(folder: Path, *options: str, roles: str = "", state: str = "memory:") -> Any:
+    text = FILE.replace("@ROLES", roles).replace("memory:", state)
+    (folder / "cloudfail.yaml").write_text(text, encoding="utf-8")
     (folder / "move.yaml").write_text(RUNBOOK, encoding="utf-8")
     at = ["-c", str(folder / "cloudfail.yaml"), "--runbook-file", str(folder / "move.yaml")]
     shown = CliRunner().invoke(app, ["iam", "azure", *at, *options])
@@ -397,6 +398,24 @@ def test_the_files_are_those_that_the_commands_name_and_a_role_is_named_by_what_
     assert f"az ad sp show --id {ROLES.watch}" in edge
     again = command(tmp_path, roles=AS)
     assert again == shown, "the same file gives the same roles"
+
+
+def test_what_keeping_the_log_takes_is_printed_where_it_lives_with_azure(tmp_path: Path) -> None:
+    """And less than Storage Blob Data Contributor: what is written is never deleted."""
+    assert "log" not in command(tmp_path)
+    shown = command(tmp_path, "--files", str(tmp_path / "r"), state="azblob://acme/cloudfail/shop?region=uksouth")
+    (log,) = shown["log"]
+    (role,) = log["policy"]["roles"]
+    blobs = "Microsoft.Storage/storageAccounts/blobServices/containers"
+    assert role["Actions"] == [f"{blobs}/read"]
+    assert role["DataActions"] == [f"{blobs}/blobs/read", f"{blobs}/blobs/write"]
+    (assignment,) = log["policy"]["assignments"]
+    assert assignment["scope"].endswith("/storageAccounts/acme/blobServices/default/containers/cloudfail")
+    assert covers(role["AssignableScopes"][0], assignment["scope"])
+    made, assigned = log["policy"]["commands"]
+    assert json.loads((tmp_path / "r" / made.rpartition(" ")[2]).read_text()) == role
+    assert assignment["scope"] in assigned
+    assert all(one["page"].endswith("/permissions/storage#microsoftstorage") for one in log["policy"]["actions"])
 
 
 def test_a_plan_is_refused_for_what_is_missing_and_check_says_it_while_nothing_burns(
