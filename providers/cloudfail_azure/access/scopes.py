@@ -18,18 +18,16 @@ _GROUP = re.compile(_SUBSCRIPTION.pattern + r"/resourceGroups/[^/]+", re.IGNOREC
 _REFERENCE = "https://learn.microsoft.com/azure/role-based-access-control/"
 
 # Of data, and of no resource: they stand in a role's DataActions ("Understand Azure role definitions", .../
-# role-definitions; "Azure resource provider operations" marks each).
+# role-definitions; each provider's page marks them). Those of Cosmos DB are of roles of its own, and of none of Azure's.
 _DATA = re.compile(
     r"microsoft\.storage/storageaccounts/(?:blobservices/containers/blobs|queueservices/queues/messages"
     r"|tableservices/tables/entities)/.+"
     r"|microsoft\.(?:servicebus|eventhub)/namespaces/messages/.+"
-    r"|microsoft\.eventgrid/(?:events|topics|domains)/(?:send|publish)/action"
-    r"|microsoft\.keyvault/vaults/(?:secrets|keys|certificates)/.+"
-    r"|microsoft\.documentdb/databaseaccounts/(?:readmetadata|sqldatabases/containers/.+)"
-    r"|microsoft\.appconfiguration/configurationstores/keyvalues/.+"
+    r"|microsoft\.eventgrid/events/send/action"
+    r"|microsoft\.keyvault/vaults/(?:secrets|keys|certificates)/.+/action"
 )
 _PAGES: Mapping[str, str] = {
-    "app": "containers",
+    "app": "compute",
     "authorization": "management-and-governance",
     "cache": "databases",
     "cdn": "networking",
@@ -39,7 +37,7 @@ _PAGES: Mapping[str, str] = {
     "dbforpostgresql": "databases",
     "documentdb": "databases",
     "eventgrid": "integration",
-    "eventhub": "analytics",
+    "eventhub": "integration",
     "insights": "monitor",
     "alertsmanagement": "monitor",
     "keyvault": "security",

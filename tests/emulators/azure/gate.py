@@ -40,12 +40,13 @@ def split(path: str) -> tuple[str, str]:
 
 def needed_for(service: str, operation: str, method: str, ask: Ask) -> list[Need]:
     row = NEEDS.get(f"{service} {operation}")
-    assert row is not None, f"{service} {operation} has no row in needs.py: what RBAC asks for it is not known"
     types, scope = split(ask.path)
+    verb = "read" if operation.rpartition(".")[2] in READS else _VERBS[method]
+    like = f'"{service} {operation}": one("{types}/{verb}"),'
+    assert row is not None, f"{service} {operation} has no row in needs.py; see Microsoft's page whether it is {like}"
     if operation == "operation":
         scope = "/".join(ask.path.split("/")[:3])
     told = [one.format(**ask.labels) for one in row.actions]
-    verb = "read" if operation.rpartition(".")[2] in READS else _VERBS[method]
     for one in told:
         assert one.lower() == f"{types}/{verb}".lower(), f"{service} {operation}: {one} is not {verb} of {types}"
     return [(one, scope) for one in (*told, *row.also)]
