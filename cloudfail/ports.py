@@ -407,7 +407,7 @@ class KnowsAccounts(Protocol):
     def identity_in(self, topology: Topology, region: str, role: str) -> Known[Identity] | Unknown:
         """Who is asking, as that role ("" is the process itself), in that region. Returns within seconds, whatever is
         lost, and changes nothing. The role that changes things is asked only where `account_of` does not say it, and
-        with credentials that can only read."""
+        with credentials that can only read, or by a session that sends nothing else."""
 
 
 @runtime_checkable

@@ -18,7 +18,7 @@ _GROUP = re.compile(_SUBSCRIPTION.pattern + r"/resourceGroups/[^/]+", re.IGNOREC
 _REFERENCE = "https://learn.microsoft.com/azure/role-based-access-control/"
 
 # Of data, and of no resource: they stand in a role's DataActions ("Understand Azure role definitions", .../
-# role-definitions; each provider's page marks them). Those of Cosmos DB are of roles of its own, and of none of Azure's.
+# role-definitions; each provider's page marks them). Cosmos DB's are of roles of its own, and of none of Azure's.
 _DATA = re.compile(
     r"microsoft\.storage/storageaccounts/(?:blobservices/containers/blobs|queueservices/queues/messages"
     r"|tableservices/tables/entities)/.+"
