@@ -407,7 +407,7 @@ class KnowsAccounts(Protocol):
     def identity_in(self, topology: Topology, region: str, role: str) -> Known[Identity] | Unknown:
         """Who is asking, as that role ("" is the process itself), in that region. Returns within seconds, whatever is
         lost, and changes nothing. The role that changes things is asked only where `account_of` does not say it, and
-        with credentials that can only read."""
+        with credentials that can only read, or by a session that sends nothing else."""
 
 
 @runtime_checkable
@@ -417,6 +417,14 @@ class WritesPolicies(Protocol):
     def policy(self, grants: Mapping[str, Sequence[Grant]], role: str = "", does: str = "") -> Mapping[str, Any]:
         """One role's policy, ready for JSON. grants: by resource. Each statement says whose it is. role, does: whose it
         is, as `permissions.Needed` has it, for a cloud whose policies name it."""
+
+
+@runtime_checkable
+class WritesLogPolicies(Protocol):
+    """A provider in whose stores a log may live, and that can say what whoever keeps it there must be allowed."""
+
+    def log_policy(self, url: str) -> Mapping[str, Any]:
+        """As `WritesPolicies.policy`, of the process itself. url: what `state:` says."""
 
 
 @runtime_checkable

@@ -84,10 +84,14 @@ class Asking:
         query: Mapping[str, str] | None = None,
         method: str = "GET",
         body: Mapping[str, Any] | None = None,
+        role: str | None = None,
     ) -> dict[str, Any]:
-        """The body of the answer. path: the resource's id, and what stands behind it; region: whose roles are used.
+        """The body of the answer. path: the resource's id, and what stands behind it; region: whose roles are used;
+        role: instead of them, by a session that sends nothing but GET, whichever role that is.
         Raises Transient, Permanent or OutcomeUnknown, none of which says anything of the world."""
-        return self.read_reply(region, path, version, within=within, query=query, method=method, body=body).body
+        return self.read_reply(
+            region, path, version, within=within, query=query, method=method, body=body, role=role
+        ).body
 
     def read_reply(
         self,
@@ -100,19 +104,29 @@ class Asking:
         query: Mapping[str, str] | None = None,
         method: str = "GET",
         body: Mapping[str, Any] | None = None,
+        role: str | None = None,
     ) -> Reply:
         """As `read`, with status and headers. path may be a whole URL of Resource Manager's, as a page or an operation
         names the next one; `version` "" leaves what stands in it."""
-        role = self.roles(region).watch
+        whose = self.roles(region).watch if role is None else role
 
         def once(left: float) -> Reply:
-            self._wait_turn(path, role, method, left, changes=False)
-            return self._send(self.sessions.get(role), role, method, path, version, query, body, {}, left)
+            self._wait_turn(path, whose, method, left, changes=False)
+            session = self.sessions.get(whose) if role is None else self.sessions.looking(whose)
+            return self._send(session, whose, method, path, version, query, body, {}, left)
 
         return again(once, within=within, clock=self.clock, also=READS)
 
     def pages(
-        self, region: str, path: str, version: str, /, *, within: float, query: Mapping[str, str] | None = None
+        self,
+        region: str,
+        path: str,
+        version: str,
+        /,
+        *,
+        within: float,
+        query: Mapping[str, str] | None = None,
+        role: str | None = None,
     ) -> list[Any]:
         """Every `value`, over all pages, within one bound. Raises as `read`, and where the pages do not end: what was
         read so far is not taken for all of it."""
@@ -120,7 +134,7 @@ class Asking:
         found: list[Any] = []
         following, asked = path, dict(query or {})
         for _ in range(PAGES_MAX):
-            page = self.read(region, following, version, within=self.left_until(until), query=asked)
+            page = self.read(region, following, version, within=self.left_until(until), query=asked, role=role)
             found += page.get("value") or []
             before, following = following, str(page.get("nextLink") or "")
             if not following:

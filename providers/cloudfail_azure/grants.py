@@ -6,6 +6,10 @@ from collections.abc import Iterable
 
 from cloudfail.ports import Grant, Permissions
 
+ORDERED = "What became of an order is told there."
+"""Why the status of an operation is read on the whole subscription: it stands in none of its groups ("Track
+asynchronous Azure operations", learn.microsoft.com/azure/azure-resource-manager/management/async-operations)."""
+
 
 def stated(told: Iterable[tuple[bool, Grant]]) -> Permissions:
     """told: (whether it changes something, what is granted)."""

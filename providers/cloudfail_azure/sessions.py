@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 5.0
 ENDPOINT = "ARM_ENDPOINT"
+LOOKING = "looks"
 
 
 def endpoint() -> str:
@@ -36,14 +37,16 @@ def scope() -> str:
 
 
 class Session:
-    """One identity's way to Resource Manager."""
+    """One identity's way to Resource Manager. looking: nothing but GET is ever sent by it. Azure gives out no token
+    that can only read, so that it is here that one which can do more is kept from it."""
 
-    def __init__(self, role: str) -> None:
+    def __init__(self, role: str, *, looking: bool = False) -> None:
         from azure.core.pipeline.policies import UserAgentPolicy
         from azure.mgmt.core import ARMPipelineClient
         from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
         self.endpoint, self._scope = endpoint(), scope()
+        self._looking = looking
         self.credential = _credential(role)
         self._client: ARMPipelineClient[Any, Any] = ARMPipelineClient(
             base_url=self.endpoint,
@@ -70,6 +73,8 @@ class Session:
         """azure.core.rest.HttpResponse, whatever its status. Raises what `clients.failures` names."""
         from azure.core.rest import HttpRequest
 
+        if self._looking and method != "GET":
+            raise RuntimeError(f"{method} by a session that only looks")
         request = HttpRequest(method, url, params=query, json=body, headers=headers)
         connect = min(CONNECT_SECONDS, seconds)
         return self._client.send_request(request, connection_timeout=connect, read_timeout=seconds)
@@ -94,6 +99,13 @@ class Sessions:
             if (role, session) not in self._made:
                 self._made[role, session] = Session(role)
             return self._made[role, session]
+
+    def looking(self, role: str) -> Session:
+        """Of any role, one that sends nothing but GET."""
+        with self._lock:
+            if (role, LOOKING) not in self._made:
+                self._made[role, LOOKING] = Session(role, looking=True)
+            return self._made[role, LOOKING]
 
     def drop(self, role: str, session: str) -> None:
         """Forget what was made of that role for other runs or leases than this one."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def iam(
-    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="Whose roles: aws or gcp.")],
+    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="Whose roles: aws, azure or gcp.")],
     source: Annotated[str | None, typer.Option("--from", help="Only members in this region, and in --to.")] = None,
     target: Annotated[str | None, typer.Option("--to", help="Only members in this region, and in --from.")] = None,
     runbook: Annotated[
@@ -52,7 +52,7 @@ def iam(
         raise Refused(
             f"The provider {provider} does not say what its roles need.",
             "Nothing was printed.",
-            "Its documentation may; providers that do are aws and gcp.",
+            "Its documentation may; providers that do are aws, azure and gcp.",
         )
     if loaded is None:
         _print_discovery(provider, writes, files)
@@ -68,7 +68,9 @@ def iam(
             ],
             "wider_than_the_file": [line for one in stated.roles for line in _wide(one)],
         }
-        _save(writes, files, *(one["policy"] for one in shown["policies"]))
+        log = _log(provider, writes, loaded.topology.state)
+        shown |= {"log": [{"does": "keep the log", "policy": log}]} if log else {}
+        _save(writes, files, *(one["policy"] for part in ("policies", "log") for one in shown.get(part, ())))
         typer.echo(json.dumps(shown, indent=2))
         return
     found = [one for one in stated.roles if only in (one.role, one.does)]
@@ -86,6 +88,16 @@ def iam(
     policy = writes.policy(found[0].grants, found[0].role, found[0].does)
     _save(writes, files, policy)
     typer.echo(json.dumps(policy, indent=2))
+
+
+def _log(provider: str, writes: WritesPolicies, url: str) -> Mapping[str, Any] | None:
+    """What keeping the log takes, where it lives with that provider and that says it."""
+    from cloudfail.ports import WritesLogPolicies
+    from cloudfail.stores import store_kind
+
+    if not isinstance(writes, WritesLogPolicies) or store_kind(url).place(url).provider != provider:
+        return None
+    return writes.log_policy(url)
 
 
 def _save(writes: WritesPolicies, folder: Path | None, *policies: Mapping[str, Any]) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Grant, Permissions
+from cloudfail_azure.access.scopes import subscription_of
 from cloudfail_azure.compute.options import AgentPoolMember, AppServiceMember, ContainerAppMember, ScaleSetMember
-from cloudfail_azure.grants import stated
+from cloudfail_azure.grants import ORDERED, stated
 from cloudfail_azure.paths import parent_of
 
 SCALE, HOLD = ("scale",), ("hold",)
@@ -17,11 +18,8 @@ _SETS, _SETTINGS = "Microsoft.Compute/virtualMachineScaleSets", "Microsoft.Insig
 _PLANS, _SITES, _APPS = "Microsoft.Web/serverfarms", "Microsoft.Web/sites", "Microsoft.App/containerApps"
 _CLUSTERS = "Microsoft.ContainerService/managedClusters"
 _POOLS = f"{_CLUSTERS}/agentPools"
+_OPERATIONS = "Microsoft.Compute/locations/operations/read"
 _MACHINES = (f"{_SETS}/virtualMachines/read", f"{_SETS}/virtualMachines/instanceView/read")
-
-
-def _subscription(id_: str) -> str:
-    return "/".join(id_.split("/")[:3])
 
 
 def _quotas(region: str, id_: str) -> Grant:
@@ -30,7 +28,7 @@ def _quotas(region: str, id_: str) -> Grant:
         "Microsoft.Compute/locations/usages/read",
         "Microsoft.Compute/capacityReservationGroups/capacityReservations/read",
     )
-    return Grant(region, actions, (_subscription(id_),), why="How many may run there, before it is relied on.")
+    return Grant(region, actions, (subscription_of(id_),), why="How many may run there, before it is relied on.")
 
 
 def _settings(region: str, id_: str) -> Grant:
@@ -54,6 +52,7 @@ def scale_set(resource: Resource, _topology: Topology, regions: Sequence[str]) -
             yield False, _quotas(region, member.scale_set)
             if member.autoscale is None:
                 yield True, Grant(region, (f"{_SETS}/write",), one, SCALE)
+                yield False, Grant(region, (_OPERATIONS,), (subscription_of(member.scale_set),), SCALE, why=ORDERED)
             else:
                 yield True, Grant(region, (f"{_SETTINGS}/write",), (member.autoscale,), SCALE + HOLD)
 
@@ -95,7 +94,7 @@ def container_app(resource: Resource, _topology: Topology, regions: Sequence[str
                 "Microsoft.App/managedEnvironments/usages/read",
             )
             why = "What became of an order, and how many cores the app's environment may run."
-            yield False, Grant(region, operations, (_subscription(app),), why=why)
+            yield False, Grant(region, operations, (subscription_of(app),), why=why)
             yield True, Grant(region, (f"{_APPS}/write",), (app,), SCALE + HOLD)
 
     return stated(told())
@@ -112,12 +111,12 @@ def aks_pool(resource: Resource, _topology: Topology, regions: Sequence[str]) ->
             yield False, Grant(region, (f"{_CLUSTERS}/read",), (parent_of(pool),))
             yield False, Grant(region, (f"{_POOLS}/read", f"{_POOLS}/machines/read"), (pool,))
             why = "The scale set of the nodes stands in the cluster's own resource group."
-            yield False, Grant(region, _MACHINES, (_subscription(pool),), why=why)
+            yield False, Grant(region, _MACHINES, (subscription_of(pool),), why=why)
             operations = (
                 "Microsoft.ContainerService/locations/operations/read",
                 "Microsoft.ContainerService/locations/operationresults/read",
             )
-            yield False, Grant(region, operations, (_subscription(pool),), why="What became of an order.")
+            yield False, Grant(region, operations, (subscription_of(pool),), why="What became of an order.")
             yield False, _quotas(region, pool)
             yield True, Grant(region, (f"{_POOLS}/write",), (pool,), SCALE + HOLD)
 

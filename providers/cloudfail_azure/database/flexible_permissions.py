@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Grant, Permissions
 from cloudfail_azure.database.flexible_options import FlexibleMember
-from cloudfail_azure.grants import stated
+from cloudfail_azure.grants import ORDERED, stated
 
 _SERVERS = "Microsoft.DBforPostgreSQL/flexibleServers"
 _OPERATIONS = "Microsoft.DBforPostgreSQL/locations/azureAsyncOperation/read"
@@ -27,7 +27,7 @@ def postgresql_flexible(resource: Resource, _topology: Topology, regions: Sequen
             reads = [f"{_SERVERS}/read", f"{_SERVERS}/virtualendpoints/read", f"{_SERVERS}/replicas/read"]
             yield False, Grant(region, (*reads, *([f"{_SERVERS}/firewallRules/read"] if listed else [])), on)
             subscription = (member.server.lower().partition("/resourcegroups/")[0],)
-            yield False, Grant(region, (_OPERATIONS,), subscription, why="What became of an order is told there.")
+            yield False, Grant(region, (_OPERATIONS,), subscription, why=ORDERED)
             yield True, Grant(region, (f"{_SERVERS}/write",), on, (*MOVES, *(("fence", "follow") if listed else ())))
             if listed:
                 rules = (f"{_SERVERS}/firewallRules/write", f"{_SERVERS}/firewallRules/delete")

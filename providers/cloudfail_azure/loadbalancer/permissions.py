@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Grant, Permissions
-from cloudfail_azure.grants import stated
+from cloudfail_azure.grants import ORDERED, stated
 
 SHIFT = ("shift",)
 
@@ -35,7 +35,7 @@ def front_door(resource: Resource, _topology: Topology, _regions: Sequence[str])
     results = (f"{_ENDED}/read", f"{_ENDED}/profileresults/origingroupresults/originresults/read")
     told = [
         (False, Grant("global", (f"{_GROUPS}/read", f"{_GROUPS}/origins/read"), (group,))),
-        (False, Grant("global", results, (subscription,), why="What became of an order is told there.")),
+        (False, Grant("global", results, (subscription,), why=ORDERED)),
         (True, Grant("global", (f"{_GROUPS}/origins/write",), origins, SHIFT)),
     ]
     return stated(told)

@@ -56,7 +56,7 @@ class Contract:
         for one in self.operations:
             if one.method == method and (found := one.path.fullmatch(path)) is not None:
                 if best is None or one.weight > best[0].weight:
-                    best = one, {name: unquote(value) for name, value in found.groupdict().items()}
+                    best = one, {name: unquote(value or "") for name, value in found.groupdict().items()}
         return best
 
     def offences(self, model: str, value: Any, *, asked: bool) -> list[str]:
@@ -169,6 +169,8 @@ def _pattern(url: str) -> re.Pattern[str]:
         return f"(?P<{found[1]}>{'.+' if found[1].lower() in _WHOLE_IDS else '[^/]+'})"
 
     whole = re.sub(r"\\\{(\w+)\\\}", part, re.escape(url))
+    # Of what stands below another resource, the way to it; of one at the top there is none.
+    whole = whole.replace("(?P<parentResourcePath>[^/]+)/", "(?:(?P<parentResourcePath>.+)/)?")
     if url.startswith(("/{resourceUri}", "/{scope}", "/{resourceId}")):
         whole = whole.replace("/(?P", "/?(?P", 1)
     return re.compile(whole, re.IGNORECASE)

@@ -22,13 +22,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.emulators.aws.outages import Fault, Outages
 from tests.emulators.aws.wire import Answer, Door, Lost, Request
 from tests.emulators.azure import authority
 from tests.emulators.azure.contract import Contract, Operation, contract
+from tests.emulators.azure.standins import account
 
 SEEN_MAX = 200_000
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
@@ -58,6 +59,13 @@ class Ask:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: Any
+
+
+class Gate(Protocol):
+    """Azure RBAC before the front."""
+
+    def passes(self, who: str, service: str, operation: str, method: str, ask: Ask) -> Any:
+        """Raises Refused for what is not allowed. The answer, where it is RBAC's own to give; else None."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +123,8 @@ class AzureOutages(Outages):
 
 class Front:
     """All of Resource Manager. `outages` makes it fail; `seen` tells what it was asked; `authority` is whom clients
-    trust."""
+    trust. `gate`: who may do what, if anybody is held to anything. `nobody`: the client ids that are assigned to no
+    machine, so that none takes them on."""
 
     def __init__(self, place: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -123,10 +132,14 @@ class Front:
         self._served: dict[str, tuple[Contract, Any]] = {}
         self._seen: deque[Seen] = deque(maxlen=SEEN_MAX)
         self.mistakes: list[str] = []
+        self.gate: Gate | None = None
+        self.nobody: set[str] = set()
         self.outages = AzureOutages(clock)
         self.authority, context = authority.made(place)
         self._door = Door(self.answer, context=context)
         self._tokens = Door(self._token)
+        self.serve(account.AUTHORIZATION, account.Authorization())
+        self.serve(account.SUBSCRIPTIONS, account.Subscriptions(SUBSCRIPTION))
 
     @property
     def url(self) -> str:
@@ -136,7 +149,7 @@ class Front:
         """From here on that state machine answers for the package ("azure.mgmt.trafficmanager"). One call at a time: it
         needs no locks. It may say in which region a path's resource is (`region_of`), and what became of an operation
         (`operation`)."""
-        self._served[package.rpartition(".")[2]] = (contract(package), machine)
+        self._served[package.removeprefix("azure.mgmt.").split(".")[0]] = (contract(package), machine)
         machine.front = self
 
     def environment(self) -> Mapping[str, str]:
@@ -236,8 +249,12 @@ class Front:
             return error(401, "AuthenticationFailed", "The request has no token.")
         if operation is None and _OPERATIONS in split.path and machine is not None:
             how, _, name = split.path.partition(_OPERATIONS)[2].partition("/")[2].partition("/")
-            with self._lock:
-                told = machine.operation(name, how)
+            try:
+                with self._lock:
+                    self._held(request, service, "operation", Ask({}, split.path, query, request.headers, None))
+                    told = machine.operation(name, how)
+            except Refused as refused:
+                return error(refused.status, refused.code, refused.message)
             return _answer(told.status, told.body, told.headers)
         if operation is None:
             self._note(f"{request.method} {split.path} is no operation of what is served")
@@ -254,13 +271,19 @@ class Front:
         if wrong:
             self._note(f"{service} {operation.name}, the request: {'; '.join(wrong)}")
             return error(400, "InvalidRequestContent", "; ".join(wrong))
-        does = getattr(machine, operation.name.replace(".", "_"), None)
+        asked = Ask(labels, split.path, query, request.headers, body)
+        try:
+            with self._lock:
+                own = self._held(request, service, operation.name, asked)
+        except Refused as refused:
+            return error(refused.status, refused.code, refused.message)
+        does = (lambda _: own) if own is not None else getattr(machine, operation.name.replace(".", "_"), None)
         if does is None:
             self._note(f"The stand-in of {service} has no {operation.name}")
             return error(501, "NotImplemented", f"The stand-in has no {operation.name}.")
         try:
             with self._lock:
-                given = does(Ask(labels, split.path, query, request.headers, body))
+                given = does(asked)
         except Refused as refused:
             return error(refused.status, refused.code, refused.message)
         except Exception as failure:
@@ -271,6 +294,13 @@ class Front:
             self._note(f"{service} {operation.name}, the answer: {'; '.join(wrong)}")
             return error(500, "InternalServerError", "; ".join(wrong))
         return _answer(told.status, told.body, told.headers)
+
+    def _held(self, request: Request, service: str, operation: str, ask: Ask) -> Any:
+        try:
+            return self.gate and self.gate.passes(_whose(request), service, operation, request.method, ask)
+        except AssertionError as mistake:
+            self._note(f"{service} {operation}: {mistake}")
+            raise Refused(500, "InternalServerError", str(mistake)) from mistake
 
     def _wrong(self, described: Contract, operation: Operation, told: Told) -> list[str]:
         if told.status not in operation.statuses:
@@ -289,6 +319,9 @@ class Front:
         if request.headers.get("x-identity-header") != "tests" or "resource" not in query:
             return Answer(400, (), b"")
         whose = query.get("client_id", OWN)
+        if whose in self.nobody:
+            said = "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId."
+            return _answer(400, {"statusCode": 400, "message": said}, {})
         told = {"appid": whose, "tid": TENANT, "aud": query["resource"]}
         part = base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=")
         given = {
