@@ -5,7 +5,7 @@ out all of it, what the package has never heard of too, and leaves out what only
 and its transport is ours: roles, bounds, the check before a change, the budget and the classes of errors are those of
 asking.py. It polls nothing (`polling=False`): an operation is looked at in bounded slices (under_way.py).
 
-Importing the package takes seconds and some 250 MB, which only who has such a kind pays, when it is built (ADR 0017).
+Importing the package takes seconds and some 280 MB, which only who has such a kind pays, when it is built (ADR 0017).
 """
 
 from __future__ import annotations

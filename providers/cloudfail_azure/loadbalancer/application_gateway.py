@@ -12,12 +12,18 @@ and stay. The reference knows no condition; the ETag that was seen is sent all t
 source), and what an older lease sends late is put back by watching. A gateway commonly serves many applications: each
 holds its log for a call (ADR 0013), and holds its own rule alone against what it saw.
 
+A second order is not refused while one is under way: "the previous one gets cancelled and superseded by the new one"
+(Azure/azure-cli issue 21156), and `provisioningState` says `Updating` only for a moment, while the order went on for 87
+s (issue 32961). So a read may be that old: the kind's settle time is 90 s, for which a step waits before it looks, and
+whoever holds the log next before they write. An order that was superseded is in doubt, and looked at again. A PUT would
+start a gateway that was stopped (MicrosoftDocs/azure-docs pull request 107660), so none is sent to one.
+
 A gateway stands in one region, and its control plane with it. Whether a server is well is asked of the gateway's own
 probes (`backendhealth`, an operation); of a pool that it does not tell, nothing is known.
 
 What happens to clients: "updates applied to Application Gateway are applied one update domain at a time. […] Active
-connections are gracefully drained from the instances being updated for up to 5 minutes" ("Frequently asked questions
-about Application Gateway"). So it takes minutes, and other applications' long connections are cut by it.
+connections are gracefully drained from the instances being updated for up to 5 minutes" (learn.microsoft.com/answers/
+questions/1810966). So it takes minutes, and other applications' long connections are cut by it.
 """
 
 from __future__ import annotations

@@ -13,10 +13,12 @@ at all (`networkInterfaceIPConfiguration` is only read), and is refused: what a 
 
 The pool is replaced as a whole (`Load Balancer Backend Address Pools - Create Or Update`), made of what was read within
 the call: other addresses and settings stay, and all addresses change in one request, so that there is no moment with
-none (invariant I5). The reference knows no condition; the ETag that was seen is sent all the same (network/
-route_table.py has the source), and what an older lease sends late is put back by watching.
+none (invariant I5). The reference knows no condition, and Azure answers 412 to an If-Match that is no longer so
+(hashicorp/terraform-provider-azurerm issue 13886; "the Etags of the backend pool and the LB are the same",
+kubernetes-sigs/cloud-provider-azure pull request 1588). So it is sent, and what an older lease sends late is said to be
+put back by watching.
 
-"A home region doesn't affect how the traffic will be routed. If a home region goes down, traffic flow is unaffected"
+The home region "doesn't affect how the traffic will be routed. If a home region goes down, traffic flow is unaffected"
 ("Global Load Balancer", cross-region-overview): but orders go there, so one whose home is lost moves nothing.
 
 What happens to clients: "established TCP connections to the backend instance persist".
@@ -42,7 +44,7 @@ from cloudfail_names.weights import UNCHANGED, wanted
 
 READ_SECONDS = 8.0
 PERCENT = 100
-_CLOSED, _PROBED = "down", "none"
+_CLOSED, _FORCED, _PROBED = "down", "up", "none"
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,19 @@ class LoadBalancer:
                 one["properties"]["adminState"] = "None"
         reply = self._network.put(seen.pool, body, call=time_left.rest())
         self._network.follow(reply, f"PUT {self._pool}", time_left)
+
+    def preflight(self) -> Known[tuple[str, ...]] | Unknown:
+        """Whether somebody's state sends users to an address whatever its probe finds."""
+        at = time.time()
+        try:
+            seen = self._look(self._asking.deadline(READ_SECONDS))
+        except Permanent as error:
+            return Known((str(error),), at)
+        except CloudfailError as error:
+            return Unknown(str(error), at)
+        forced = [str(one["name"]) for held in seen.regions.values() for one in held if _state(one) == _FORCED]
+        said = "is Up by its administrative state, and gets users though its probe fails; set it to None"
+        return Known(tuple(f"the address {name} of {self._pool} {said}" for name in forced), at)
 
     def _region_of(self, address: Mapping[str, Any]) -> str:
         return next((region for region, names in self._members.items() if address.get("name") in names), "")

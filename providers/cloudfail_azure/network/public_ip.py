@@ -1,9 +1,9 @@
 """network: public-ip. One public IP address, between holders of its own region.
 
-An address is of one region, and what holds it stands there too ("Public IP addresses", MicrosoftDocs: it "must be in
-the same region as the resource"). So members are zones or sites of one region; one that stands in another is refused.
-An address of the Global tier belongs to global balancers alone, whose pools are moved instead (loadbalancer:
-azure-load-balancer).
+An address is of one region, and what holds it stands there too ("Public IP addresses", learn.microsoft.com/azure/
+virtual-network/ip-services/public-ip-addresses). So members are zones or sites of one region; one that stands in
+another is refused. An address of the Global tier belongs to global balancers alone, whose pools are moved instead
+(loadbalancer: azure-load-balancer).
 
 Between network interfaces a move is not one change. The interface that holds it is written back whole without it, and
 then the other one with it: two effects, each announced by itself, and between the two nobody holds the address. Before

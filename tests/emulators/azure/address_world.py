@@ -84,7 +84,7 @@ class AddressSite(Led):
         """The port on loopback at which packets to the address arrive at this moment."""
         held = self.machine.carries(self.address)
         region = next((region for region, holder in self.holders.items() if holder == held), None)
-        return self.greeters[region].port if region in self.greeters else None
+        return self.greeters[region].port if region else None
 
     def under_way(self, seen: Look) -> bool:
         return isinstance(seen, Moving) and seen.detail.endswith("ing")

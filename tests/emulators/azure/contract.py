@@ -222,8 +222,8 @@ def _fields(model: type) -> Fields:
 
 def _resolved(kind: Any, names: Mapping[str, Any]) -> Any:
     """With the names of classes in it as the classes themselves."""
-    if isinstance(kind, typing.ForwardRef):
-        return eval(kind.__forward_arg__, dict(names))
+    if isinstance(kind, typing.ForwardRef | str):  # list["_models.Route"] holds the text itself
+        return eval(kind if isinstance(kind, str) else kind.__forward_arg__, dict(names))
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         return typing.Union[tuple(_resolved(one, names) for one in arguments)]  # noqa: UP007

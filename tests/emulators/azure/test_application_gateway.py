@@ -7,6 +7,8 @@ import contextlib
 import copy
 import json
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +18,7 @@ from cloudfail.actions import Done, NotKnown, Todo
 from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Refused, Transient
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.testing.conformance import LoadBalancerSuite, known
+from cloudfail_azure import whole
 from cloudfail_azure.loadbalancer import KINDS, application_gateway
 from cloudfail_azure.loadbalancer.application_gateway import ApplicationGateway
 from tests.emulators.azure.balancing import NORTH, WEST, World, act, call, look, port_of, topology
@@ -144,12 +147,13 @@ def test_a_rule_that_leads_to_nobodys_pool_is_somebody_elses(world: Site) -> Non
 
 
 def test_what_is_not_there_is_refused_with_what_is(world: Site) -> None:
-    for options, said in (
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"rule": "none"}, "It has: http, by-path, theirs"),
         ({"rule": "http", "path": "api"}, "has no paths"),
         ({"rule": PATHS, "path": "none"}, "It has: api"),
         ({"region": WEST}, f"stands in {HOME}"),
-    ):
+    ]
+    for options, said in cases:
         read = world.made(**options).read()
         assert isinstance(read, Unknown) and said in read.reason
     with pytest.raises(Permanent, match="is not of the gateway"):
@@ -195,16 +199,16 @@ def test_health_is_what_the_gateways_probes_see_and_a_pool_that_it_does_not_tell
 
 def test_success_that_nothing_follows_completes_nothing(world: Site) -> None:
     world.machine.obeying = False
-    _, whole = world.topology()
-    todo = look(world, whole)
+    _, shop = world.topology()
+    todo = look(world, shop)
     assert isinstance(todo, Todo)
-    act(world, whole, todo)
+    act(world, shop, todo)
     world.machine.end()
-    assert isinstance(look(world, whole), Todo)
+    assert isinstance(look(world, shop), Todo)
     world.machine.obeying = True
-    act(world, whole, todo)
+    act(world, shop, todo)
     world.machine.end()
-    assert isinstance(look(world, whole), Done)
+    assert isinstance(look(world, shop), Done)
     assert world.asked() == NORTH
 
 
@@ -215,13 +219,13 @@ def test_an_order_that_ended_badly_completes_nothing_and_is_given_again(world: S
         world.shift(TO_NORTH)
     world.machine.end()
     assert world.asked() == WEST
-    _, whole = world.topology()
-    assert not isinstance(look(world, whole), Done)
+    _, shop = world.topology()
+    assert not isinstance(look(world, shop), Done)
     assert "ended as Failed" in known(world.port().read()).moving
     world.machine.ending = ""
     world.shift(TO_NORTH)
     world.machine.end()
-    assert isinstance(look(world, whole), Done)
+    assert isinstance(look(world, shop), Done)
     assert world.asked() == NORTH
 
 
@@ -235,14 +239,41 @@ def test_while_an_order_is_under_way_it_is_moving_and_no_other_is_given(world: S
     assert len(world.machine.orders) == 1
 
 
+def test_an_order_that_another_one_supersedes_is_in_doubt_and_what_it_said_is_in_the_other(
+    world: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody who asks no log of ours, while Azure does not tell that ours is under way."""
+    monkeypatch.setattr(whole, "FOLLOW_SECONDS", 20.0)
+    world.machine.silent, world.machine.seconds = True, 600.0
+
+    def somebody() -> None:
+        while not world.machine.orders:
+            time.sleep(0.02)
+        world.machine.seconds = 0.05
+        world.shift(TO_NORTH, rule="theirs")
+
+    other = threading.Thread(target=somebody, daemon=True)
+    other.start()
+    with pytest.raises(OutcomeUnknown, match="Superseded"):
+        world.shift(TO_NORTH)
+    other.join()
+    world.machine.end()
+    assert [world.machine.leads(world.gateway, rule) for rule in ("http", "theirs")] == [NORTH, NORTH]
+    assert known(world.port().read()).weights == TO_NORTH
+
+
+def test_it_is_looked_at_when_an_order_may_be_seen() -> None:
+    assert KIND.settle_seconds >= 87.0
+
+
 def test_orders_go_to_its_region_and_one_log_is_for_all_its_rules(world: Site, azure: Front) -> None:
-    resource, whole = world.topology()
+    resource, shop = world.topology()
     assert KIND.verbs_of is not None
     facts = KIND.verbs_of(resource)["shift"]
     assert (facts.home, facts.divides, facts.fencing) == (HOME, "not", "watching")
-    assert KIND.shared["shift"](resource, whole, NORTH) == (f"azure/network/{world.gateway.lower()}",)
+    assert KIND.shared["shift"](resource, shop, NORTH) == (f"azure/network/{world.gateway.lower()}",)
     azure.outages.refuse(region=HOME)
-    assert isinstance(look(world, whole), NotKnown)
+    assert isinstance(look(world, shop), NotKnown)
     assert world.asked() == WEST
 
 

@@ -137,6 +137,15 @@ def test_what_is_up_by_hand_stays_so_and_is_never_made_so(world: Site) -> None:
     assert world.stands() == {WEST: "None", NORTH: "Down"}
 
 
+def test_preflight_tells_of_what_is_up_by_hand_and_of_what_is_refused(world: Site) -> None:
+    assert known(world.made().preflight()) == ()
+    world.machine.by_hand(world.pool, WEST, "Up")
+    (said,) = known(world.made().preflight())
+    assert f"the address {WEST}" in said and "though its probe fails" in said
+    (said,) = known(world.made({WEST: WEST, NORTH: "gone"}).preflight())
+    assert "has no address gone" in said
+
+
 def test_a_region_that_is_half_down_is_not_closed_and_is_opened_whole(
     azure: Front, machine: LoadBalancers, greeters: dict[str, Greeter]
 ) -> None:

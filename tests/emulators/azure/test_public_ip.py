@@ -127,6 +127,15 @@ def test_one_whose_next_holder_cannot_be_read_is_not_let_go(vip: AddressSite) ->
     assert vip.changes() == []
 
 
+def test_one_whose_next_holder_stands_in_another_region_is_not_let_go(vip: AddressSite) -> None:
+    vip.machine.at(vip.holders[NORTH].rsplit("/", 2)[0])["location"] = "West Europe"
+    todo = vip.look()
+    assert isinstance(todo, Todo)
+    with pytest.raises(Permanent, match=f"written for {HOME}, stands in {WEST}"):
+        vip.act(todo)
+    assert vip.changes() == []
+
+
 def test_a_free_address_is_given_in_one_effect_and_taken_back_to_nobody(vip: AddressSite) -> None:
     vip.machine.hold(vip.holders[WEST], "")
     first = vip.look()
