@@ -142,6 +142,18 @@ class Network:
             id_, lambda client: client.application_gateways.begin_backend_health(group, *names, polling=False), within
         )
 
+    def pool_health(self, id_: str, probe: Mapping[str, Any], *, within: float) -> dict[str, Any]:
+        """What a gateway sees of a pool that it may not lead to, probed for this question; the same."""
+        group, names, _, _ = _named(id_)
+        told = models.ApplicationGatewayOnDemandProbe(dict(probe))
+        return self._outcome(
+            id_,
+            lambda client: client.application_gateways.begin_backend_health_on_demand(
+                group, *names, told, polling=False
+            ),
+            within,
+        )
+
     def rule_health(self, id_: str, rule: str, *, within: float) -> dict[str, Any]:
         """What a load balancer's probe of that rule sees; the same."""
         group, names, _, _ = _named(id_)

@@ -19,7 +19,9 @@ whoever holds the log next before they write. An order that was superseded is in
 start a gateway that was stopped (MicrosoftDocs/azure-docs pull request 107660), so none is sent to one.
 
 A gateway stands in one region, and its control plane with it. Whether a server is well is asked of the gateway's own
-probes (`backendhealth`, an operation); of a pool that it does not tell, nothing is known.
+probes (`backendhealth`, an operation), which look at pools that a rule leads to. Of another one it is asked to probe
+for this question (`getBackendHealthOnDemand`), as the probe says that the rule's settings name; where they name none,
+nothing is known.
 
 What happens to clients: "updates applied to Application Gateway are applied one update domain at a time. […] Active
 connections are gracefully drained from the instances being updated for up to 5 minutes" (learn.microsoft.com/answers/
@@ -29,7 +31,7 @@ questions/1810966). So it takes minutes, and other applications' long connection
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +50,8 @@ from cloudfail_names.weights import UNCHANGED, wanted
 READ_SECONDS = 8.0
 PERCENT = 100
 RETRY_SECONDS = 30.0
+# What a probe and a question share (`ApplicationGatewayOnDemandProbe`).
+_PROBE = ("protocol", "host", "path", "timeout", "pickHostNameFromBackendHttpSettings", "match")
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class ApplicationGateway:
         except CloudfailError as error:
             return Unknown(str(error), at)
         weights = {region: PERCENT if region == seen.leads else 0 for region in self._members}
-        healthy = {} if seen.moving else self._healthy(until)
+        healthy = {} if seen.moving else self._healthy(seen.gateway, until)
         return Known(LoadBalancerState(weights, healthy, seen.leads, None, seen.moving, None), at)
 
     def shift(self, weights: Mapping[str, int], *, expect: LoadBalancerState, call: Call) -> None:
@@ -208,29 +212,44 @@ class ApplicationGateway:
                 f"The pool {self._members[region]} of {region} has no server.", UNCHANGED, "Add its servers first."
             )
 
-    def _healthy(self, until: float) -> dict[str, int]:
+    def _healthy(self, gateway: Whole, until: float) -> dict[str, int]:
         """By the gateway's own probes. What it does not tell, or not in time, is unknown."""
+        found: dict[str, int] = {}
         try:
             told = self._network.gateway_health(self._id, within=self._asking.left_until(until))
+            for one in told.get("backendAddressPools") or ():
+                pool = str((one.get("backendAddressPool") or {}).get("id", ""))
+                region = next((region for region, own in self._members.items() if same(own, pool)), None)
+                by_settings = [held.get("servers") or [] for held in one.get("backendHttpSettingsCollection") or ()]
+                if region is not None and any(by_settings):
+                    found[region] = min(_well(servers) for servers in by_settings)
+            probe = self._probe(gateway)
+            for region in self._members if probe else ():
+                if region not in found:
+                    asked = {**probe, "backendAddressPool": {"id": self._members[region]}}
+                    told = self._network.pool_health(self._id, asked, within=self._asking.left_until(until))
+                    if servers := (told.get("backendHealthHttpSettings") or {}).get("servers"):
+                        found[region] = _well(servers)
         except CloudfailError:
-            return {}
-        found: dict[str, int] = {}
-        for one in told.get("backendAddressPools") or ():
-            pool = str((one.get("backendAddressPool") or {}).get("id", ""))
-            region = next((region for region, own in self._members.items() if same(own, pool)), None)
-            servers = list(_servers(one))
-            if region is not None and servers:
-                found[region] = sum(str(server.get("health", "")).lower() == "up" for server in servers)
+            pass  # what it leads to is known all the same
         return found
 
+    def _probe(self, gateway: Whole) -> dict[str, Any]:
+        """As the rule's settings have it; empty where they name none of their own."""
+        place, key = self._place(gateway.properties)
+        settings = place.get("backendHttpSettings" if key == "backendAddressPool" else "defaultBackendHttpSettings")
+        if not settings:
+            return {}
+        listed = gateway.properties.get("backendHttpSettingsCollection")
+        named = self._named(listed, name_of(str(settings.get("id", ""))), "settings").get("probe")
+        if not named:
+            return {}
+        probe = self._named(gateway.properties.get("probes"), name_of(str(named.get("id", ""))), "probe")
+        return {"backendHttpSettings": settings, **{name: probe[name] for name in _PROBE if name in probe}}
 
-def _servers(pool: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Of the settings by which fewest are well, if it is probed by several: a server that one of them finds dead does
-    not serve all."""
-    by_settings = [one.get("servers") or [] for one in pool.get("backendHttpSettingsCollection") or ()]
-    yield from min(
-        by_settings, key=lambda held: sum(str(one.get("health", "")).lower() == "up" for one in held), default=[]
-    )
+
+def _well(servers: Iterable[Mapping[str, Any]]) -> int:
+    return sum(str(one.get("health", "")).lower() == "up" for one in servers)
 
 
 def build(resource: Resource, topology: Topology) -> ApplicationGateway:

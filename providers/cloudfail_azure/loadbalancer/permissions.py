@@ -73,13 +73,14 @@ def application_gateway(resource: Resource, _topology: Topology, _regions: Seque
     """It is written as a whole, and Azure asks for leave to join what it stands on."""
     region, gateway = str(resource.options["region"]), str(resource.options["gateway"])
     subscription = subscription_of(gateway)
+    health = (f"{_GATEWAYS}/backendhealth/action", f"{_GATEWAYS}/getBackendHealthOnDemand/action")
     joins = (
         "Microsoft.Network/virtualNetworks/subnets/join/action",
         "Microsoft.Network/publicIPAddresses/join/action",
     )
     return stated(
         [
-            (False, Grant(region, (f"{_GATEWAYS}/read", f"{_GATEWAYS}/backendhealth/action"), (gateway,))),
+            (False, Grant(region, (f"{_GATEWAYS}/read", *health), (gateway,))),
             (False, Grant(region, _LOCATIONS, (subscription,), why=_ENDS)),
             (True, Grant(region, (f"{_GATEWAYS}/write",), (gateway,), SHIFT)),
             (True, Grant(region, joins, (subscription,), SHIFT, why=f"{_JOINS} on which the gateway stands.")),

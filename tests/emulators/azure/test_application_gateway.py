@@ -301,6 +301,43 @@ def test_the_official_example_of_backend_health_is_as_the_package_says_and_is_re
     assert known(world.port().read()).healthy == {WEST: 1, NORTH: 2}
 
 
+# The same, ApplicationGatewayBackendHealthTest.json: the request, and the body of 200.
+QUESTION = """
+{"protocol": "Http", "pickHostNameFromBackendHttpSettings": true, "path": "/", "timeout": 30,
+ "backendAddressPool": {"id": "GATEWAY/backendAddressPools/northeurope"},
+ "backendHttpSettings": {"id": "GATEWAY/backendHttpSettingsCollection/plain"}}
+"""
+ANSWER = """
+{"backendAddressPool": {"id": "GATEWAY/backendaddressPools/MFAnalyticsPool"},
+ "backendHealthHttpSettings": {
+   "backendHttpSettings": {"id": "GATEWAY/backendHttpSettingsCollection/MFPoolSettings"},
+   "servers": [{"address": "10.220.1.4", "health": "Up"}, {"address": "10.220.1.5", "health": "Up"}]}}
+"""
+
+
+def test_a_pool_that_no_rule_leads_to_is_probed_for_the_question_as_its_settings_say(
+    world: Site, azure: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe = {"protocol": "Http", "pickHostNameFromBackendHttpSettings": True, "path": "/", "timeout": 30, "interval": 5}
+    settings = {"port": 80, "probe": {"id": f"{world.gateway}/probes/live"}}
+    world.machine.set(
+        world.gateway,
+        backendHttpSettingsCollection=[{"name": "plain", "properties": settings}],
+        probes=[{"name": "live", "properties": probe}],
+    )
+    assert known(world.port().read()).healthy == {WEST: 1, NORTH: 1}
+    (asked,) = azure.seen(operation="application_gateways.backend_health_on_demand")
+    assert asked.body == json.loads(QUESTION.replace("GATEWAY", world.gateway)), "as in the official example"
+    answer = json.loads(ANSWER.replace("GATEWAY", world.gateway))
+    assert contract(NETWORK).offences("ApplicationGatewayBackendHealthOnDemand", answer, asked=False) == []
+    monkeypatch.setattr(world.machine, "application_gateways_backend_health_on_demand", lambda _ask: answer)
+    assert known(world.port().read()).healthy == {WEST: 1, NORTH: 2}
+    azure.outages.fail("GatewayTimeout", 504, operation="application_gateways.backend_health_on_demand")
+    monkeypatch.setattr(application_gateway, "READ_SECONDS", 2.0)
+    seen = known(world.port().read())
+    assert (seen.weights, seen.healthy) == (TO_WEST, {WEST: 1})
+
+
 def test_a_server_that_one_of_several_settings_finds_dead_is_not_counted(
     world: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -169,6 +169,9 @@ NEEDS = {
     test_load_balancer.PUT: "Microsoft.Network/loadBalancers/backendAddressPools/write",
     "application_gateways.get": "Microsoft.Network/applicationGateways/read",
     "application_gateways.backend_health": "Microsoft.Network/applicationGateways/backendhealth/action",
+    "application_gateways.backend_health_on_demand": (
+        "Microsoft.Network/applicationGateways/getBackendHealthOnDemand/action"
+    ),
     test_application_gateway.PUT: "Microsoft.Network/applicationGateways/write",
     "public_ip_addresses.get": "Microsoft.Network/publicIPAddresses/read",
     "network_interfaces.get": "Microsoft.Network/networkInterfaces/read",

@@ -121,6 +121,18 @@ class ApplicationGateways(LoadBalancers):
 
         return told() if not self.health_seconds else self.question(ask, told)
 
+    def application_gateways_backend_health_on_demand(self, ask: Ask) -> Any:
+        gateway = ask.path.rpartition("/")[0]
+        pool = self._health(gateway, str(ask.body["backendAddressPool"]["id"]).rpartition("/")[2])
+
+        def told() -> Body:
+            return {
+                "backendAddressPool": pool["backendAddressPool"],
+                "backendHealthHttpSettings": pool["backendHttpSettingsCollection"][0],
+            }
+
+        return told() if not self.health_seconds else self.question(ask, told)
+
     def _supersede(self, gateway: str) -> None:
         for one in [one for one in self._replacing if gateway in one.ids and one.operation.status == "InProgress"]:
             one.operation.status, one.operation.code = "Canceled", "CanceledAndSupersededDueToAnotherOperation"
