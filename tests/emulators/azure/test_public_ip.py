@@ -258,7 +258,7 @@ def test_an_order_that_ended_badly_is_in_doubt_and_completes_nothing(vip: Addres
     vip.machine.ending = ending
     todo = vip.look()
     assert isinstance(todo, Todo)
-    with pytest.raises(OutcomeUnknown, match=ending.lower()):
+    with pytest.raises(OutcomeUnknown, match=f"ended as {ending}"):
         vip.act(todo)
     vip.machine.end()
     assert vip.machine.carries(vip.address) == vip.holders[WEST]
