@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from cloudfail.config.fields import mistake
 
 _GROUP = r"/subscriptions/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourceGroups/[\w().-]{1,90}"
 _NAME = r"[\w.-]{1,260}"
+Region = Annotated[str, Field(pattern=r"^[a-z]+[0-9]*$", examples=["westeurope"])]
 
 
 def pattern(provider: str, *types: str) -> re.Pattern[str]:
@@ -37,6 +38,11 @@ def parent_of(id_: str) -> str:
 def type_of(id_: str) -> str:
     """The type of what an id names: "dnsZones"."""
     return id_.rsplit("/", 2)[1]
+
+
+def subscription_of(id_: str) -> str:
+    """The subscription in which an id is: `/subscriptions/S`."""
+    return "/".join(id_.split("/")[:3])
 
 
 def same(one: str, other: str) -> bool:

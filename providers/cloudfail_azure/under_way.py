@@ -26,7 +26,7 @@ def followed(asking: Asking, region: str, reply: Reply, what: str, *, within: fl
     answer_at = reply.headers.get("location", "") if reply.status == 202 else ""
     if not (status_at or answer_at):
         return True
-    until, pause = asking.clock.boot() + within, _pause(reply)
+    until, pause = asking.clock.boot() + within, pause_after(reply)
     while (left := asking.left_until(until)) > 0:
         asking.clock.sleep(min(pause, left))
         if (left := asking.left_until(until)) <= 0:
@@ -46,7 +46,7 @@ def followed(asking: Asking, region: str, reply: Reply, what: str, *, within: fl
                 raise errors.from_operation(status, looked.body.get("error"), what)
         elif looked.status != 202:
             return True
-        pause = _pause(looked)
+        pause = pause_after(looked)
     return False
 
 
@@ -59,7 +59,7 @@ def _as_failed(error: CloudfailError, what: str) -> CloudfailError | None:
     return errors.from_operation("failed", {"code": said.code, "message": said.message}, what)
 
 
-def _pause(reply: Reply) -> float:
+def pause_after(reply: Reply) -> float:
     """Retry-After in seconds; 0 and nothing are "as you like"."""
     said = reply.headers.get("retry-after", "")
     return min(float(said), POLL_SECONDS_MAX) if said.isdigit() and said != "0" else POLL_SECONDS

@@ -8,10 +8,9 @@ from collections.abc import Iterator, Sequence
 
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Grant, Permissions
-from cloudfail_azure.access.scopes import subscription_of
 from cloudfail_azure.compute.options import AgentPoolMember, AppServiceMember, ContainerAppMember, ScaleSetMember
 from cloudfail_azure.grants import ORDERED, stated
-from cloudfail_azure.paths import parent_of
+from cloudfail_azure.paths import parent_of, subscription_of
 
 SCALE, HOLD = ("scale",), ("hold",)
 _SETS, _SETTINGS = "Microsoft.Compute/virtualMachineScaleSets", "Microsoft.Insights/autoscaleSettings"

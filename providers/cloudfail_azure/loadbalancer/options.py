@@ -3,24 +3,30 @@ day, and a plan's checksum covers it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cloudfail.config.fields import Shape
-from cloudfail_azure.paths import pattern, written
+from cloudfail_azure.paths import Region, pattern, written
 
 _GROUP = "/subscriptions/SUBSCRIPTION/resourceGroups/GROUP"
 PROFILE = pattern("Microsoft.Network", "trafficManagerProfiles")
 ENDPOINT = pattern("Microsoft.Network", "trafficManagerProfiles", "azureEndpoints|externalEndpoints|nestedEndpoints")
 ORIGIN_GROUP = pattern("Microsoft.Cdn", "profiles", "originGroups")
 ORIGIN = pattern("Microsoft.Cdn", "profiles", "originGroups", "origins")
+POOL = pattern("Microsoft.Network", "loadBalancers", "backendAddressPools")
+GATEWAY = pattern("Microsoft.Network", "applicationGateways")
+GATEWAY_POOL = pattern("Microsoft.Network", "applicationGateways", "backendAddressPools")
 
 if TYPE_CHECKING:
     ProfileId = str
     EndpointId = str
     OriginGroupId = str
     OriginId = str
+    PoolId = str
+    GatewayId = str
+    GatewayPoolId = str
 else:
     ProfileId = written(
         PROFILE,
@@ -42,6 +48,23 @@ else:
         "id of an origin of Front Door",
         f"{_GROUP}/providers/Microsoft.Cdn/profiles/NAME/originGroups/NAME/origins/NAME",
     )
+    PoolId = written(
+        POOL,
+        "id of a backend address pool of a load balancer",
+        f"{_GROUP}/providers/Microsoft.Network/loadBalancers/NAME/backendAddressPools/NAME",
+    )
+    GatewayId = written(
+        GATEWAY,
+        "id of an application gateway",
+        f"{_GROUP}/providers/Microsoft.Network/applicationGateways/NAME",
+    )
+    GatewayPoolId = written(
+        GATEWAY_POOL,
+        "id of a backend pool of an application gateway",
+        f"{_GROUP}/providers/Microsoft.Network/applicationGateways/NAME/backendAddressPools/NAME",
+    )
+
+Name = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 class TrafficManagerOptions(Shape):
@@ -83,3 +106,48 @@ class OriginMember(BaseModel):
     @classmethod
     def _short(cls, given: Any) -> Any:
         return {"origin": given} if isinstance(given, str) else given
+
+
+class LoadBalancerOptions(Shape):
+    """loadbalancer: azure-load-balancer. region: where the balancer stands, and its control plane with it; of a global
+    one its home region. rule: whose probe tells how many are well; nobody is asked if nothing is written."""
+
+    pool: PoolId
+    region: Region
+    rule: Name | None = None
+
+
+class AddressesMember(BaseModel):
+    """The names of the pool's backend addresses that stand for the region."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    addresses: Annotated[tuple[Name, ...], Field(min_length=1, max_length=500, strict=False)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, given: Any) -> Any:
+        return {"addresses": [given]} if isinstance(given, str) else given
+
+
+class ApplicationGatewayOptions(Shape):
+    """loadbalancer: application-gateway. region: where it stands. rule: the request routing rule; path: the name of a
+    path rule in that rule's map, where it routes by paths and its default is not what is moved."""
+
+    gateway: GatewayId
+    region: Region
+    rule: Name
+    path: Name | None = None
+
+
+class GatewayPoolMember(BaseModel):
+    """The id of the gateway's backend pool that stands for the region."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pool: GatewayPoolId
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, given: Any) -> Any:
+        return {"pool": given} if isinstance(given, str) else given

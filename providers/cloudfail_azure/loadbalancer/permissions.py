@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Grant, Permissions
 from cloudfail_azure.grants import ORDERED, stated
+from cloudfail_azure.paths import parent_of, subscription_of
 
 SHIFT = ("shift",)
 
@@ -39,3 +40,49 @@ def front_door(resource: Resource, _topology: Topology, _regions: Sequence[str])
         (True, Grant("global", (f"{_GROUPS}/origins/write",), origins, SHIFT)),
     ]
     return stated(told)
+
+
+_BALANCERS = "Microsoft.Network/loadBalancers"
+_GATEWAYS = "Microsoft.Network/applicationGateways"
+_LOCATIONS = ("Microsoft.Network/locations/operations/read", "Microsoft.Network/locations/operationResults/read")
+_ENDS = "What became of an order, or what a probe sees, is told there."
+_JOINS = "Who writes it must be allowed to join the networks"
+
+
+def load_balancer(resource: Resource, _topology: Topology, _regions: Sequence[str]) -> Permissions:
+    """The balancer tells its pools with itself; one pool is written."""
+    region, pool = str(resource.options["region"]), str(resource.options["pool"])
+    balancer, subscription = parent_of(pool), subscription_of(pool)
+    joins = (
+        "Microsoft.Network/virtualNetworks/joinLoadBalancer/action",
+        f"{_BALANCERS}/frontendIPConfigurations/join/action",
+    )
+    told = [
+        (False, Grant(region, (f"{_BALANCERS}/read",), (balancer,))),
+        (False, Grant(region, _LOCATIONS, (subscription,), why=_ENDS)),
+        (True, Grant(region, (f"{_BALANCERS}/backendAddressPools/write",), (pool,), SHIFT)),
+        (True, Grant(region, joins, (subscription,), SHIFT, why=f"{_JOINS} whose addresses are in the pool.")),
+    ]
+    if resource.options["rule"]:
+        rule = f"{balancer}/loadBalancingRules/{resource.options['rule']}"
+        told.append((False, Grant(region, (f"{_BALANCERS}/loadBalancingRules/health/action",), (rule,))))
+    return stated(told)
+
+
+def application_gateway(resource: Resource, _topology: Topology, _regions: Sequence[str]) -> Permissions:
+    """It is written as a whole, and Azure asks for leave to join what it stands on."""
+    region, gateway = str(resource.options["region"]), str(resource.options["gateway"])
+    subscription = subscription_of(gateway)
+    health = (f"{_GATEWAYS}/backendhealth/action", f"{_GATEWAYS}/getBackendHealthOnDemand/action")
+    joins = (
+        "Microsoft.Network/virtualNetworks/subnets/join/action",
+        "Microsoft.Network/publicIPAddresses/join/action",
+    )
+    return stated(
+        [
+            (False, Grant(region, (f"{_GATEWAYS}/read", *health), (gateway,))),
+            (False, Grant(region, _LOCATIONS, (subscription,), why=_ENDS)),
+            (True, Grant(region, (f"{_GATEWAYS}/write",), (gateway,), SHIFT)),
+            (True, Grant(region, joins, (subscription,), SHIFT, why=f"{_JOINS} on which the gateway stands.")),
+        ]
+    )

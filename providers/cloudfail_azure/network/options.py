@@ -8,25 +8,43 @@ backbone: {network: route-table, region: westeurope, tables: [/subscriptions/S/r
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from cloudfail.config.durations import Seconds
 from cloudfail.config.fields import PositiveDuration, Shape, mistake
-from cloudfail_azure.paths import pattern, written
+from cloudfail_azure.paths import Region, pattern, written
 from cloudfail_paths.options import ReachedMember
 
 GATEWAY = "VirtualNetworkGateway"
 APPLIANCE = "VirtualAppliance"
 
+_NIC = pattern("Microsoft.Network", "networkInterfaces", "ipConfigurations")
+_FRONTEND = pattern("Microsoft.Network", "loadBalancers", "frontendIPConfigurations")
+HOLDER = re.compile(f"{_NIC.pattern}|{_FRONTEND.pattern}", re.IGNORECASE)
+
 if TYPE_CHECKING:
     TableId = str
+    AddressId = str
+    HolderId = str
 else:
     TableId = written(
         pattern("Microsoft.Network", "routeTables"),
         "id of a route table",
         "/subscriptions/SUBSCRIPTION/resourceGroups/GROUP/providers/Microsoft.Network/routeTables/NAME",
+    )
+    AddressId = written(
+        pattern("Microsoft.Network", "publicIPAddresses"),
+        "id of a public IP address",
+        "/subscriptions/SUBSCRIPTION/resourceGroups/GROUP/providers/Microsoft.Network/publicIPAddresses/NAME",
+    )
+    HolderId = written(
+        HOLDER,
+        "id of an IP configuration of a network interface, or of a frontend of a load balancer",
+        "/subscriptions/SUBSCRIPTION/resourceGroups/GROUP/providers/Microsoft.Network/networkInterfaces/NAME/"
+        "ipConfigurations/NAME",
     )
 
 
@@ -54,7 +72,6 @@ def _cidr(told: Any) -> Any:
     return told
 
 
-Region = Annotated[str, Field(pattern=r"^[a-z]+[0-9]*$", examples=["westeurope"])]
 Hop = Annotated[str, BeforeValidator(_hop)]
 Cidr = Annotated[str, BeforeValidator(_cidr)]
 
@@ -76,4 +93,23 @@ class RouteTableOptions(Shape):
     region: Region
     tables: Annotated[tuple[TableId, ...], Field(min_length=1, max_length=20, strict=False)]
     destinations: Annotated[tuple[Cidr, ...], Field(min_length=1, max_length=20, strict=False)]
+    answer_within: PositiveDuration = Seconds(2)
+
+
+class HolderMember(ReachedMember):
+    """What holds the address while it is this member's."""
+
+    holder: HolderId
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, told: Any) -> Any:
+        return {"holder": told} if isinstance(told, str) else told
+
+
+class PublicIpOptions(Shape):
+    """One public IP address. region: where it stands; it never leaves that region, nor do its holders."""
+
+    address: AddressId
+    region: Region
     answer_within: PositiveDuration = Seconds(2)

@@ -37,7 +37,16 @@ TENANT = "99999999-8888-7777-6666-555555555555"
 OWN = "own identity"
 """Whose a token is that was asked for without a client id."""
 # What is asked by POST, and changes nothing.
-READS = frozenset({"back_end_health", "get_effective_route_table", "list_keys", "list_credentials"})
+READS = frozenset(
+    {
+        "backend_health",
+        "backend_health_on_demand",
+        "health",
+        "get_effective_route_table",
+        "list_keys",
+        "list_credentials",
+    }
+)
 _OPERATIONS = "/providers/cloudfail.tests/operations/"
 
 

@@ -15,13 +15,16 @@ from cloudfail.model.states import Role
 from cloudfail.model.topology import PortName
 from tests.emulators.aws.balancing import listening
 from tests.emulators.azure import (
+    address_world,
     flexible_world,
     names_world,
     paths_world,
     test_aks_pool,
     test_app_service,
+    test_application_gateway,
     test_container_app,
     test_front_door,
+    test_load_balancer,
     test_scale_set,
     test_service_bus_queue,
     test_traffic_manager,
@@ -29,7 +32,10 @@ from tests.emulators.azure import (
 from tests.emulators.azure.balancing import NORTH, WEST
 from tests.emulators.azure.front import Front
 from tests.emulators.azure.standins import front_door, traffic_manager
+from tests.emulators.azure.standins.application_gateways import ApplicationGateways
+from tests.emulators.azure.standins.load_balancers import LoadBalancers
 from tests.emulators.azure.standins.names import Zones
+from tests.emulators.azure.standins.public_addresses import PublicAddresses
 from tests.emulators.azure.standins.route_tables import RouteTables
 from tests.emulators.azure.standins.service_bus import ServiceBus
 from tests.emulators.verbs import Ordered
@@ -211,6 +217,63 @@ def _pool(front: Front, serve: Serve, stack: contextlib.ExitStack, *, held: bool
     )
 
 
+def _backend_pool(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    """One address is closed and another one opened: one request, and its operation."""
+    machine: LoadBalancers = serve("azure.mgmt.network", LoadBalancers(seconds=0.1))
+    ports = {region: stack.enter_context(listening()) for region in (WEST, NORTH)}
+    site = test_load_balancer.Site(front, machine, ports)
+    stack.callback(site.packets.close)
+    port, to = site.port(), test_load_balancer.TO_NORTH
+    return Ordered(
+        front,
+        port.read,
+        lambda seen, call: port.shift(to, expect=seen, call=call),
+        lambda state: bool(state.weights == to and not state.moving),
+        lambda: machine.eligible(site.pool) == [ports[NORTH]],
+        sent(front, test_load_balancer.PUT),
+        follow=machine.end,
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _rule(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    """A rule that is led to another pool: one request, and its operation."""
+    machine: ApplicationGateways = serve("azure.mgmt.network", ApplicationGateways(seconds=0.1))
+    ports = {region: stack.enter_context(listening()) for region in (WEST, NORTH)}
+    site = test_application_gateway.Site(front, machine, ports)
+    stack.callback(site.packets.close)
+    port, to = site.port(), test_application_gateway.TO_NORTH
+    return Ordered(
+        front,
+        port.read,
+        lambda seen, call: port.shift(to, expect=seen, call=call),
+        lambda state: bool(state.weights == to and not state.moving),
+        lambda: machine.requested(site.gateway, "http") == ports[NORTH],
+        sent(front, test_application_gateway.PUT),
+        follow=machine.end,
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _address(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    """The mark, and a swap between two balancers. Between interfaces it is two effects (test_public_ip.py)."""
+    machine: PublicAddresses = serve("azure.mgmt.network", PublicAddresses(seconds=0.1))
+    site = address_world.AddressSite(front, machine, {}, address_world.FRONTENDS)
+    stack.callback(site.close)
+    port, points = site.port(), site.to(NORTH)
+    return Ordered(
+        front,
+        port.read,
+        lambda seen, call: port.move_address(points, expect=seen, call=call),
+        lambda state: bool(state.points == points and not state.moving),
+        lambda: machine.carries(site.address) == site.holders[NORTH],
+        sent(front, address_world.SWAP),
+        requests=2,
+        follow=machine.end,
+        unavailable=UNAVAILABLE,
+    )
+
+
 def _route(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
     """The mark, and one of two routes: the other one leads there already."""
     machine: RouteTables = serve("azure.mgmt.network", RouteTables(seconds=0.1))
@@ -317,5 +380,8 @@ VERBS: Mapping[Key, Make] = {
     (PortName.LOADBALANCER, "traffic-manager", "shift", "weighted"): _endpoint,
     (PortName.LOADBALANCER, "front-door", "shift", "weighted"): functools.partial(_origin, routing="weighted"),
     (PortName.LOADBALANCER, "front-door", "shift", "standing by"): functools.partial(_origin, routing="priority"),
+    (PortName.NETWORK, "public-ip", "move_address", "swap"): _address,
+    (PortName.LOADBALANCER, "azure-load-balancer", "shift", "regional"): _backend_pool,
+    (PortName.LOADBALANCER, "application-gateway", "shift", "a rule"): _rule,
 }
 """Port, kind, verb, and the shape in which it is tried."""
