@@ -16,9 +16,9 @@ from cloudfail_azure.consumers.options import QueueMember
 
 
 def _service_bus_queue(resource: Resource, topology: Topology) -> Any:
-    from cloudfail_azure.consumers import service_bus_queue
+    from cloudfail_azure.consumers import service_bus
 
-    return service_bus_queue.build(resource, topology)
+    return service_bus.queue(resource, topology)
 
 
 def _queues(resource: Resource, _topology: Topology, region: str) -> tuple[str, ...]:

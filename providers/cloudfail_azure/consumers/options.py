@@ -40,6 +40,10 @@ class QueueMember(Shape):
     queue: QueueId
     quiet: Url | None = None
 
+    @property
+    def id(self) -> str:
+        return self.queue
+
     @model_validator(mode="before")
     @classmethod
     def _short(cls, told: Any) -> Any:
