@@ -78,8 +78,8 @@ class Switched(ABC, Generic[A]):
         """Why it is not turned that way, whoever asks."""
         return None
 
-    def dangers(self, seen: Switch) -> tuple[str, ...]:
-        """What else a person should know of it before the bad day."""
+    def dangers(self, region: str, seen: Switch) -> tuple[str, ...]:
+        """What else a person should know of it before the bad day. Raises as `describe`."""
         return ()
 
     @property
@@ -133,6 +133,7 @@ class Switched(ABC, Generic[A]):
             try:
                 seen = self.describe(region, within=READ_SECONDS)
                 problem = self._refused(region, seen, not seen.enabled)
+                dangers = self.dangers(region, seen)
             except Permanent as error:
                 found.append(f"{region}: {error}")
                 continue
@@ -142,7 +143,7 @@ class Switched(ABC, Generic[A]):
                 found.append(f"{region}: {problem}")
             elif seen.enabled is None and seen.towards is None:
                 found.append(f"{region}: {seen.name} is {seen.said}")
-            found += [f"{region}: {one}" for one in self.dangers(seen)]
+            found += [f"{region}: {one}" for one in dangers]
         return Known(tuple(found), at)
 
     def member(self, region: str) -> Any:

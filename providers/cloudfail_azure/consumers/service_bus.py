@@ -26,7 +26,7 @@ from cloudfail.errors import CloudfailError, Permanent, Transient
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_azure.asking import Asking
-from cloudfail_azure.consumers.options import QueueMember
+from cloudfail_azure.consumers.options import QueueMember, TopicMember
 from cloudfail_azure.paths import parent_of, type_of
 from cloudfail_consumers.switches import UNCHANGED, Switch, Switched
 
@@ -91,7 +91,7 @@ class ServiceBus(Switched[Asking]):
             )
         return None
 
-    def dangers(self, seen: Switch) -> tuple[str, ...]:
+    def dangers(self, region: str, seen: Switch) -> tuple[str, ...]:
         """One that nobody receives from is idle, and Service Bus deletes it, with all that it keeps, after
         `autoDeleteOnIdle` ("Azure Service Bus: topics and subscriptions", AutoDeleteOnIdle)."""
         idle = str(seen.raw.get("autoDeleteOnIdle") or "")
@@ -152,4 +152,10 @@ def _at_home(asking: Asking, region: str, id_: str, *, within: float) -> None:
 def queue(resource: Resource, topology: Topology) -> ServiceBus:
     """Kind.build of service-bus-queue."""
     members = {region: QueueMember.model_validate(member) for region, member in resource.members.items()}
+    return ServiceBus(Asking.of(resource, topology), members)
+
+
+def subscription(resource: Resource, topology: Topology) -> ServiceBus:
+    """Kind.build of service-bus-subscription."""
+    members = {region: TopicMember.model_validate(member) for region, member in resource.members.items()}
     return ServiceBus(Asking.of(resource, topology), members)

@@ -104,7 +104,7 @@ class PubsubSubscription(Switched):
             kept = seen.raw.get("messageRetentionDuration", "7 days")
             call.log(f"{seen.name} pushes nothing, and keeps each message for {kept} from when it was published")
 
-    def dangers(self, seen: Switch) -> tuple[str, ...]:
+    def dangers(self, region: str, seen: Switch) -> tuple[str, ...]:
         """An idle subscription is deleted (Subscription.expirationPolicy; 31 days unless it says otherwise)."""
         policy = seen.raw.get("expirationPolicy")
         ttl = "31 days" if policy is None else policy.get("ttl")

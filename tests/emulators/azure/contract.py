@@ -184,7 +184,7 @@ def _offences(model: type, value: Any, where: str, asked: bool) -> Iterator[str]
     if not isinstance(value, dict):
         yield f"{where or '/'}: no object, which {model.__name__} is"
         return
-    fields = _fields(model)
+    fields = _fields(_told_apart(model, value))
     for key, one in value.items():
         if key not in fields:
             yield f"{where}/{key}: {model.__name__} has no such member"
@@ -193,6 +193,15 @@ def _offences(model: type, value: Any, where: str, asked: bool) -> Iterator[str]
         if asked and only_read and one is not None:
             yield f"{where}/{key}: only Azure writes that"
         yield from _of(kind, one, f"{where}/{key}", asked)
+
+
+def _told_apart(model: type, value: Mapping[str, Any]) -> type:
+    """Of an older model that stands for several, the one that the body says it is ("endpointType")."""
+    for name, known in getattr(model, "_subtype_map", {}).items():
+        said = value.get(model._attribute_map[name]["key"])  # type: ignore[attr-defined]
+        if said in known:
+            return typing.cast(type, getattr(importlib.import_module(model.__module__), known[said]))
+    return model
 
 
 Fields = dict[str, tuple[Any, bool]]

@@ -36,7 +36,10 @@ TENANT = "99999999-8888-7777-6666-555555555555"
 OWN = "own identity"
 """Whose a token is that was asked for without a client id."""
 # What is asked by POST, and changes nothing.
-READS = frozenset({"back_end_health", "get_effective_route_table", "list_keys", "list_credentials"})
+READS = frozenset(
+    {"back_end_health", "get_effective_route_table", "list_keys", "list_credentials"}
+    | {"list_application_settings", "list_application_settings_slot"}
+)
 _OPERATIONS = "/providers/cloudfail.tests/operations/"
 
 

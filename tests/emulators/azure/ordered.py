@@ -18,7 +18,9 @@ from tests.emulators.azure import (
     flexible_world,
     names_world,
     paths_world,
+    test_consumers,
     test_front_door,
+    test_function_app,
     test_scale_set,
     test_service_bus_queue,
     test_traffic_manager,
@@ -26,6 +28,8 @@ from tests.emulators.azure import (
 from tests.emulators.azure.balancing import NORTH, WEST
 from tests.emulators.azure.front import Front
 from tests.emulators.azure.standins import front_door, traffic_manager
+from tests.emulators.azure.standins.event_grid import EventGrid
+from tests.emulators.azure.standins.function_apps import FunctionApps
 from tests.emulators.azure.standins.names import Zones
 from tests.emulators.azure.standins.route_tables import RouteTables
 from tests.emulators.azure.standins.service_bus import ServiceBus
@@ -182,6 +186,50 @@ def _queue(enabled: bool) -> Make:
     return make
 
 
+def _kept(kind: str, enabled: bool) -> Make:
+    """A topic's subscription, or the queue of an event subscription."""
+
+    def make(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+        machine: ServiceBus = serve("azure.mgmt.servicebus", ServiceBus())
+        stack.callback(machine.close)
+        status = "ReceiveDisabled" if enabled else "Active"
+        if kind == "topics":
+            site = test_consumers.Topics(front, machine, status)
+        else:
+            site = test_consumers.Events(front, machine, serve("azure.mgmt.eventgrid", EventGrid()), status)
+        port = site.port()
+        return Ordered(
+            front,
+            lambda: port.read(NORTH),
+            lambda seen, call: port.enable(NORTH, enabled, expect=seen, call=call),
+            lambda state: bool(state.enabled is enabled),
+            lambda: site.stands()["status"] == ("Active" if enabled else "ReceiveDisabled"),
+            sent(front, test_consumers.PUTS[site.kind.name]),
+            unavailable=UNAVAILABLE,
+        )
+
+    return make
+
+
+def _function(enabled: bool) -> Make:
+    def make(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+        machine: FunctionApps = serve("azure.mgmt.web", FunctionApps())
+        stack.callback(machine.close)
+        site = test_function_app.Site(front, machine, disabled=enabled)
+        port = site.port()
+        return Ordered(
+            front,
+            lambda: port.read(NORTH),
+            lambda seen, call: port.enable(NORTH, enabled, expect=seen, call=call),
+            lambda state: bool(state.enabled is enabled),
+            lambda: site.settings().get(test_function_app.SWITCH, "false") == ("false" if enabled else "true"),
+            sent(front, test_function_app.PUT),
+            unavailable=UNAVAILABLE,
+        )
+
+    return make
+
+
 # ---- databases, by their control plane; what their servers do is shown beside a real pair (test_flexible.py)
 
 
@@ -234,6 +282,10 @@ VERBS: Mapping[Key, Make] = {
     (PortName.COMPUTE, "scale-set", "scale", "by its floor"): _by_its_floor,
     (PortName.COMPUTE, "scale-set", "scale", "by hand"): _by_hand,
     (PortName.COMPUTE, "scale-set", "hold", "autoscaled"): _held,
+    (PortName.CONSUMERS, "event-grid-subscription", "enable", "off"): _kept("events", False),
+    (PortName.CONSUMERS, "function-app", "enable", "on"): _function(True),
+    (PortName.CONSUMERS, "function-app", "enable", "off"): _function(False),
+    (PortName.CONSUMERS, "service-bus-subscription", "enable", "on"): _kept("topics", True),
     (PortName.CONSUMERS, "service-bus-queue", "enable", "on"): _queue(True),
     (PortName.CONSUMERS, "service-bus-queue", "enable", "off"): _queue(False),
     (PortName.DATABASE, "postgresql-flexible", "failover", "virtual endpoints"): _promoted,
