@@ -19,6 +19,7 @@ from tests.emulators.azure import (
     names_world,
     paths_world,
     test_consumers,
+    test_flexible_security_group,
     test_front_door,
     test_function_app,
     test_scale_set,
@@ -278,6 +279,34 @@ def _without_rules(front: Front, serve: Serve, stack: contextlib.ExitStack) -> O
     )
 
 
+def _without_strangers(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    """The mark, and one of two rules: the other one is there already."""
+    site = test_flexible_security_group.Site(serve)
+    site.groups.set_rule(
+        site.id,
+        test_flexible_security_group.KEEP,
+        100,
+        "Allow",
+        "",
+        "5432",
+        destinationPortRange="",
+        destinationPortRanges=["5432", "6432"],
+        sourceAddressPrefixes=[test_flexible_security_group.OWN_SUBNET, test_flexible_security_group.ASKS_FROM],
+    )
+    return Ordered(
+        front,
+        lambda: site.database.fence_state(WEST, NORTH),
+        lambda seen, call: site.database.fence(WEST, NORTH, expect=seen, call=call),
+        lambda state: bool("security-group stands" in state.evidence),
+        lambda: site.lets_in() == (False, True, True),
+        sent(front, test_flexible_security_group.PUT),
+        requests=2,
+        follow=site.groups.end,
+        says_nothing=lambda state: bool("stands" not in state.evidence),
+        unavailable=UNAVAILABLE,
+    )
+
+
 VERBS: Mapping[Key, Make] = {
     (PortName.COMPUTE, "scale-set", "scale", "by its floor"): _by_its_floor,
     (PortName.COMPUTE, "scale-set", "scale", "by hand"): _by_hand,
@@ -290,6 +319,7 @@ VERBS: Mapping[Key, Make] = {
     (PortName.CONSUMERS, "service-bus-queue", "enable", "off"): _queue(False),
     (PortName.DATABASE, "postgresql-flexible", "failover", "virtual endpoints"): _promoted,
     (PortName.DATABASE, "postgresql-flexible", "fence", "firewall rules"): _without_rules,
+    (PortName.DATABASE, "postgresql-flexible", "fence", "security group"): _without_strangers,
     (PortName.DNS, "azure-dns", "shift", "public"): _name,
     (PortName.NETWORK, "route-table", "route", "of two routes one"): _route,
     (PortName.LOADBALANCER, "traffic-manager", "shift", "weighted"): _endpoint,
