@@ -11,6 +11,9 @@ of them: all go back as they came in the instant before, with the switch, and wi
 `CLOUDFAIL.FUNCTION`, in one request. There is no condition: what somebody else sets in that instant is lost, so one
 worker at a time changes an app, and deploys are frozen first. An answer that tells no setting at all is never believed.
 
+On Linux a setting's name has no hyphen, so a function whose name has one cannot be disabled there (the same page); it
+is refused beforehand.
+
 An app that is stopped runs nothing, and is somebody else's decision: its function is off, and is never turned on.
 """
 
@@ -67,13 +70,19 @@ class FunctionApp(Switched[Asking]):
             enabled=not disabled and state == RUNNING,
             version=said,
             said=said,
-            raw={"app": app, "state": state},
+            raw={"app": app, "state": state, "linux": "linux" in str(site.get("kind", "")).lower()},
         )
 
     def refusal(self, region: str, seen: Switch, enabled: bool) -> CloudfailError | None:
+        app = seen.raw["app"]
+        if seen.raw["linux"] and "-" in name_of(seen.name):
+            return Permanent(
+                f"{seen.name} has a hyphen in its name, and on Linux Azure can disable no such function.",
+                UNCHANGED,
+                "Give the function another name, or stop what it is triggered by.",
+            )
         if seen.raw["state"] == RUNNING:
             return None
-        app = seen.raw["app"]
         return Permanent(
             f"{app} is {seen.raw['state']}, which no run of cloudfail does: somebody, or Azure, stopped it.",
             UNCHANGED,

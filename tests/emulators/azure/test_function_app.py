@@ -189,6 +189,18 @@ def test_an_app_that_is_stopped_runs_nothing_and_is_not_started(world: Site) -> 
     assert world.front.count(mutating=True) == 0
 
 
+def test_a_hyphen_on_linux_which_azure_cannot_disable_is_named_before_the_bad_day(world: Site) -> None:
+    """Azure/Azure-Functions issue 1851."""
+    world.functions[NORTH] = world.machine.function(f"books-{NORTH}", NORTH, name="close-books")
+    assert known(world.port().preflight()) == ()
+    world.machine.at(world.app)["kind"] = "functionapp,linux"
+    (sentence,) = known(world.port().preflight())
+    assert "can disable no such function" in sentence
+    with pytest.raises(Permanent, match="hyphen"):
+        world.turn(False)
+    assert world.front.count(mutating=True) == 0
+
+
 def test_a_switch_that_a_swap_of_slots_would_take_along_is_named(world: Site) -> None:
     slot = world.machine.function(f"books-{NORTH}/slots/staging", NORTH)
     (sentence,) = known(world.port().preflight())
