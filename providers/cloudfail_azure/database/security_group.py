@@ -122,7 +122,7 @@ class SecurityGroupFence:
     def _wanted(self, region: str) -> tuple[Rule, Rule]:
         member, asking = self._members[region], self._asking
         own = f"cloudfail-{_UNFIT.sub('-', f'{asking.topology.application[:30]}-{asking.resource.name[:30]}')}"
-        ports = tuple((port, port) for port in member.ports)
+        ports = tuple((port, port) for port in sorted(set(member.ports)))
         return (
             Rule(f"{own}-keep", member.priority, True, frozenset(member.keep), ports),
             Rule(f"{own}-deny", member.priority + 1, False, frozenset({ANY}), ports),

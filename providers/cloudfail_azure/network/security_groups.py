@@ -159,7 +159,7 @@ def _rule(told: Mapping[str, Any]) -> Rule:
             [plain(one) for one in _listed(properties, "sourceAddressPrefix", "sourceAddressPrefixes")]
             + [str(one.get("id", "")) for one in groups]
         ),
-        tuple(_span(one) for one in _listed(properties, "destinationPortRange", "destinationPortRanges")),
+        tuple(sorted(_span(one) for one in _listed(properties, "destinationPortRange", "destinationPortRanges"))),
         _listed(properties, "destinationAddressPrefix", "destinationAddressPrefixes") == [ANY]
         and _listed(properties, "sourcePortRange", "sourcePortRanges") == [ANY],
         str(properties.get("provisioningState") or SUCCEEDED),

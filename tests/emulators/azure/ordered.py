@@ -290,7 +290,7 @@ def _without_strangers(front: Front, serve: Serve, stack: contextlib.ExitStack) 
         "",
         "5432",
         destinationPortRange="",
-        destinationPortRanges=["5432", "6432"],
+        destinationPortRanges=["6432", "5432"],
         sourceAddressPrefixes=[test_flexible_security_group.OWN_SUBNET, test_flexible_security_group.ASKS_FROM],
     )
     return Ordered(

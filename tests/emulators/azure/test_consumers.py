@@ -236,6 +236,28 @@ def test_one_that_leads_to_no_queue_is_refused_by_name_and_before_the_bad_day(
     assert said in sentence
 
 
+def test_microsofts_own_example_of_one_leads_to_its_queue(events: Events) -> None:
+    """Azure/azure-rest-api-specs, specification/eventgrid/resource-manager/Microsoft.EventGrid/EventGrid/stable/
+    2025-02-15/examples/EventSubscriptions_GetForCustomTopic_ServiceBusQueueDestination.json, with a queue of ours."""
+    id_ = f"{SCOPE}/Microsoft.EventGrid/topics/exampletopic2/providers/Microsoft.EventGrid/eventSubscriptions/example1"
+    example = {
+        "destination": {"properties": {"resourceId": events.turned[NORTH]}, "endpointType": "ServiceBusQueue"},
+        "filter": {
+            "isSubjectCaseSensitive": False,
+            "subjectBeginsWith": "ExamplePrefix",
+            "subjectEndsWith": "ExampleSuffix",
+        },
+        "labels": ["label1", "label2"],
+        "provisioningState": "Succeeded",
+        "topic": f"{SCOPE}/microsoft.eventgrid/topics/exampletopic2",
+    }
+    events.grid.put(id_, {"type": "Microsoft.EventGrid/eventSubscriptions", "properties": example})
+    events.events[NORTH] = id_
+    events.turn(False)
+    assert events.stands()["status"] == "ReceiveDisabled"
+    assert events.grid.at(id_)["properties"] == example
+
+
 def test_one_that_was_led_to_another_queue_is_turned_there(events: Events) -> None:
     other = events.machine.queue("shop-2", NORTH, "Active", "second")
     events.leads(events.events[NORTH], "ServiceBusQueue", other)

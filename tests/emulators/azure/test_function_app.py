@@ -108,6 +108,16 @@ def test_all_other_settings_go_back_as_they_were_in_the_same_request_as_the_mark
     assert world.machine.settings[world.app.replace(NORTH, WEST)] == OWN_SETTINGS
 
 
+def test_the_settings_of_microsofts_own_example_are_kept(world: Site) -> None:
+    """Azure/azure-rest-api-specs, specification/web/resource-manager/Microsoft.Web/AppService/stable/2025-05-01/
+    examples/UpdateAppSettings.json."""
+    example = {"Setting1": "Value1", "Setting2": "Value2"}
+    world.machine.settings[world.app] = dict(example)
+    world.turn(False)
+    (asked,) = world.front.seen(operation=PUT)
+    assert asked.body == {"properties": example | {SWITCH: "true", MARK: "app=shop epoch=10 run=r1"}}
+
+
 def test_a_look_reads_no_secret_and_only_the_executing_role_does(world: Site) -> None:
     resource, whole = world.topology()
     roles = Roles(watch="11111111-0000-0000-0000-000000000001", execute="11111111-0000-0000-0000-000000000002")
