@@ -15,6 +15,7 @@ PACKAGES = (
     "cloudfail",
     "cloudfail_aws",
     "cloudfail_azure",
+    "cloudfail_consumers",
     "cloudfail_databases",
     "cloudfail_gcp",
     "cloudfail_local",

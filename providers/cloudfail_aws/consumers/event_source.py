@@ -11,13 +11,13 @@ from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.consumers.options import EventSourceMember
-from cloudfail_aws.consumers.switches import Switch, Switched
+from cloudfail_consumers.switches import Switch, Switched
 
 _STANDS = {"Enabled": True, "Disabled": False}
 _MOVES = {"Enabling": True, "Disabling": False}
 
 
-class EventSource(Switched):
+class EventSource(Switched[Asking]):
     """One mapping in each region."""
 
     def describe(self, region: str, *, within: float) -> Switch:

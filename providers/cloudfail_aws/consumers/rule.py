@@ -7,18 +7,18 @@ made for itself.
 
 from __future__ import annotations
 
-from cloudfail.errors import Permanent
+from cloudfail.errors import CloudfailError, Permanent
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.consumers.options import RuleMember
-from cloudfail_aws.consumers.switches import Switch, Switched
+from cloudfail_consumers.switches import UNCHANGED, Switch, Switched
 
 ALL_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 _STANDS = {"ENABLED": True, ALL_EVENTS: True, "DISABLED": False}
 
 
-class Rule(Switched):
+class Rule(Switched[Asking]):
     """One rule in each region."""
 
     def describe(self, region: str, *, within: float) -> Switch:
@@ -35,20 +35,24 @@ class Rule(Switched):
             raw=raw,
         )
 
-    def turn(self, region: str, seen: Switch, enabled: bool, *, call: Call) -> None:
-        member: RuleMember = self.member(region)
+    def refusal(self, region: str, seen: Switch, enabled: bool) -> CloudfailError | None:
         if seen.raw.get("ManagedBy"):
-            raise Permanent(
+            return Permanent(
                 f"{seen.name} in {region} belongs to {seen.raw['ManagedBy']}, which turns it on and off itself.",
-                "It was not changed.",
+                UNCHANGED,
                 "Take it out of cloudfail.yaml.",
             )
         if not enabled and seen.said == ALL_EVENTS:
-            raise Permanent(
+            return Permanent(
                 f"{seen.name} in {region} also sees read-only management events, and would come back without them.",
-                "It was not changed.",
-                f"aws events put-rule --region {region} --name {member.rule} --state DISABLED, with its other fields.",
+                UNCHANGED,
+                f"aws events put-rule --region {region} --name {self.member(region).rule} --state DISABLED, with its "
+                "other fields.",
             )
+        return None
+
+    def turn(self, region: str, seen: Switch, enabled: bool, *, call: Call) -> None:
+        member: RuleMember = self.member(region)
         self._asking.change(
             "events",
             region,

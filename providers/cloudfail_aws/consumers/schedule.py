@@ -26,7 +26,7 @@ from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.consumers.options import ScheduleMember
-from cloudfail_aws.consumers.switches import Switch, Switched
+from cloudfail_consumers.switches import Switch, Switched
 
 _STANDS = {"ENABLED": True, "DISABLED": False}
 # What GetSchedule says and UpdateSchedule does not take.
@@ -35,7 +35,7 @@ DESCRIPTION_MAX = 512
 _MARK = re.compile(r" ?\[cloudfail epoch (\d{1,18})\]$")
 
 
-class Schedule(Switched):
+class Schedule(Switched[Asking]):
     """One schedule in each region."""
 
     def describe(self, region: str, *, within: float) -> Switch:

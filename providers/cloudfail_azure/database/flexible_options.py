@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from cloudfail.config.fields import Shape
+from cloudfail_azure.database.security_group_options import SecurityGroup
 from cloudfail_azure.paths import pattern, written
 from cloudfail_databases.sql_options import SqlMember, SqlTimes
 
@@ -37,6 +38,7 @@ class FlexibleMember(SqlMember):
 
     server: ServerId
     firewall_rules: FirewallRules | None = None
+    security_group: SecurityGroup | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -48,8 +50,9 @@ class FlexibleOptions(SqlTimes):
     """database: postgresql-flexible. fences: in the order in which they are tried. promote: what a failover orders;
     where it is not written, what Azure says of the virtual endpoints decides."""
 
-    fences: Annotated[tuple[Literal["logins", "firewall-rules"], ...], Field(strict=False)] = (
+    fences: Annotated[tuple[Literal["logins", "firewall-rules", "security-group"], ...], Field(strict=False)] = (
         "logins",
         "firewall-rules",
+        "security-group",
     )
     promote: Literal["switchover", "standalone"] | None = None

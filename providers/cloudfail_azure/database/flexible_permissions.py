@@ -13,6 +13,7 @@ from cloudfail_azure.grants import ORDERED, stated
 
 _SERVERS = "Microsoft.DBforPostgreSQL/flexibleServers"
 _OPERATIONS = "Microsoft.DBforPostgreSQL/locations/azureAsyncOperation/read"
+_GROUPS = "Microsoft.Network/networkSecurityGroups"
 MOVES = ("failover", "switchover")
 
 
@@ -29,8 +30,20 @@ def postgresql_flexible(resource: Resource, _topology: Topology, regions: Sequen
             subscription = (member.server.lower().partition("/resourcegroups/")[0],)
             yield False, Grant(region, (_OPERATIONS,), subscription, why=ORDERED)
             yield True, Grant(region, (f"{_SERVERS}/write",), on, (*MOVES, *(("fence", "follow") if listed else ())))
+            if member.security_group is not None:
+                yield from _group(region, member.security_group.group)
             if listed:
                 rules = (f"{_SERVERS}/firewallRules/write", f"{_SERVERS}/firewallRules/delete")
                 yield True, Grant(region, rules, on, ("fence", "follow"))
 
     return stated(told())
+
+
+def _group(region: str, id_: str) -> Iterator[tuple[bool, Grant]]:
+    """A tag of a group is a PATCH of it, which is `write`."""
+    yield False, Grant(region, (f"{_GROUPS}/read",), (id_,))
+    subscription = (id_.lower().partition("/resourcegroups/")[0],)
+    operations = ("Microsoft.Network/locations/operations/read", "Microsoft.Network/locations/operationResults/read")
+    yield False, Grant(region, operations, subscription, why="What became of a rule is told there.")
+    rules = (f"{_GROUPS}/write", f"{_GROUPS}/securityRules/write", f"{_GROUPS}/securityRules/delete")
+    yield True, Grant(region, rules, (id_,), ("fence", "follow"))

@@ -70,6 +70,11 @@ class Server:
         return str((self.properties.get("network") or {}).get("publicNetworkAccess", "")) == "Enabled"
 
     @property
+    def subnet(self) -> str:
+        """The subnet that is delegated to it; "" where it stands in none."""
+        return str((self.properties.get("network") or {}).get("delegatedSubnetResourceId") or "")
+
+    @property
     def version(self) -> str:
         return f"{self.role}/{self.state}/{name_of(self.source) or '-'}"
 

@@ -32,6 +32,7 @@ from cloudfail_azure.database.flexible_servers import (
     Servers,
     by_hand,
 )
+from cloudfail_azure.database.security_group import SecurityGroupFence
 from cloudfail_azure.marks import refuse_older
 from cloudfail_azure.paths import name_of, same
 from cloudfail_databases.data_plane import NoWord, View
@@ -59,9 +60,14 @@ class PostgresqlFlexible(OnServers):
         listed = {region: one.firewall_rules for region, one in self._members.items() if one.firewall_rules is not None}
         plane = SqlPlane(plane_of(self._members, options, spared=SERVICE_ROLES))
         rules = FirewallRulesFence(self.servers, listed)
-        super().__init__(plane, Fencing(plane, (rules,), options.fences, tuple(ids)))
+        groups = {region: one.security_group for region, one in self._members.items() if one.security_group is not None}
+        self._groups = SecurityGroupFence(asked, groups, self._subnet, seconds=float(options.api_within))
+        super().__init__(plane, Fencing(plane, (rules, self._groups), options.fences, tuple(ids)))
         self._moves = Moves(self.servers, plane, self.fencing)
         self._promote = options.promote
+
+    def _subnet(self, region: str) -> str:
+        return self.servers.describe(region).subnet
 
     def read(self, region: str) -> Known[DatabaseState] | Unknown:
         at = time.time()
@@ -207,11 +213,13 @@ class PostgresqlFlexible(OnServers):
                 region: Found(self.servers.describe(region), self.servers.pairs(region), self.servers.replicas(region))
                 for region in self._members
             }
+            groups = filter(self._groups.has, self._members)
+            obstacles = [one for region in groups for one in self._groups.obstacles(region)]
         except Permanent as error:
             return Known((str(error),), at)
         except CloudfailError as error:
             return Unknown(str(error), at)
-        return Known(sentences(found, self._members), at)
+        return Known((*sentences(found, self._members), *obstacles), at)
 
 
 def _state_of(server: Server) -> str:

@@ -18,10 +18,11 @@ from typing import Any
 
 from cloudfail.errors import Permanent, Transient
 from cloudfail.model.topology import Resource, Topology
+from cloudfail_consumers.switches import UNCHANGED
 from cloudfail_gcp.asking import Asking
 from cloudfail_gcp.consumers.options import TriggerMember
 from cloudfail_gcp.consumers.pubsub_subscription import PubsubSubscription
-from cloudfail_gcp.consumers.switches import UNCHANGED, at_home
+from cloudfail_gcp.consumers.switches import at_home
 
 
 class EventarcTrigger(PubsubSubscription):

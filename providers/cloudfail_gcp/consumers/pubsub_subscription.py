@@ -21,10 +21,11 @@ from typing import Any
 from cloudfail.errors import Permanent, Transient
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
+from cloudfail_consumers.switches import UNCHANGED, Switch
 from cloudfail_gcp.asking import Asking
 from cloudfail_gcp.consumers.options import Push, SubscriptionMember
 from cloudfail_gcp.consumers.push import config, endpoint, unlike
-from cloudfail_gcp.consumers.switches import UNCHANGED, Switch, Switched, word
+from cloudfail_gcp.consumers.switches import Switched
 
 EPOCH, OWNER = "cloudfail-epoch", "cloudfail-application"
 _EXPORTS = ("bigqueryConfig", "cloudStorageConfig", "bigtableConfig")
@@ -63,7 +64,7 @@ class PubsubSubscription(Switched):
             enabled=enabled,
             version=hashlib.sha256(repr(kept).encode()).hexdigest()[:16],
             said=said,
-            epoch=int(epoch) if epoch.isdigit() and owner == word(self._asking.topology.application) else None,
+            epoch=int(epoch) if epoch.isdigit() and owner == self.application else None,
             owner=owner,
             raw=raw,
         )
@@ -89,7 +90,7 @@ class PubsubSubscription(Switched):
 
     def turn(self, region: str, seen: Switch, enabled: bool, *, call: Call) -> None:
         path, push = str(seen.raw["name"]), self.member(region).push
-        mark = {EPOCH: str(call.epoch), OWNER: word(self._asking.topology.application)}
+        mark = {EPOCH: str(call.epoch), OWNER: self.application}
         wanted = {
             "name": path,
             "pushConfig": config(push) if enabled else {},
@@ -103,7 +104,7 @@ class PubsubSubscription(Switched):
             kept = seen.raw.get("messageRetentionDuration", "7 days")
             call.log(f"{seen.name} pushes nothing, and keeps each message for {kept} from when it was published")
 
-    def dangers(self, seen: Switch) -> tuple[str, ...]:
+    def dangers(self, region: str, seen: Switch) -> tuple[str, ...]:
         """An idle subscription is deleted (Subscription.expirationPolicy; 31 days unless it says otherwise)."""
         policy = seen.raw.get("expirationPolicy")
         ttl = "31 days" if policy is None else policy.get("ttl")

@@ -18,9 +18,10 @@ from typing import Any
 from cloudfail.errors import Transient
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
+from cloudfail_consumers.switches import Switch
 from cloudfail_gcp.asking import Asking
 from cloudfail_gcp.consumers.options import JobMember
-from cloudfail_gcp.consumers.switches import Switch, Switched, at_home
+from cloudfail_gcp.consumers.switches import Switched, at_home
 
 _STANDS = {"ENABLED": True, "PAUSED": False}
 _NEITHER = {

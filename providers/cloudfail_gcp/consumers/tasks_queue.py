@@ -16,9 +16,10 @@ from typing import Any
 from cloudfail.errors import Permanent, Transient
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
+from cloudfail_consumers.switches import Switch
 from cloudfail_gcp.asking import Asking
 from cloudfail_gcp.consumers.options import QueueMember
-from cloudfail_gcp.consumers.switches import Switch, Switched, at_home
+from cloudfail_gcp.consumers.switches import Switched, at_home
 from cloudfail_gcp.errors import Answered
 
 _STANDS = {"RUNNING": True, "PAUSED": False}

@@ -63,7 +63,7 @@ def a_mapping(front: Front) -> str:
 def a_rule(front: Front, **more: Any) -> str:
     name = unique("orders")
     said = {"EventPattern": '{"source": ["shop"]}', **more}
-    sdk(front, "events").put_rule(Name=name, State="ENABLED", **said)
+    sdk(front, "events").put_rule(Name=name, **{"State": "ENABLED", **said})
     return name
 
 
@@ -202,6 +202,14 @@ def test_in_a_region_that_is_silent_it_is_owed_where_the_runbook_says_so(cloud: 
     cloud.outages.silence(region=TARGET)
     context = step("consumers.disable", consumers="mailer", where=TARGET, unreachable="owe")
     assert isinstance(disable.observe(world, context), Owed)  # type: ignore[arg-type]
+
+
+def test_before_the_bad_day_it_is_said_what_would_refuse_to_be_turned(cloud: Front) -> None:
+    managed = a_rule(cloud, State="ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
+    (sentence,) = known(port(cloud, "eventbridge-rule", managed).preflight())
+    assert "read-only management events" in sentence
+    assert known(port(cloud, "eventbridge-rule", a_rule(cloud)).preflight()) == ()
+    assert "gone" in known(port(cloud, "eventbridge-rule", "gone").preflight())[0]
 
 
 # ---- event sources

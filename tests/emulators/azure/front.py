@@ -43,6 +43,8 @@ READS = frozenset(
         "backend_health_on_demand",
         "health",
         "get_effective_route_table",
+        "list_application_settings",
+        "list_application_settings_slot",
         "list_keys",
         "list_credentials",
     }

@@ -22,8 +22,11 @@ from tests.emulators.azure import (
     test_aks_pool,
     test_app_service,
     test_application_gateway,
+    test_consumers,
     test_container_app,
+    test_flexible_security_group,
     test_front_door,
+    test_function_app,
     test_load_balancer,
     test_scale_set,
     test_service_bus_queue,
@@ -33,6 +36,8 @@ from tests.emulators.azure.balancing import NORTH, WEST
 from tests.emulators.azure.front import Front
 from tests.emulators.azure.standins import front_door, traffic_manager
 from tests.emulators.azure.standins.application_gateways import ApplicationGateways
+from tests.emulators.azure.standins.event_grid import EventGrid
+from tests.emulators.azure.standins.function_apps import FunctionApps
 from tests.emulators.azure.standins.load_balancers import LoadBalancers
 from tests.emulators.azure.standins.names import Zones
 from tests.emulators.azure.standins.public_addresses import PublicAddresses
@@ -313,6 +318,50 @@ def _queue(enabled: bool) -> Make:
     return make
 
 
+def _kept(kind: str, enabled: bool) -> Make:
+    """A topic's subscription, or the queue of an event subscription."""
+
+    def make(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+        machine: ServiceBus = serve("azure.mgmt.servicebus", ServiceBus())
+        stack.callback(machine.close)
+        status = "ReceiveDisabled" if enabled else "Active"
+        if kind == "topics":
+            site = test_consumers.Topics(front, machine, status)
+        else:
+            site = test_consumers.Events(front, machine, serve("azure.mgmt.eventgrid", EventGrid()), status)
+        port = site.port()
+        return Ordered(
+            front,
+            lambda: port.read(NORTH),
+            lambda seen, call: port.enable(NORTH, enabled, expect=seen, call=call),
+            lambda state: bool(state.enabled is enabled),
+            lambda: site.stands()["status"] == ("Active" if enabled else "ReceiveDisabled"),
+            sent(front, test_consumers.PUTS[site.kind.name]),
+            unavailable=UNAVAILABLE,
+        )
+
+    return make
+
+
+def _function(enabled: bool) -> Make:
+    def make(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+        machine: FunctionApps = serve("azure.mgmt.web", FunctionApps())
+        stack.callback(machine.close)
+        site = test_function_app.Site(front, machine, disabled=enabled)
+        port = site.port()
+        return Ordered(
+            front,
+            lambda: port.read(NORTH),
+            lambda seen, call: port.enable(NORTH, enabled, expect=seen, call=call),
+            lambda state: bool(state.enabled is enabled),
+            lambda: site.settings().get(test_function_app.SWITCH, "false") == ("false" if enabled else "true"),
+            sent(front, test_function_app.PUT),
+            unavailable=UNAVAILABLE,
+        )
+
+    return make
+
+
 # ---- databases, by their control plane; what their servers do is shown beside a real pair (test_flexible.py)
 
 
@@ -361,6 +410,34 @@ def _without_rules(front: Front, serve: Serve, stack: contextlib.ExitStack) -> O
     )
 
 
+def _without_strangers(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    """The mark, and one of two rules: the other one is there already."""
+    site = test_flexible_security_group.Site(serve)
+    site.groups.set_rule(
+        site.id,
+        test_flexible_security_group.KEEP,
+        100,
+        "Allow",
+        "",
+        "5432",
+        destinationPortRange="",
+        destinationPortRanges=["6432", "5432"],
+        sourceAddressPrefixes=[test_flexible_security_group.OWN_SUBNET, test_flexible_security_group.ASKS_FROM],
+    )
+    return Ordered(
+        front,
+        lambda: site.database.fence_state(WEST, NORTH),
+        lambda seen, call: site.database.fence(WEST, NORTH, expect=seen, call=call),
+        lambda state: bool("security-group stands" in state.evidence),
+        lambda: site.lets_in() == (False, True, True),
+        sent(front, test_flexible_security_group.PUT),
+        requests=2,
+        follow=site.groups.end,
+        says_nothing=lambda state: bool("stands" not in state.evidence),
+        unavailable=UNAVAILABLE,
+    )
+
+
 VERBS: Mapping[Key, Make] = {
     (PortName.COMPUTE, "app-service", "scale", "by hand"): _plan,
     (PortName.COMPUTE, "app-service", "hold", "autoscaled"): _plan_held,
@@ -383,5 +460,10 @@ VERBS: Mapping[Key, Make] = {
     (PortName.NETWORK, "public-ip", "move_address", "swap"): _address,
     (PortName.LOADBALANCER, "azure-load-balancer", "shift", "regional"): _backend_pool,
     (PortName.LOADBALANCER, "application-gateway", "shift", "a rule"): _rule,
+    (PortName.CONSUMERS, "event-grid-subscription", "enable", "off"): _kept("events", False),
+    (PortName.CONSUMERS, "function-app", "enable", "on"): _function(True),
+    (PortName.CONSUMERS, "function-app", "enable", "off"): _function(False),
+    (PortName.CONSUMERS, "service-bus-subscription", "enable", "on"): _kept("topics", True),
+    (PortName.DATABASE, "postgresql-flexible", "fence", "security group"): _without_strangers,
 }
 """Port, kind, verb, and the shape in which it is tried."""

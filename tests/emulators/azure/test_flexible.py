@@ -18,6 +18,7 @@ from tests.emulators.azure.balancing import NORTH, WEST
 from tests.emulators.azure.flexible_world import IDS, World
 from tests.emulators.azure.front import Front
 from tests.emulators.azure.standins.postgres_flexible import REPLICA, FlexibleServers
+from tests.emulators.azure.standins.security_groups import NETWORK, SecurityGroups
 from tests.local import servers
 from tests.local.conftest import pair, postgres_root, template
 
@@ -322,6 +323,50 @@ def test_what_counts_as_which_fence(listed: World) -> None:
         if outcome is FenceOutcome.NONE:
             # The first write after a fence may meet the end of a session of its own.
             eventually(listed, lambda: listed.port().read(WEST), lambda seen: seen.writable)
+
+
+@pytest.fixture
+def guarded(azure: Front, serving: Serve, pair: Callable[..., servers.Pair]) -> Iterator[World]:
+    """The old side stands in a subnet that a security group guards, and cloudfail asks from an address that stays."""
+    machine = serving(PACKAGE, flexible_world.machine(public=False))
+    machine.seconds = 0.0
+    subnet = f"{NETWORK}/virtualNetworks/shop/subnets/orders-w"
+    machine.at(IDS[WEST])["properties"]["network"]["delegatedSubnetResourceId"] = subnet
+    groups = serving("azure.mgmt.network", SecurityGroups(seconds=0.0))
+    member = {"security_group": {"group": groups.group("orders-w", WEST, subnet), "keep": ["10.1.4.0/28"]}}
+    made = World(azure, machine, pair(), **{WEST: member})
+    yield made
+    made.close()
+
+
+GUARDED: Mapping[str, Row] = {
+    "nothing stands": ((), FenceOutcome.NONE, ("logins", "security-group")),
+    "the group lets in nobody new, and who was in writes": (
+        (lambda world: apply(world, "security-group"),),
+        FenceOutcome.FAILED,
+        ("logins",),
+    ),
+    "sessions are ended and logins revoked": ((lambda world: apply(world, "logins"),), FenceOutcome.PROVEN, ()),
+    "the server is silent, and the group stands": (
+        (lambda world: world.servers[WEST].freeze(),),
+        FenceOutcome.OWED,
+        (),
+    ),
+    "it is back as it was": (
+        (lambda world: world.servers[WEST].thaw(), lift),
+        FenceOutcome.NONE,
+        ("logins", "security-group"),
+    ),
+}
+
+
+def test_a_security_group_is_proven_only_by_what_comes_after_it(guarded: World) -> None:
+    assert known(guarded.port().read(WEST)).writable, "the look opens the connection that is older than the fence"
+    for row, (hands, outcome, left) in GUARDED.items():
+        for hand in hands:
+            hand(guarded)
+        state = eventually(guarded, lambda: guarded.port().fence_state(WEST, NORTH), lambda _seen: True)
+        assert (state.outcome, state.methods_left) == (outcome, left), (row, state.evidence)
 
 
 def test_the_way_to_the_old_side_is_opened_once_it_is_a_replica(listed: World) -> None:

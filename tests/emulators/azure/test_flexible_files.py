@@ -107,7 +107,7 @@ def loaded(tmp_path: Path, member: str = IDS[WEST], more: str = "") -> config.Lo
 def test_a_member_is_an_id_or_says_how_it_is_reached(tmp_path: Path) -> None:
     short = loaded(tmp_path).topology.resources["orders"]
     assert short.members[WEST]["server"] == IDS[WEST]
-    assert short.options["fences"] == ("logins", "firewall-rules")
+    assert short.options["fences"] == ("logins", "firewall-rules", "security-group")
     assert short.options["promote"] is None
     member = (
         f'{{server: {IDS[WEST]}, dsn: "host=w user=cloudfail", writer: "host=w user=shop", password: env:ADMIN,'

@@ -21,7 +21,7 @@ from cloudfail.probes.reach import ALLOW_LOOPBACK
 from cloudfail.testing.conformance import Calls, ConsumersSuite, Harness, known
 from cloudfail_azure import provider
 from cloudfail_azure.consumers.options import QueueMember
-from cloudfail_azure.consumers.service_bus_queue import ServiceBusQueue
+from cloudfail_azure.consumers.service_bus import ServiceBus as Port
 from tests.emulators.aws.members import OneResource, step
 from tests.emulators.azure.balancing import NORTH, WEST, World, port_of, topology
 from tests.emulators.azure.front import Front
@@ -40,10 +40,10 @@ class Site(World):
         self.machine = machine
         self.queues = {region: machine.queue(f"shop-{region}", region, status) for region in (WEST, NORTH)}
 
-    def made(self, **member: Any) -> ServiceBusQueue:
+    def made(self, **member: Any) -> Port:
         resource, whole = self.topology(**member)
         told = {region: QueueMember.model_validate(one) for region, one in resource.members.items()}
-        return port_of(lambda asking: ServiceBusQueue(asking, told), resource, whole)
+        return port_of(lambda asking: Port(asking, told), resource, whole)
 
     def topology(self, **member: Any) -> Any:
         return topology(KIND, {region: {"queue": queue, **member} for region, queue in self.queues.items()})
@@ -189,7 +189,7 @@ def test_a_queue_that_stands_elsewhere_is_refused_by_name(world: Site) -> None:
     world.queues = {NORTH: world.queues[WEST], WEST: world.queues[NORTH]}
     read = world.port().read(NORTH)
     assert isinstance(read, Unknown)
-    assert f"written for {NORTH} stands in {WEST}" in read.reason
+    assert f"written for {NORTH}, stands in {WEST}" in read.reason
 
 
 def test_a_lost_answer_is_in_doubt_and_a_look_settles_it(world: Site) -> None:

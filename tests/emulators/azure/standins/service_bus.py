@@ -1,4 +1,4 @@
-"""Queues of Service Bus, and a receiver on loopback to which they hand out what is sent to them.
+"""Queues and topics' subscriptions of Service Bus, and a receiver on loopback to which they hand out what is sent.
 
 As their documentation has it: a PUT replaces a queue as a whole, at once. One whose status is neither Active nor
 SendDisabled hands nothing out, and keeps what is sent to it.
@@ -54,6 +54,27 @@ class ServiceBus(Delivering, Resources):
             self._open[made.lower()] = status in ("Active", "SendDisabled")
         return made
 
+    def subscription(self, namespace: str, region: str, status: str, name: str = "books") -> str:
+        """Of the topic `orders`; with what only a subscription has."""
+        place = self.put(f"{NAMESPACES}/{namespace}", {"location": region, "properties": {}}, region)
+        properties = {
+            "lockDuration": "PT1M",
+            "requiresSession": False,
+            "defaultMessageTimeToLive": "P14D",
+            "deadLetteringOnFilterEvaluationExceptions": True,
+            "isClientAffine": False,
+            "maxDeliveryCount": 7,
+            "status": status,
+            "autoDeleteOnIdle": "P10675199DT2H48M5.4775807S",
+            "messageCount": 0,
+            "createdAt": "2026-01-01T00:00:00Z",
+        }
+        made = self.put(f"{place}/topics/orders/subscriptions/{name}", {"properties": properties}, region)
+        with self.lock:
+            self._waiting[made.lower()] = []
+            self._open[made.lower()] = status in ("Active", "SendDisabled")
+        return made
+
     def delivers(self, queue: str, *, expected: bool) -> bool:
         """Whether what is sent now is received."""
         word = f"word-{next(self._words)}."
@@ -79,13 +100,19 @@ class ServiceBus(Delivering, Resources):
     def queues_get(self, ask: Ask) -> dict[str, Any]:
         return self.at(ask.path)
 
+    def subscriptions_get(self, ask: Ask) -> dict[str, Any]:
+        return self.at(ask.path)
+
+    def subscriptions_create_or_update(self, ask: Ask) -> dict[str, Any]:
+        return self.queues_create_or_update(ask)
+
     def queues_create_or_update(self, ask: Ask) -> dict[str, Any]:
-        """What is not said is as a new queue has it."""
+        """What is not said is as a new one has it."""
         found, told = self.at(ask.path), copy.deepcopy(ask.body["properties"])
         with self.lock:
             before = found["properties"]
             for name in FIXED:
-                if told.get(name, False) != before[name]:
+                if told.get(name, False) != before.get(name, False):
                     raise Refused(400, "BadRequest", f"The value of {name} cannot be changed.")
             read_only = {key: before[key] for key in ("messageCount", "createdAt")}
             found["properties"] = {"status": "Active", "maxDeliveryCount": 10, **told, **read_only}

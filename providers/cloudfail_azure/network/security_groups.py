@@ -1,0 +1,176 @@
+"""A network security group as Azure tells it: its rules, which of them decides, and the mark in its tags.
+
+Rules are asked from the smallest priority on, and the first that fits decides; behind those of a group stand Azure's
+own, of which one lets in all that comes from the virtual network. A rule is asked when a connection is made. One that
+was made before has a flow record, by which it goes on ("Network security groups": "Communication is allowed or denied
+based on the connection state of the flow record"); `flushConnection`, which would ask again, is not relied on.
+
+The mark is a tag of the group, one for each application, as on a route table. A PATCH of tags replaces their map, so
+all others are written back as they were read. Rules are written and deleted one by one; a group takes one operation at
+a time ("RetryableError").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cloudfail.errors import OutcomeUnknown, Permanent, Transient
+from cloudfail.ports import Call
+from cloudfail.time_left import TimeLeft
+from cloudfail_azure.asking import Asking
+from cloudfail_azure.network.tables import VERSION, plain, tag_of
+from cloudfail_azure.paths import name_of
+from cloudfail_azure.under_way import followed
+
+ANY = "*"
+DESCRIPTION_MAX = 140
+SUCCEEDED = "Succeeded"
+_PROTOCOLS = frozenset({ANY, "tcp"})
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Of TCP that comes in. sources: ranges in their plain form, service tags, or ANY; ports: from and to. wide: for
+    every destination in the subnet, from whichever port. state: `provisioningState`."""
+
+    name: str
+    priority: int
+    allows: bool
+    sources: frozenset[str]
+    ports: tuple[tuple[int, int], ...]
+    wide: bool = True
+    state: str = SUCCEEDED
+
+    @property
+    def moving(self) -> bool:
+        return self.state.lower() in ("creating", "updating", "deleting")
+
+    def meets(self, port: int) -> bool:
+        return any(first <= port <= last for first, last in self.ports)
+
+    def body(self, description: str) -> dict[str, Any]:
+        ranges = [str(first) if first == last else f"{first}-{last}" for first, last in self.ports]
+        told: dict[str, Any] = {
+            "description": description[:DESCRIPTION_MAX],
+            "protocol": "Tcp",
+            "sourcePortRange": ANY,
+            "destinationPortRanges": ranges,
+            "destinationAddressPrefix": ANY,
+            "access": "Allow" if self.allows else "Deny",
+            "priority": self.priority,
+            "direction": "Inbound",
+        }
+        if self.sources == {ANY}:
+            return {"properties": told | {"sourceAddressPrefix": ANY}}
+        return {"properties": told | {"sourceAddressPrefixes": sorted(self.sources)}}
+
+
+@dataclass(frozen=True)
+class Group:
+    """rules: of TCP that comes in, by priority; taken: every inbound priority, and whose it is; subnets: which it
+    guards, by their ids."""
+
+    id: str
+    rules: tuple[Rule, ...]
+    taken: Mapping[int, str]
+    subnets: tuple[str, ...]
+    tags: Mapping[str, str]
+    etag: str
+
+    def rule(self, name: str) -> Rule | None:
+        return next((one for one in self.rules if one.name.lower() == name.lower()), None)
+
+    def epoch(self, application: str) -> int | None:
+        wanted = tag_of(application).lower()
+        said = next((str(value) for key, value in self.tags.items() if key.lower() == wanted), "")
+        return int(said) if said.isascii() and said.isdigit() else None
+
+
+def described(asking: Asking, region: str, id_: str, *, within: float) -> Group:
+    """Raises Transient where the answer says nothing of its rules; Permanent where it stands in another region."""
+    told = asking.read(region, id_, VERSION, within=within)
+    properties = told.get("properties") or {}
+    if "securityRules" not in properties or "location" not in told:
+        raise Transient(f"Azure answers, and does not tell the rules of {id_}.")
+    stands = str(told["location"]).replace(" ", "").lower()
+    if stands != region:
+        raise Permanent(
+            f"The network security group {id_} that is written for {region} stands in {stands}.",
+            "Nothing was changed.",
+            f"Correct the members of {asking.resource.name} in cloudfail.yaml.",
+        )
+    inbound = [one for one in properties["securityRules"] or () if _inbound(one)]
+    rules = sorted((_rule(one) for one in inbound if _tcp(one)), key=lambda one: one.priority)
+    return Group(
+        id_,
+        tuple(rules),
+        {int(one["properties"].get("priority", 0)): str(one.get("name", "")) for one in inbound},
+        tuple(str(one.get("id", "")) for one in properties.get("subnets") or ()),
+        {str(key): str(value) for key, value in (told.get("tags") or {}).items()},
+        str(told.get("etag") or ""),
+    )
+
+
+def mark(asking: Asking, region: str, group: Group, call: Call) -> None:
+    """Before what it stands for. Raises what the request does."""
+    own = tag_of(asking.topology.application)
+    others = {key: value for key, value in group.tags.items() if key.lower() != own.lower()}
+    body = {"tags": {**others, own: str(call.epoch)}}
+    asking.change(region, "PATCH", group.id, VERSION, call=call, body=body, if_match=group.etag)
+
+
+def put(asking: Asking, region: str, group: Group, rule: Rule, description: str, call: Call) -> None:
+    """Write one rule, and see its operation end. Raises OutcomeUnknown where that is not seen in the call's time."""
+    _order(asking, region, "PUT", group, rule.name, call, rule.body(description))
+
+
+def delete(asking: Asking, region: str, group: Group, name: str, call: Call) -> None:
+    """As `put`."""
+    _order(asking, region, "DELETE", group, name, call, None)
+
+
+def _order(
+    asking: Asking, region: str, method: str, group: Group, name: str, call: Call, body: Mapping[str, Any] | None
+) -> None:
+    timed, id_ = TimeLeft(call), f"{group.id}/securityRules/{name}"
+    reply = asking.change(region, method, id_, VERSION, call=timed.rest(), body=body)
+    if not followed(asking, region, reply, f"{method} {id_}", within=timed.seconds):
+        raise OutcomeUnknown(f"The rule {name} of {name_of(group.id)} is being changed.")
+
+
+def _inbound(told: Mapping[str, Any]) -> bool:
+    return str((told.get("properties") or {}).get("direction", "")).lower() == "inbound"
+
+
+def _tcp(told: Mapping[str, Any]) -> bool:
+    return str(told["properties"].get("protocol", "")).lower() in _PROTOCOLS
+
+
+def _rule(told: Mapping[str, Any]) -> Rule:
+    properties = told["properties"]
+    groups = properties.get("sourceApplicationSecurityGroups") or ()
+    return Rule(
+        str(told.get("name", "")),
+        int(properties.get("priority", 0)),
+        str(properties.get("access", "")).lower() == "allow",
+        frozenset(
+            [plain(one) for one in _listed(properties, "sourceAddressPrefix", "sourceAddressPrefixes")]
+            + [str(one.get("id", "")) for one in groups]
+        ),
+        tuple(sorted(_span(one) for one in _listed(properties, "destinationPortRange", "destinationPortRanges"))),
+        _listed(properties, "destinationAddressPrefix", "destinationAddressPrefixes") == [ANY]
+        and _listed(properties, "sourcePortRange", "sourcePortRanges") == [ANY],
+        str(properties.get("provisioningState") or SUCCEEDED),
+    )
+
+
+def _listed(properties: Mapping[str, Any], one: str, many: str) -> list[str]:
+    """Azure tells one under one name and several under another, and the other as empty."""
+    return [str(told) for told in (properties.get(one), *(properties.get(many) or ())) if told]
+
+
+def _span(told: str) -> tuple[int, int]:
+    first, _, last = told.partition("-")
+    return (0, 65535) if told == ANY else (int(first), int(last or first))
