@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cloudfail.ports import Kind
+from cloudfail_azure.database.cosmos_kind import COSMOS_DB, COSMOS_DB_MULTI_WRITE
 from cloudfail_azure.database.flexible_kind import POSTGRESQL_FLEXIBLE
 
-KINDS: tuple[Kind, ...] = (POSTGRESQL_FLEXIBLE,)
+KINDS: tuple[Kind, ...] = (POSTGRESQL_FLEXIBLE, COSMOS_DB, COSMOS_DB_MULTI_WRITE)

@@ -125,6 +125,7 @@ class Front:
         self.mistakes: list[str] = []
         self.outages = AzureOutages(clock)
         self.authority, context = authority.made(place)
+        self.context = context
         self._door = Door(self.answer, context=context)
         self._tokens = Door(self._token)
 

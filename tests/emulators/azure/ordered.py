@@ -15,6 +15,7 @@ from cloudfail.model.states import Role
 from cloudfail.model.topology import PortName
 from tests.emulators.aws.balancing import listening
 from tests.emulators.azure import (
+    cosmos_world,
     flexible_world,
     names_world,
     paths_world,
@@ -26,6 +27,7 @@ from tests.emulators.azure import (
 from tests.emulators.azure.balancing import NORTH, WEST
 from tests.emulators.azure.front import Front
 from tests.emulators.azure.standins import front_door, traffic_manager
+from tests.emulators.azure.standins.cosmos import Cosmos
 from tests.emulators.azure.standins.names import Zones
 from tests.emulators.azure.standins.route_tables import RouteTables
 from tests.emulators.azure.standins.service_bus import ServiceBus
@@ -230,12 +232,53 @@ def _without_rules(front: Front, serve: Serve, stack: contextlib.ExitStack) -> O
     )
 
 
+def _account(front: Front, serve: Serve, stack: contextlib.ExitStack) -> cosmos_world.World:
+    site = cosmos_world.World(front, serve(cosmos_world.PACKAGE, Cosmos((WEST, NORTH), seconds=0.1)))
+    stack.callback(site.close)
+    return site
+
+
+def _offline(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    """Whether a write is let in is asked of the region, which answers while Resource Manager does not."""
+    site = _account(front, serve, stack)
+    port = site.port()
+    return Ordered(
+        front,
+        lambda: port.read(NORTH),
+        lambda seen, call: port.failover(WEST, NORTH, expect=seen, call=call),
+        lambda state: bool(state.writable),
+        lambda: site.machine.writer == NORTH,
+        sent(front, "database_accounts.offline_region"),
+        follow=site.machine.end,
+        says_nothing=lambda state: not state.writable,
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _another_writer(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    """The mark beside it is a document, and no request to Resource Manager."""
+    site = _account(front, serve, stack)
+    port = site.port()
+    return Ordered(
+        front,
+        lambda: port.switchover_state(WEST, NORTH),
+        lambda seen, call: port.switchover(WEST, NORTH, expect=seen, call=call),
+        lambda state: bool(state.done),
+        lambda: site.machine.writer == NORTH,
+        sent(front, "database_accounts.failover_priority_change"),
+        follow=site.machine.end,
+        unavailable=UNAVAILABLE,
+    )
+
+
 VERBS: Mapping[Key, Make] = {
     (PortName.COMPUTE, "scale-set", "scale", "by its floor"): _by_its_floor,
     (PortName.COMPUTE, "scale-set", "scale", "by hand"): _by_hand,
     (PortName.COMPUTE, "scale-set", "hold", "autoscaled"): _held,
     (PortName.CONSUMERS, "service-bus-queue", "enable", "on"): _queue(True),
     (PortName.CONSUMERS, "service-bus-queue", "enable", "off"): _queue(False),
+    (PortName.DATABASE, "cosmos-db", "failover", "offline region"): _offline,
+    (PortName.DATABASE, "cosmos-db", "switchover", "failover priorities"): _another_writer,
     (PortName.DATABASE, "postgresql-flexible", "failover", "virtual endpoints"): _promoted,
     (PortName.DATABASE, "postgresql-flexible", "fence", "firewall rules"): _without_rules,
     (PortName.DNS, "azure-dns", "shift", "public"): _name,

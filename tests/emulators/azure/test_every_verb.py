@@ -17,7 +17,11 @@ pytestmark = pytest.mark.timeout(600)
 
 
 # Where the same is shown of a verb that takes several effects, or that only servers can show: in which files.
-ELSEWHERE = {("postgresql-flexible", verb): "test_flexible.py" for verb in ("switchover", "follow", "canary")}
+ELSEWHERE = {
+    **{("postgresql-flexible", verb): "test_flexible.py" for verb in ("switchover", "follow", "canary")},
+    **{("cosmos-db", verb): "test_cosmos_db.py" for verb in ("fence", "follow", "canary")},
+    ("cosmos-db-multi-write", "canary"): "test_cosmos_multi_write.py",
+}
 
 
 def words(key: Key) -> str:
