@@ -17,6 +17,7 @@ from tests.emulators.aws.balancing import listening
 from tests.emulators.azure import (
     cosmos_world,
     flexible_world,
+    mysql_world,
     names_world,
     paths_world,
     test_front_door,
@@ -37,6 +38,7 @@ Serve = Callable[[str, Any], Any]
 Make = Callable[[Front, Serve, contextlib.ExitStack], Ordered]
 Key = tuple[PortName, str, str, str]
 UNAVAILABLE = "ServiceUnavailable"
+PATCHED = "servers.update"
 
 
 def sent(front: Front, *effects: str) -> Callable[[], int]:
@@ -232,6 +234,27 @@ def _without_rules(front: Front, serve: Serve, stack: contextlib.ExitStack) -> O
     )
 
 
+def _parted(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    """MySQL's: the mark, and the order."""
+    machine = mysql_world.served(serve)
+    database = mysql_world.port()
+
+    def ordered() -> int:
+        return sum("replicationRole" in (one.body.get("properties") or {}) for one in front.seen(operation=PATCHED))
+
+    return Ordered(
+        front,
+        lambda: database.read(NORTH),
+        lambda seen, call: database.failover(WEST, NORTH, expect=seen, call=call),
+        lambda state: bool(state.role is Role.PRIMARY),
+        lambda: not machine.at(mysql_world.IDS[NORTH])["properties"].get("sourceServerResourceId"),
+        ordered,
+        requests=2,
+        follow=machine.end,
+        unavailable=UNAVAILABLE,
+    )
+
+
 def _account(front: Front, serve: Serve, stack: contextlib.ExitStack) -> cosmos_world.World:
     site = cosmos_world.World(front, serve(cosmos_world.PACKAGE, Cosmos((WEST, NORTH), seconds=0.1)))
     stack.callback(site.close)
@@ -279,6 +302,7 @@ VERBS: Mapping[Key, Make] = {
     (PortName.CONSUMERS, "service-bus-queue", "enable", "off"): _queue(False),
     (PortName.DATABASE, "cosmos-db", "failover", "offline region"): _offline,
     (PortName.DATABASE, "cosmos-db", "switchover", "failover priorities"): _another_writer,
+    (PortName.DATABASE, "mysql-flexible", "failover", "stop replication"): _parted,
     (PortName.DATABASE, "postgresql-flexible", "failover", "virtual endpoints"): _promoted,
     (PortName.DATABASE, "postgresql-flexible", "fence", "firewall rules"): _without_rules,
     (PortName.DNS, "azure-dns", "shift", "public"): _name,

@@ -21,6 +21,7 @@ ELSEWHERE = {
     **{("postgresql-flexible", verb): "test_flexible.py" for verb in ("switchover", "follow", "canary")},
     **{("cosmos-db", verb): "test_cosmos_db.py" for verb in ("fence", "follow", "canary")},
     ("cosmos-db-multi-write", "canary"): "test_cosmos_multi_write.py",
+    **{("mysql-flexible", verb): "test_mysql_flexible.py" for verb in ("fence", "follow")},
 }
 
 
