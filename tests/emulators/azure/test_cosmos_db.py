@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from cloudfail.actions import Done, Owed, StepContext, Todo
+from cloudfail.actions.catalog import ACTIONS
 from cloudfail.errors import CloudfailError, Conflict, OutcomeUnknown, Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.plan import PlannedStep, StepFacts
 from cloudfail.model.states import DatabaseState, FenceOutcome, FenceState, Progress, Role
 from cloudfail.testing.conformance import Calls, DatabaseSuite, Harness, eventually, known, refused
 from tests.emulators.azure.balancing import NORTH, WEST
@@ -470,3 +473,56 @@ def test_what_cosmos_db_answers_is_classed(session: World, status: int, kind: ty
         session.port().plane.documents.put(WEST, "canary", call, epoch=1)
     assert type(raised.value) is kind
     assert f"({status})" in str(raised.value)
+
+
+# ---- as the steps of a run have it
+
+
+class _Asked:
+    """World, as far as these steps ask it."""
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+
+    def database(self, name: str) -> Any:
+        return self._database
+
+    def acknowledged(self, name: str, region: str) -> Unknown:
+        return Unknown("nobody watched")
+
+
+def look_of(world: World, action: str, verb: str, **more: str) -> tuple[Callable[[], Any], Callable[[Todo], None]]:
+    """How that step of an evacuation looks, and how it acts."""
+    step = PlannedStep(
+        name=verb, action=action, gate=None, arguments={"database": "orders", **more}, needs=(), limit_seconds=60.0,
+        expires_seconds=0.0, retries=3, pre=(), post=(), undo=None, resource="orders", identifiers={},
+        facts=StepFacts(verb), point_of_no_return=False,
+    )  # fmt: skip
+    context, asked, does = StepContext(step, "r1", WEST, NORTH), _Asked(world.port()), ACTIONS[action]
+    return (
+        lambda: does.observe(asked, context),  # type: ignore[arg-type]
+        lambda seen: does.act(asked, context, seen, Calls().make()),  # type: ignore[arg-type]
+    )
+
+
+def test_an_evacuation_owes_its_fence_until_the_old_region_refuses_a_write(session: World) -> None:
+    fence, _ = look_of(session, "database.fence", "fence", unreachable="owe")
+    promote, order = look_of(session, "database.failover", "failover")
+    write, put = look_of(session, "verify.write", "canary", where=NORTH)
+    session.make_unreachable(WEST)
+    assert isinstance(fence(), Owed)
+    wanted = promote()
+    assert isinstance(wanted, Todo)
+    assert (wanted.fence, wanted.loss_if_dead_seconds, wanted.loses_data) == ("owed", None, True)
+    order(wanted)
+    session.machine.end()
+    assert isinstance(promote(), Done)
+    put(write())
+    assert isinstance(write(), Done)
+    assert isinstance(fence(), Owed), "nobody has asked it yet"
+    session.restore(WEST)
+    proven = fence()
+    assert isinstance(proven, Done)
+    assert proven.outcome == "proven"
+    unfence, _ = look_of(session, "database.unfence", "fence")
+    assert isinstance(unfence(), Done), "there is nothing to lift"
