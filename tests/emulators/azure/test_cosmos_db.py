@@ -10,7 +10,7 @@ import pytest
 
 from cloudfail.actions import Done, Owed, StepContext, Todo
 from cloudfail.actions.catalog import ACTIONS
-from cloudfail.errors import CloudfailError, Conflict, OutcomeUnknown, Permanent, Transient
+from cloudfail.errors import Conflict, OutcomeUnknown, Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.plan import PlannedStep, StepFacts
 from cloudfail.model.states import DatabaseState, FenceOutcome, FenceState, Progress, Role
@@ -276,105 +276,6 @@ def test_what_counts_as_which_fence(session: World) -> None:
     assert outcome().outcome is FenceOutcome.OWED, "a network that lets nobody in is no fence of the region"
 
 
-# ---- a switchover
-
-
-@pytest.mark.parametrize("style", ["status", "location"])
-def test_a_switchover_sends_the_whole_list_under_the_mark(azure: Front, serving: Serve, style: str) -> None:
-    world = made(azure, serving, WEST, "uksouth", NORTH, style=style)
-    switch(world, 12)
-    (asked,) = azure.seen(mutating=True)
-    assert asked.operation == PRIORITIES
-    assert asked.body == {
-        "failoverPolicies": [
-            {"locationName": "North Europe", "failoverPriority": 0},
-            {"locationName": "UK South", "failoverPriority": 1},
-            {"locationName": "West Europe", "failoverPriority": 2},
-        ]
-    }
-    assert world.machine.documents[WEST]["mark"]["epoch"] == 12
-    world.machine.end()
-    assert switching(world).done
-    world.close()
-
-
-def test_a_switchover_is_done_once_the_regions_changed_places(world: World) -> None:
-    world.machine.following = False
-    switch(world)
-    world.machine.end()
-    assert (switching(world).done, switching(world).next) == (False, None)
-    world.machine.writer = NORTH
-    assert switching(world).done
-    world.make_unreachable(WEST)
-    assert "does not answer" in switching(world).detail
-
-
-def test_an_account_that_fails_over_by_itself_refuses_and_the_command_is_named(world: World) -> None:
-    world.machine.properties["enableAutomaticFailover"] = True
-    with pytest.raises(Permanent, match="by itself") as raised:
-        switch(world)
-    assert f"az cosmosdb update --ids {ACCOUNT} --enable-automatic-failover false" in raised.value.to_do
-    assert not world.machine.orders
-
-
-def test_a_switchover_needs_both_regions(world: World) -> None:
-    seen = switching(world)
-    world.make_unreachable(WEST)
-    assert isinstance(world.port().switchover_state(WEST, NORTH), Unknown)
-    with pytest.raises(Transient):
-        world.port().switchover(WEST, NORTH, expect=seen, call=Calls().make())
-    world.restore(WEST)
-    world.machine.there = [WEST]
-    assert "no region of orders now" in switching(world).detail
-    assert not world.machine.orders
-
-
-def test_a_mark_that_somebody_replaced_meanwhile_is_a_conflict(world: World) -> None:
-    world.port().plane.mark(WEST, Calls().make(5))
-    old = dict(world.machine.documents[WEST])
-    world.another().plane.mark(WEST, Calls().make(8))
-    world.machine.doors[WEST].stale = old
-    with pytest.raises(Conflict, match="412"):
-        world.port().plane.mark(WEST, Calls().make(9))
-    world.machine.doors[WEST].stale = None
-    with pytest.raises(Conflict, match="epoch 8"):
-        world.port().plane.mark(WEST, Calls().make(7))
-
-
-# ---- the region that is back
-
-
-def test_a_region_that_microsoft_brought_back_follows_once_it_shows_what_is_written(session: World) -> None:
-    database, machine = session.port(), session.machine
-    fail_over(session)
-    machine.end()
-
-    def following() -> Progress:
-        state: Progress = known(database.follow_state(WEST, NORTH))
-        return state
-
-    before = len(machine.orders)
-    waits = following()
-    assert (waits.next, waits.done) == (None, False)
-    assert "support request" in waits.detail
-    machine.order_.append(WEST)
-    assert "does not serve it yet" in following().detail, "Azure's word alone"
-    machine.there.append(WEST)
-    machine.documents[WEST] = {}
-    machine.replicating = False
-    assert "shows nothing" in following().detail
-    machine.replicating = True
-    assert following().done
-    state = known(database.read(WEST))
-    assert (state.role, state.upstream, state.writable) == (Role.REPLICA, NORTH, False)
-    assert len(machine.orders) == before, "it is nobody's here to order"
-    machine.replicating = False
-    for document in machine.documents[WEST].values():
-        document["at"] = 0.0
-    machine.documents[WEST] = {key: dict(value) for key, value in machine.documents[WEST].items()}
-    assert "s old" in following().detail
-
-
 # ---- an account of the other kind, and what is written wrongly
 
 
@@ -390,89 +291,6 @@ def test_an_account_that_takes_writes_everywhere_is_refused_by_name(session: Wor
     with pytest.raises(Permanent, match="cosmos-db-multi-write"):
         session.machine.writer = "uksouth"
         database.failover(WEST, NORTH, expect=DatabaseState(Role.REPLICA, False, 0), call=Calls().make())
-
-
-# ---- what stands between: the data plane
-
-Break = Callable[[World, str], None]
-
-
-def _door(**values: Any) -> Break:
-    def happen(world: World, region: str) -> None:
-        for name, value in values.items():
-            setattr(world.machine.doors[region], name, value)
-
-    return happen
-
-
-SILENCES: dict[str, Break] = {
-    "a black hole": _door(silent=True),
-    "no connection": lambda world, region: world.make_unreachable(region),
-    "throttled": _door(instead=(429, "3200")),
-    "unavailable": _door(instead=(503, "")),
-    "no role": _door(instead=(403, "5301")),
-}
-
-
-@pytest.mark.parametrize("what", SILENCES)
-def test_a_region_that_says_nothing_is_unknown_and_nothing_is_ordered(session: World, what: str) -> None:
-    state = known(session.port().read(NORTH))
-    database = session.another(answer_within="1s")
-    SILENCES[what](session, NORTH)
-    assert isinstance(database.read(NORTH), Unknown)
-    assert isinstance(database.beat(NORTH), Unknown)
-    assert isinstance(database.read_canary(NORTH, "r1/write"), Unknown)
-    with pytest.raises((Transient, Permanent)):
-        database.failover(WEST, NORTH, expect=state, call=Calls().make())
-    assert not session.machine.orders
-
-
-def test_a_canary_whose_answer_was_lost_is_looked_at_and_not_written_twice(session: World) -> None:
-    database, door = session.port(), session.machine.doors[WEST]
-    door.losing = True
-    with pytest.raises(OutcomeUnknown):
-        database.write_canary(WEST, "r1/write", call=Calls().make())
-    door.losing = False
-    assert known(database.read_canary(WEST, "r1/write")) is not None
-    database.write_canary(WEST, "r1/write", call=Calls().make(11))
-    assert session.machine.documents[WEST]["canary~westeurope~r1~write"]["epoch"] == 10
-    door.stale = {}
-    with pytest.raises(Conflict):
-        database.write_canary(WEST, "r1/write", call=Calls().make(12))
-
-
-def test_a_write_that_was_acknowledged_and_is_not_there_is_no_canary(session: World) -> None:
-    session.machine.doors[WEST].lying = True
-    session.port().write_canary(WEST, "r1/write", call=Calls().make())
-    assert known(session.port().read_canary(WEST, "r1/write")) is None
-
-
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        (400, Permanent),
-        (401, Permanent),
-        (403, Permanent),
-        (404, Permanent),
-        (408, OutcomeUnknown),
-        (409, Conflict),
-        (412, Conflict),
-        (413, Permanent),
-        (423, Transient),
-        (429, Transient),
-        (449, Transient),
-        (500, OutcomeUnknown),
-        (503, OutcomeUnknown),
-        (418, OutcomeUnknown),
-    ],
-)
-def test_what_cosmos_db_answers_is_classed(session: World, status: int, kind: type[CloudfailError]) -> None:
-    session.machine.doors[WEST].instead = (status, "")
-    call = replace(Calls().make(), timeout_seconds=1.0)
-    with pytest.raises(kind) as raised:
-        session.port().plane.documents.put(WEST, "canary", call, epoch=1)
-    assert type(raised.value) is kind
-    assert f"({status})" in str(raised.value)
 
 
 # ---- as the steps of a run have it
