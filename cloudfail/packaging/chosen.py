@@ -28,10 +28,13 @@ _ON_DISK = ("sqlite", "memory")
 _OVER_SQL = ("aws", "gcp", "azure")
 # Which of their databases are not, and what these are reached by.
 _REACHED_BY: Mapping[str, tuple[str, ...]] = {
+    "cosmos-db": (),
+    "cosmos-db-multi-write": (),
     "documentdb-global": ("documentdb",),
     "dynamodb-global": (),
     "elasticache-global": ("redis",),
     "firestore": (),
+    "mysql-flexible": (),
     "neptune-global": (),
     "spanner": (),
 }

@@ -230,6 +230,10 @@ def test_the_extras_are_the_clouds_own_and_what_the_files_name(
 
 _SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 _SERVERS = f"/subscriptions/{_SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.DBforPostgreSQL/flexibleServers"
+_ACCOUNT = (
+    f"account: /subscriptions/{_SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.DocumentDB/databaseAccounts/orders, "
+    'documents: shop/cloudfail, members: {one: "https://a.documents.azure.com", two: "https://b.documents.azure.com"}'
+)
 
 
 @pytest.mark.parametrize(
@@ -251,6 +255,15 @@ _SERVERS = f"/subscriptions/{_SUBSCRIPTION}/resourceGroups/g/providers/Microsoft
             f"postgresql-flexible, members: {{one: {_SERVERS}/orders-e, two: {_SERVERS}/orders-w}}",
             ("postgres",),
         ),
+        (
+            "azure",
+            f"mysql-flexible, members: {{one: {_SERVERS}/orders-e, two: {_SERVERS}/orders-w}}".replace(
+                "PostgreSQL", "MySQL"
+            ),
+            (),
+        ),
+        ("azure", f"cosmos-db, {_ACCOUNT}", ()),
+        ("azure", f"cosmos-db-multi-write, {_ACCOUNT}", ()),
     ],
 )
 def test_a_clouds_database_brings_what_reaches_it(

@@ -1,8 +1,9 @@
 """Part of a fence: the rules of the server's own firewall that let somebody in are taken away.
 
-This alone is no fence, and is never taken for one. The rules are lines of pg_hba.conf: they are asked when a connection
-is made, and Azure does not say that one which was made before ends; a change "might take as much as five minutes";
-and they hold for the public address alone, not for private endpoints ("Networking overview ... with public access").
+This alone is no fence, and is never taken for one. The rules are lines of pg_hba.conf, or what stands before a MySQL
+server: they are asked when a connection is made, and Azure does not say that one which was made before ends; a change
+"might take as much as five minutes"; and they hold for the public address alone, not for private endpoints ("Networking
+overview ... with public access", of either engine).
 So what stands here is said as evidence, and the outcome comes from the writes that were tried. What it adds is that
 nobody new comes in from outside while sessions are ended and logins revoked.
 
@@ -21,7 +22,7 @@ from cloudfail.model.observation import Known, Unknown
 from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_azure.database.flexible_options import FirewallRules
-from cloudfail_azure.database.flexible_servers import API, Server, Servers
+from cloudfail_azure.database.flexible_servers import Server, Servers
 from cloudfail_azure.marks import VALUE_MAX, refuse_older
 from cloudfail_azure.paths import same
 from cloudfail_azure.under_way import followed
@@ -119,14 +120,14 @@ class FirewallRulesFence:
     def _change(self, region: str, method: str, server: Server, rule: Rule, timed: TimeLeft) -> None:
         path = f"{server.id}/firewallRules/{rule.name}"
         body = {"properties": {"startIpAddress": rule.start, "endIpAddress": rule.end}} if method == "PUT" else None
-        reply = self._servers.asking.change(region, method, path, API, call=timed.rest(), body=body)
+        reply = self._servers.asking.change(region, method, path, self._servers.api, call=timed.rest(), body=body)
         if not followed(self._servers.asking, region, reply, f"{method} {path}", within=timed.seconds):
             raise OutcomeUnknown(f"The firewall rule {rule.name} of {server.name} is being changed.")
 
     def _listed(self, region: str, within: float) -> list[Rule]:
         path = f"{self._servers.id(region)}/firewallRules"
         found = []
-        for one in self._servers.asking.pages(region, path, API, within=within):
+        for one in self._servers.asking.pages(region, path, self._servers.api, within=within):
             told = one.get("properties") or {}
             if not (one.get("name") and told.get("startIpAddress") and told.get("endIpAddress")):
                 raise Transient(f"Azure answers, and does not tell the firewall rules of {self._servers.name(region)}.")

@@ -46,17 +46,32 @@ def unlike(primary: Server, replica: Server) -> tuple[str, ...]:
 
 
 def _of(region: str, one: Found, member: FlexibleMember, found: Mapping[str, Found]) -> Iterator[str]:
-    server = one.server
-    if server.state != READY:
-        yield f"{server.name} in {region} is {server.state}: Azure promotes it only while it is {READY}."
     moving = [name for other in found.values() for pair in other.pairs for name in pair.names]
     for name in moving:
         if any(name in (dsn or "") for dsn in (member.dsn, member.writer)):
             yield (
                 f"`dsn` or `writer` of {region} names {name}, which leads to whichever server has that role: write the "
-                f"address of {server.name} itself."
+                f"address of {one.server.name} itself."
             )
-    if member.firewall_rules is not None:
+    yield from of_any(region, one, found, listed=member.firewall_rules is not None)
+    primary = source_of(one.server, found)
+    if primary is not None:
+        yield from _between(one.server, primary.server, (*primary.pairs, *one.pairs))
+
+
+def source_of(server: Server, found: Mapping[str, Found]) -> Found | None:
+    """The member that it replicates."""
+    if not server.replica:
+        return None
+    return next((other for other in found.values() if same(other.server.id, server.source)), None)
+
+
+def of_any(region: str, one: Found, found: Mapping[str, Found], *, listed: bool) -> Iterator[str]:
+    """Of a server of either engine. listed: its firewall's rules are part of the fence."""
+    server = one.server
+    if server.state != READY:
+        yield f"{server.name} in {region} is {server.state}: Azure promotes it only while it is {READY}."
+    if listed:
         if not server.public:
             yield f"{server.name} in {region} has no public access: its firewall rules keep nobody out."
         elif server.properties.get("privateEndpointConnections"):
@@ -71,11 +86,8 @@ def _of(region: str, one: Found, member: FlexibleMember, found: Mapping[str, Fou
         )
     if server.replication == BROKEN:
         yield f"Azure calls the replication to {server.name} in {region} broken: delete it, and create it again."
-    primary = next((other for other in found.values() if same(other.server.id, server.source)), None)
-    if primary is None:
+    if source_of(server, found) is None:
         yield f"{server.name} in {region} replicates {name_of(server.source)}, which is no member of this database."
-        return
-    yield from _between(server, primary.server, (*primary.pairs, *one.pairs))
 
 
 def _strangers(primary: Server, replicas: Sequence[str], found: Mapping[str, Found]) -> Iterator[str]:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from cloudfail.errors import CloudfailError, OutcomeUnknown, Permanent, Transient
 from cloudfail.ports import Call
@@ -34,7 +34,7 @@ API = "2026-10-01"
 READY, BROKEN = "Ready", "Broken"
 SWITCHOVER, STANDALONE = "Switchover", "Standalone"
 PLANNED, FORCED = "Planned", "Forced"
-_REPLICAS = ("AsyncReplica", "GeoAsyncReplica")
+_REPLICAS = ("AsyncReplica", "GeoAsyncReplica", "Replica")  # the last is MySQL's word
 FOLLOW_SECONDS = 3.0
 """For so long an order that was taken is looked at, so that one which fails at once is told in Azure's words."""
 
@@ -92,7 +92,9 @@ class Pair:
 
 
 class Servers:
-    """The servers of one resource: region -> id."""
+    """The servers of one resource: region -> id. api: the version of their provider's API."""
+
+    api: ClassVar[str] = API
 
     def __init__(self, asking: Asking, ids: Mapping[str, str], *, seconds: float) -> None:
         self.asking = asking
@@ -114,7 +116,7 @@ class Servers:
     def describe(self, region: str) -> Server:
         """Raises Transient, Permanent, OutcomeUnknown."""
         id_ = self.id(region)
-        told = self.asking.read(region, id_, API, within=self.seconds)
+        told = self.asking.read(region, id_, self.api, within=self.seconds)
         properties = told.get("properties") or {}
         if not same(str(told.get("id", "")), id_) or not properties.get("state") or "location" not in told:
             raise Transient(f"Azure answers, and does not tell what {name_of(id_)} is.")
@@ -143,7 +145,7 @@ class Servers:
     def pairs(self, region: str, *, within: float | None = None) -> tuple[Pair, ...]:
         """As the member there tells them. Raises as `describe`."""
         path = f"{self.id(region)}/virtualendpoints"
-        listed = self.asking.pages(region, path, API, within=self.seconds if within is None else within)
+        listed = self.asking.pages(region, path, self.api, within=self.seconds if within is None else within)
         return tuple(map(_pair, listed))
 
     def pair(self, source: str, target: str, *, within: float | None = None) -> Pair | None:
@@ -164,7 +166,7 @@ class Servers:
 
     def replicas(self, region: str) -> tuple[str, ...]:
         """The ids of what replicates the member there."""
-        listed = self.asking.pages(region, f"{self.id(region)}/replicas", API, within=self.seconds)
+        listed = self.asking.pages(region, f"{self.id(region)}/replicas", self.api, within=self.seconds)
         return tuple(str(one.get("id", "")) for one in listed)
 
     def mark(self, region: str, server: Server, command: str, call: Call) -> None:
@@ -184,7 +186,7 @@ class Servers:
         """The order, under the mark. With "Forced", what was not replicated is lost."""
         timed = TimeLeft(call)
         body = {"properties": {"replica": {"promoteMode": mode, "promoteOption": option}}}
-        reply = self.asking.change(region, "PATCH", server.id, API, call=timed.rest(), body=body)
+        reply = self.asking.change(region, "PATCH", server.id, self.api, call=timed.rest(), body=body)
         within = min(FOLLOW_SECONDS, timed.seconds)
         followed(self.asking, region, reply, f"{mode} ({option}) of {server.name}", within=within)
 
@@ -195,7 +197,7 @@ class Servers:
         timed = TimeLeft(call)
         refuse_older(server.epoch, call, f"{server.name} in {region}")
         tags = {**server.tags, **mark(call), **noted}
-        reply = self.asking.change(region, "PATCH", server.id, API, call=timed.rest(), body={"tags": tags})
+        reply = self.asking.change(region, "PATCH", server.id, self.api, call=timed.rest(), body={"tags": tags})
         try:
             ended = followed(self.asking, region, reply, f"tags of {server.name}", within=timed.seconds)
             now = self.describe(region)

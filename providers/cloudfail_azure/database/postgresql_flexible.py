@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 
-from cloudfail.errors import CloudfailError, Conflict, OutcomeUnknown, Permanent, Transient
+from cloudfail.errors import CloudfailError, OutcomeUnknown, Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import DatabaseState, Progress, Role
 from cloudfail.model.topology import Resource, Topology
@@ -20,6 +20,7 @@ from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_azure.asking import Asking
 from cloudfail_azure.database.firewall_rules import FirewallRulesFence
+from cloudfail_azure.database.flexible_claims import promotable, state_of, unseen
 from cloudfail_azure.database.flexible_moves import Moves
 from cloudfail_azure.database.flexible_options import FlexibleMember, FlexibleOptions
 from cloudfail_azure.database.flexible_readiness import Found, sentences
@@ -34,7 +35,6 @@ from cloudfail_azure.database.flexible_servers import (
 )
 from cloudfail_azure.database.security_group import SecurityGroupFence
 from cloudfail_azure.marks import refuse_older
-from cloudfail_azure.paths import name_of, same
 from cloudfail_databases.data_plane import NoWord, View
 from cloudfail_databases.fence import Fencing
 from cloudfail_databases.on_servers import GIVE_BACK, OnServers
@@ -95,13 +95,7 @@ class PostgresqlFlexible(OnServers):
         shut = self.fencing.shuts(region)
         if server is None or (self.plane.has(region) and not shut):
             return Unknown(f"{region}: {silence}", at)
-        moving = "" if server.state == READY else _state_of(server)
-        if not moving and not shut and not server.replica:
-            moving = f"Azure calls {server.name} a primary; {silence}"
-        role = Role.REPLICA if server.replica else Role.PRIMARY
-        upstream = self.servers.region_of(server.source)
-        version = f"{region}/unseen/{server.version}"
-        return Known(DatabaseState(role, False, 0, upstream=upstream, moving=moving, version=version), at)
+        return Known(unseen(region, server, self.servers, silence, shut=shut), at)
 
     def _state(self, region: str, seen: View, server: Server | None) -> DatabaseState:
         return DatabaseState(
@@ -142,19 +136,8 @@ class PostgresqlFlexible(OnServers):
             if seen is not None and not seen.replica:
                 self.plane.admit(target, timed.rest())
             return
-        if server.state != READY:
-            # One that was ordered before comes by itself, and is nothing to order again.
-            raise Transient(f"{server.name} cannot be promoted now: {_state_of(server)}.")
         now = _version(target, seen, server) if seen is not None else f"{target}/unseen/{server.version}"
-        if now != expect.version:
-            raise Conflict(f"{target} is {now}, not {expect.version} as it was seen.")
-        if not same(server.source, self.servers.id(source)):
-            raise Permanent(
-                f"{server.name} in {target} replicates {name_of(server.source)}, which is not the member in {source}.",
-                "It was not promoted.",
-                "See which server has the newest data, and make the replica follow it, or correct cloudfail.yaml.",
-            )
-        refuse_older(server.epoch, call, f"{server.name} in {target}")
+        promotable(self.servers, source, target, server, now, expect, call)
         self._order(source, target, server, timed.rest())
 
     def _order(self, source: str, target: str, server: Server, call: Call) -> None:
@@ -222,16 +205,12 @@ class PostgresqlFlexible(OnServers):
         return Known((*sentences(found, self._members), *obstacles), at)
 
 
-def _state_of(server: Server) -> str:
-    return f"Azure says that {server.name} is {server.state}"
-
-
 def _moving(region: str, seen: View, server: Server | None) -> str:
     """What is under way by itself: said so that nobody orders it again."""
     if seen.takes_writes or server is None or seen.shut_out(region):
         return ""
     if server.state != READY:
-        return _state_of(server)
+        return state_of(server)
     if seen.replica and not server.replica:
         return f"Azure calls {server.name} a primary; its server is in recovery still"
     return ""

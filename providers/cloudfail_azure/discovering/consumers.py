@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from cloudfail.discovering.pairing import Thing
 from cloudfail.model.discovered import Found
 from cloudfail.model.topology import PortName
-from cloudfail_azure.consumers.service_bus_queue import VERSION
+from cloudfail_azure.consumers.service_bus import VERSION
 from cloudfail_azure.discovering.looking import Look, Stood
 from cloudfail_azure.discovering.pairs import Sort, paired
 from cloudfail_azure.discovering.workers import WEB_API, is_of_functions, sites

@@ -147,6 +147,7 @@ class Front:
         self.nobody: set[str] = set()
         self.outages = AzureOutages(clock)
         self.authority, context = authority.made(place)
+        self.context = context
         self._door = Door(self.answer, context=context)
         self._tokens = Door(self._token)
         self.serve(account.AUTHORIZATION, account.Authorization())

@@ -16,7 +16,9 @@ from cloudfail.model.topology import PortName
 from tests.emulators.aws.balancing import listening
 from tests.emulators.azure import (
     address_world,
+    cosmos_world,
     flexible_world,
+    mysql_world,
     names_world,
     paths_world,
     test_aks_pool,
@@ -36,6 +38,7 @@ from tests.emulators.azure.balancing import NORTH, WEST
 from tests.emulators.azure.front import Front
 from tests.emulators.azure.standins import front_door, traffic_manager
 from tests.emulators.azure.standins.application_gateways import ApplicationGateways
+from tests.emulators.azure.standins.cosmos import Cosmos
 from tests.emulators.azure.standins.event_grid import EventGrid
 from tests.emulators.azure.standins.function_apps import FunctionApps
 from tests.emulators.azure.standins.load_balancers import LoadBalancers
@@ -49,6 +52,7 @@ Serve = Callable[[str, Any], Any]
 Make = Callable[[Front, Serve, contextlib.ExitStack], Ordered]
 Key = tuple[PortName, str, str, str]
 UNAVAILABLE = "ServiceUnavailable"
+PATCHED = "servers.update"
 
 
 def sent(front: Front, *effects: str) -> Callable[[], int]:
@@ -410,6 +414,66 @@ def _without_rules(front: Front, serve: Serve, stack: contextlib.ExitStack) -> O
     )
 
 
+def _parted(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    """MySQL's: the mark, and the order."""
+    machine = mysql_world.served(serve)
+    database = mysql_world.port()
+
+    def ordered() -> int:
+        return sum("replicationRole" in (one.body.get("properties") or {}) for one in front.seen(operation=PATCHED))
+
+    return Ordered(
+        front,
+        lambda: database.read(NORTH),
+        lambda seen, call: database.failover(WEST, NORTH, expect=seen, call=call),
+        lambda state: bool(state.role is Role.PRIMARY),
+        lambda: not machine.at(mysql_world.IDS[NORTH])["properties"].get("sourceServerResourceId"),
+        ordered,
+        requests=2,
+        follow=machine.end,
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _account(front: Front, serve: Serve, stack: contextlib.ExitStack) -> cosmos_world.World:
+    site = cosmos_world.World(front, serve(cosmos_world.PACKAGE, Cosmos((WEST, NORTH), seconds=0.1)))
+    stack.callback(site.close)
+    return site
+
+
+def _offline(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    """Whether a write is let in is asked of the region, which answers while Resource Manager does not."""
+    site = _account(front, serve, stack)
+    port = site.port()
+    return Ordered(
+        front,
+        lambda: port.read(NORTH),
+        lambda seen, call: port.failover(WEST, NORTH, expect=seen, call=call),
+        lambda state: bool(state.writable),
+        lambda: site.machine.writer == NORTH,
+        sent(front, "database_accounts.offline_region"),
+        follow=site.machine.end,
+        says_nothing=lambda state: not state.writable,
+        unavailable=UNAVAILABLE,
+    )
+
+
+def _another_writer(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    """The mark beside it is a document, and no request to Resource Manager."""
+    site = _account(front, serve, stack)
+    port = site.port()
+    return Ordered(
+        front,
+        lambda: port.switchover_state(WEST, NORTH),
+        lambda seen, call: port.switchover(WEST, NORTH, expect=seen, call=call),
+        lambda state: bool(state.done),
+        lambda: site.machine.writer == NORTH,
+        sent(front, "database_accounts.failover_priority_change"),
+        follow=site.machine.end,
+        unavailable=UNAVAILABLE,
+    )
+
+
 def _without_strangers(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
     """The mark, and one of two rules: the other one is there already."""
     site = test_flexible_security_group.Site(serve)
@@ -465,5 +529,8 @@ VERBS: Mapping[Key, Make] = {
     (PortName.CONSUMERS, "function-app", "enable", "off"): _function(False),
     (PortName.CONSUMERS, "service-bus-subscription", "enable", "on"): _kept("topics", True),
     (PortName.DATABASE, "postgresql-flexible", "fence", "security group"): _without_strangers,
+    (PortName.DATABASE, "cosmos-db", "failover", "offline region"): _offline,
+    (PortName.DATABASE, "cosmos-db", "switchover", "failover priorities"): _another_writer,
+    (PortName.DATABASE, "mysql-flexible", "failover", "stop replication"): _parted,
 }
 """Port, kind, verb, and the shape in which it is tried."""

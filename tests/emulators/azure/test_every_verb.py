@@ -17,7 +17,14 @@ pytestmark = pytest.mark.timeout(600)
 
 
 # Where the same is shown of a verb that takes several effects, or that only servers can show: in which files.
-ELSEWHERE = {("postgresql-flexible", verb): "test_flexible.py" for verb in ("switchover", "follow", "canary")}
+ELSEWHERE = {
+    **{("postgresql-flexible", verb): "test_flexible.py" for verb in ("switchover", "follow", "canary")},
+    ("cosmos-db", "fence"): "test_cosmos_db.py",
+    ("cosmos-db", "follow"): "test_cosmos_moves.py",
+    ("cosmos-db", "canary"): "test_cosmos_documents.py",
+    ("cosmos-db-multi-write", "canary"): "test_cosmos_multi_write.py",
+    **{("mysql-flexible", verb): "test_mysql_flexible.py" for verb in ("fence", "follow")},
+}
 
 
 def words(key: Key) -> str:
