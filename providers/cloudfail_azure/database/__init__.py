@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from cloudfail.ports import Kind
 from cloudfail_azure.database.flexible_kind import POSTGRESQL_FLEXIBLE
+from cloudfail_azure.database.sql_kinds import SQL_KINDS
 
-KINDS: tuple[Kind, ...] = (POSTGRESQL_FLEXIBLE,)
+KINDS: tuple[Kind, ...] = (POSTGRESQL_FLEXIBLE, *SQL_KINDS)
