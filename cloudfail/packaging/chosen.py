@@ -34,6 +34,9 @@ _REACHED_BY: Mapping[str, tuple[str, ...]] = {
     "firestore": (),
     "neptune-global": (),
     "spanner": (),
+    "sql-database": ("sqlserver",),
+    "sql-failover-group": ("sqlserver",),
+    "sql-instance-group": ("sqlserver",),
 }
 
 

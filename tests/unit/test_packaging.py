@@ -229,6 +229,7 @@ def test_the_extras_are_the_clouds_own_and_what_the_files_name(
 
 
 _SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
+_SQL = f"/subscriptions/{_SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.Sql/servers"
 _SERVERS = f"/subscriptions/{_SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.DBforPostgreSQL/flexibleServers"
 
 
@@ -250,6 +251,11 @@ _SERVERS = f"/subscriptions/{_SUBSCRIPTION}/resourceGroups/g/providers/Microsoft
             "azure",
             f"postgresql-flexible, members: {{one: {_SERVERS}/orders-e, two: {_SERVERS}/orders-w}}",
             ("postgres",),
+        ),
+        (
+            "azure",
+            f"sql-database, members: {{one: {_SQL}/a/databases/orders, two: {_SQL}/b/databases/orders}}",
+            ("sqlserver",),
         ),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cloudfail.errors import Permanent
 from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Kind, VerbFacts
 from cloudfail_azure.database import sql_permissions
@@ -18,7 +19,16 @@ from cloudfail_azure.database.sql_options import (
 
 
 def _sql(resource: Resource, topology: Topology) -> Any:
-    from cloudfail_azure.database import sql_failover
+    try:
+        from cloudfail_azure.database import sql_failover
+    except ModuleNotFoundError as error:
+        if error.name != "pymssql":
+            raise
+        raise Permanent(
+            f"{resource.name} is asked over TDS, by pymssql, which is not installed here.",
+            "Nothing was asked of it.",
+            "Install it with: pip install 'cloudfail[azure,sqlserver]'",
+        ) from error
 
     return sql_failover.build(resource, topology)
 

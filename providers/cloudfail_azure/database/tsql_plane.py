@@ -172,9 +172,8 @@ class TsqlPlane:
             with _changed(f"canary in {endpoint.database} in {region}"):
                 call.check()
                 # Only where it is not there: the first one stays as it was written.
-                endpoint.canary.order(
-                    upserted("canary", ("token", token), {"region": region, "written": time.time()})[1]
-                )
+                row = upserted("canary", ("token", token), {"region": region, "written": time.time()})[1]
+                with_tables(endpoint, partial(endpoint.canary.order, row))
 
     def _all(self, region: str) -> Sequence[Endpoint]:
         if region not in self._endpoints:

@@ -190,7 +190,7 @@ def _told(error: Exception) -> tuple[int, str]:
     if not (isinstance(told, tuple) and len(told) == 2 and isinstance(told[0], int)):
         return 0, " ".join(str(error).split())[:200] or type(error).__name__
     words = told[1].decode("utf-8", "replace") if isinstance(told[1], bytes) else str(told[1])
-    return told[0], " ".join(words.split("DB-Lib error", 1)[0].split())[:200] or f"DB-Library's error {told[0]}"
+    return told[0], " ".join(words.split("DB-Lib error", 1)[0].split())[:200] or "it says no more"
 
 
 def _trust() -> None:

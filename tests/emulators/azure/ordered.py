@@ -18,6 +18,7 @@ from tests.emulators.azure import (
     flexible_world,
     names_world,
     paths_world,
+    sql_world,
     test_front_door,
     test_scale_set,
     test_service_bus_queue,
@@ -230,6 +231,23 @@ def _without_rules(front: Front, serve: Serve, stack: contextlib.ExitStack) -> O
     )
 
 
+def _forced(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    """One order, on the secondary, and its operation. The mark is in the data, which nobody reaches here."""
+    machine, ids = sql_world.machine()
+    serve(sql_world.PACKAGE, machine)
+    database = sql_world.port(sql_world.KIND, ids, api_within="4s")
+    return Ordered(
+        front,
+        lambda: database.read(NORTH),
+        lambda seen, call: database.failover(WEST, NORTH, expect=seen, call=call),
+        lambda state: bool(state.role is Role.PRIMARY),
+        lambda: machine.plays(ids[NORTH]) == "Primary",
+        sent(front, "failover_groups.force_failover_allow_data_loss"),
+        follow=machine.end,
+        unavailable=UNAVAILABLE,
+    )
+
+
 VERBS: Mapping[Key, Make] = {
     (PortName.COMPUTE, "scale-set", "scale", "by its floor"): _by_its_floor,
     (PortName.COMPUTE, "scale-set", "scale", "by hand"): _by_hand,
@@ -238,6 +256,7 @@ VERBS: Mapping[Key, Make] = {
     (PortName.CONSUMERS, "service-bus-queue", "enable", "off"): _queue(False),
     (PortName.DATABASE, "postgresql-flexible", "failover", "virtual endpoints"): _promoted,
     (PortName.DATABASE, "postgresql-flexible", "fence", "firewall rules"): _without_rules,
+    (PortName.DATABASE, "sql-failover-group", "failover", "forced"): _forced,
     (PortName.DNS, "azure-dns", "shift", "public"): _name,
     (PortName.NETWORK, "route-table", "route", "of two routes one"): _route,
     (PortName.LOADBALANCER, "traffic-manager", "shift", "weighted"): _endpoint,

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from cloudfail.clock import SystemClock
+from cloudfail.clock import Clock, SystemClock
 from cloudfail.model.topology import Objectives, PortName, Region, Resource, Topology
 from cloudfail_azure import provider
 from cloudfail_azure.asking import Asking
 from cloudfail_azure.budget import Budget
 from cloudfail_azure.database.sql_failover import SqlFailover
+from cloudfail_azure.database.tsql_session import Session
 from cloudfail_azure.sessions import Sessions
 from tests.emulators.aws.outages import Fault
 from tests.emulators.azure import authority
@@ -59,12 +60,24 @@ def resource(kind: str, members: Mapping[str, Any], **options: Any) -> Resource:
     )
 
 
-def port(kind: str, members: Mapping[str, Any], **options: Any) -> SqlFailover:
+def topology(one: Resource) -> Topology:
+    regions = {name: Region(name, "azure", SUBSCRIPTION) for name in (WEST, NORTH)}
+    return Topology("shop", Objectives(900.0, 30.0), regions, WEST, "memory:", {one.name: one})
+
+
+class Ahead(SystemClock):
+    """The machine's clock, and `seconds` more."""
+
+    seconds = 0.0
+
+    def boot(self) -> float:
+        return super().boot() + self.seconds
+
+
+def port(kind: str, members: Mapping[str, Any], *, clock: Clock | None = None, **options: Any) -> SqlFailover:
     """A new one, with sessions and a budget of its own."""
     one = resource(kind, members, **options)
-    regions = {name: Region(name, "azure", SUBSCRIPTION) for name in (WEST, NORTH)}
-    whole = Topology("shop", Objectives(900.0, 30.0), regions, WEST, "memory:", {one.name: one})
-    clock = SystemClock()
+    whole, clock = topology(one), clock or SystemClock()
     return SqlFailover(one, whole, Asking(one, whole, Sessions(), Budget(clock), clock))
 
 
@@ -81,6 +94,7 @@ class World:
         servers: tsql.Pair,
         *,
         kind: str = KIND,
+        writer: str = "shop",
         **options: Any,
     ) -> None:
         self.front, self.machine, self.ids, self.pair, self.kind = azure, sql, ids, servers, kind
@@ -90,7 +104,7 @@ class World:
             region: {
                 named: ids[region],
                 "url": f"mssql://cloudfail@127.0.0.1:{server.port}",
-                "writer": f"mssql://shop@127.0.0.1:{server.port}",
+                "writer": f"mssql://{writer}@127.0.0.1:{server.port}",
                 **SECRETS,
             }
             for region, server in self.servers.items()
@@ -107,6 +121,11 @@ class World:
     def another(self) -> SqlFailover:
         """As another process has it."""
         return port(self.kind, self.members, **self.options)
+
+    def client(self, region: str, user: str, database: str) -> Session:
+        """An application's connection."""
+        at = ("127.0.0.1", self.servers[region].port, database)
+        return Session(*at, (user, LOGINS[user]), name="an application", seconds=4.0)
 
     def make_unreachable(self, region: str) -> None:
         self.machine.lost.add(region)

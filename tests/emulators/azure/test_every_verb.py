@@ -17,7 +17,15 @@ pytestmark = pytest.mark.timeout(600)
 
 
 # Where the same is shown of a verb that takes several effects, or that only servers can show: in which files.
-ELSEWHERE = {("postgresql-flexible", verb): "test_flexible.py" for verb in ("switchover", "follow", "canary")}
+ELSEWHERE = {
+    **{("postgresql-flexible", verb): "test_flexible.py" for verb in ("switchover", "follow", "canary")},
+    **{
+        (kind, verb): "test_sql.py"
+        for kind in ("sql-failover-group", "sql-instance-group", "sql-database")
+        for verb in ("fence", "switchover", "follow", "canary")
+    },
+    **{(kind, "failover"): "test_sql_control.py" for kind in ("sql-instance-group", "sql-database")},
+}
 
 
 def words(key: Key) -> str:

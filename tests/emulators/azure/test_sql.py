@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+import itertools
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
+from pydantic import ValidationError
 
-from cloudfail.testing.conformance import DatabaseSuite
+from cloudfail.errors import Conflict, LeaseLost, OutcomeUnknown, Permanent, Transient
+from cloudfail.model.observation import Known, Unknown
+from cloudfail.model.states import FenceOutcome, FenceState, Role
+from cloudfail.testing.conformance import Calls, DatabaseSuite, eventually, known
+from cloudfail_azure.database import tsql_errors
+from cloudfail_azure.database.tsql_plane import TsqlPlane
+from cloudfail_azure.database.tsql_session import Lost, Refusal, Unreachable
+from cloudfail_databases.data_plane import NoWord
 from tests.emulators.azure import sql_world
+from tests.emulators.azure.balancing import NORTH, WEST
 from tests.emulators.azure.front import Front
 from tests.emulators.azure.sql_world import PACKAGE, World
+from tests.emulators.azure.standins.sql import SQL
 
 Serve = Callable[[str, Any], Any]
 Make = Callable[..., World]
@@ -39,3 +55,287 @@ class TestSql(DatabaseSuite):
     @pytest.fixture
     def world(self, making: Make) -> World:
         return making(names=("shop", "stock"))
+
+
+def fence(world: World, epoch: int = 10) -> FenceState:
+    state = known(world.port().fence_state(WEST, NORTH))
+    world.port().fence(WEST, NORTH, expect=state, call=Calls().make(epoch))
+    return known(world.port().fence_state(WEST, NORTH))
+
+
+def fail_over(world: World, epoch: int = 10) -> None:
+    """Order it as it is seen now; what has just been replicated is a Conflict, and looked at again."""
+    for _ in range(5):
+        with contextlib.suppress(Conflict):
+            world.port().failover(WEST, NORTH, expect=known(world.port().read(NORTH)), call=Calls().make(epoch))
+            return
+    raise AssertionError("it was never as it was seen")
+
+
+def takes_writes(world: World) -> None:
+    for _ in range(60):
+        read = world.port().read(NORTH)
+        if isinstance(read, Known) and read.value.writable:
+            return
+        if isinstance(read, Known) and read.value.role is Role.PRIMARY and not read.value.moving:
+            world.port().failover(WEST, NORTH, expect=read.value, call=Calls().make(11))
+        world.wait(0.2)
+    raise AssertionError(f"it never took writes: {read}")
+
+
+# ---- a region that is lost
+
+
+def test_out_of_a_lost_region_what_was_not_replicated_is_gone_and_the_old_side_comes_back_by_itself(
+    making: Make,
+) -> None:
+    world = making("sql-database", style="location")
+    world.port().beat(WEST)
+    assert known(world.port().read(NORTH)).upstream == WEST
+    world.make_unreachable(WEST)
+    assert known(world.port().fence_state(WEST, NORTH)).outcome is FenceOutcome.OWED
+    fail_over(world)
+    takes_writes(world)
+    assert [kind for kind, _ in world.machine.orders] == ["forced"]
+    assert isinstance(world.port().follow_state(WEST, NORTH), Unknown), "its server says nothing"
+    rejoin = world.machine.then.pop("rejoin")
+    world.restore(WEST)
+    alive = eventually(world, lambda: world.port().follow_state(WEST, NORTH), lambda seen: bool(seen.detail))
+    assert "still takes writes: fence it first" in alive.detail, "whatever Azure calls it"
+    assert known(world.port().read(WEST)).writable
+    fence(world, 12)
+    rejoin()
+    eventually(world, lambda: world.port().follow_state(WEST, NORTH), lambda seen: seen.done)
+    old = known(world.port().read(WEST))
+    assert (old.role, old.upstream) == (Role.REPLICA, NORTH)
+    proven = known(world.port().fence_state(WEST, NORTH))
+    assert proven.outcome is FenceOutcome.PROVEN
+    assert "read-only" in proven.evidence, "the engine itself refuses"
+
+
+def test_what_azure_calls_the_primary_is_none_before_it_takes_writes(making: Make) -> None:
+    """Azure: succeeded, the primary. The databases: never turned. The step is never done, and ordered once."""
+    world = making("sql-instance-group")
+    world.machine.then.clear()
+    fail_over(world)
+    world.machine.end()
+    for _ in range(2):
+        seen = known(world.port().read(NORTH))
+        assert (seen.role, seen.writable) == (Role.REPLICA, False)
+        assert "its databases are secondaries still" in seen.moving
+        world.port().failover(WEST, NORTH, expect=seen, call=Calls().make(11))
+    assert len(world.machine.orders) == 1
+    stage = known(world.port().switchover_state(WEST, NORTH))
+    assert (stage.next, stage.done) == (None, False)
+
+
+def test_a_newer_epochs_mark_that_was_replicated_refuses_an_older_order(making: Make) -> None:
+    world = making()
+    world.port().read(WEST)
+    plane = world.port().plane
+    assert isinstance(plane, TsqlPlane)
+    plane.mark(WEST, Calls().make(20))
+    state = known(world.port().read(NORTH))
+    with pytest.raises(Conflict, match="epoch 20"):
+        world.port().failover(WEST, NORTH, expect=state, call=Calls().make(19))
+    stage = known(world.port().switchover_state(WEST, NORTH))
+    with pytest.raises(Conflict, match="newer run"):
+        world.port().switchover(WEST, NORTH, expect=stage, call=Calls().make(19))
+    assert not world.machine.orders
+    world.port().switchover(WEST, NORTH, expect=stage, call=Calls().make(21))
+    assert len(world.machine.orders) == 1
+
+
+# ---- the switchover, and what is wrong between us and Azure
+
+FAULTS: Mapping[str, Callable[[World], Any]] = {
+    "503": lambda world: world.front.outages.fail("ServiceUnavailable", 503, mutating=True),
+    "throttled": lambda world: world.front.outages.throttle(mutating=True),
+    "reset": lambda world: world.front.outages.refuse(mutating=True),
+    "a black hole": lambda world: world.front.outages.silence(mutating=True),
+    "an operation that fails": lambda world: setattr(world.machine, "ending", "Failed"),
+    "an operation that is cancelled": lambda world: setattr(world.machine, "ending", "Canceled"),
+}
+
+
+def test_a_switchover_that_was_not_taken_is_claimed_by_nobody_and_given_once(making: Make) -> None:
+    world = making()
+    for what in FAULTS.values():
+        first = eventually(world, lambda: world.port().switchover_state(WEST, NORTH), lambda seen: bool(seen.next))
+        fault = what(world)
+        short = replace(Calls().make(), timeout_seconds=2.0)
+        with pytest.raises((Transient, OutcomeUnknown)):
+            world.port().switchover(WEST, NORTH, expect=first, call=short)
+        if fault is not None:
+            fault.lift()
+        world.machine.ending = ""
+        assert known(world.port().read(WEST)).writable
+    world.machine.orders.clear()
+    # A success that nothing follows, an order that is refused for what the replication is, and the answer that is lost.
+    again = eventually(world, lambda: world.port().switchover_state(WEST, NORTH), lambda seen: bool(seen.next))
+    fault = world.front.outages.lie(operation="failover_groups.failover")
+    world.port().switchover(WEST, NORTH, expect=again, call=Calls().make())
+    fault.lift()
+    told = world.machine.at(world.ids[NORTH])["properties"]
+    told["replicationState"] = "SUSPENDED"
+    assert "SUSPENDED; nothing was stopped" in known(world.port().switchover_state(WEST, NORTH)).detail
+    with pytest.raises(Conflict):
+        world.port().switchover(WEST, NORTH, expect=again, call=Calls().make())
+    told["replicationState"] = "CATCH_UP"
+    world.front.outages.lose("closed", operation="failover_groups.failover", times=1)
+    with pytest.raises(OutcomeUnknown):
+        world.port().switchover(WEST, NORTH, expect=again, call=Calls().make())
+    eventually(world, lambda: world.port().switchover_state(WEST, NORTH), lambda seen: seen.done)
+    assert [kind for kind, _ in world.machine.orders] == ["planned"]
+    assert known(world.port().read(NORTH)).writable
+
+
+# ---- the fence
+
+
+def test_a_fence_shuts_out_every_user_of_every_database_and_ends_what_they_had_open(making: Make) -> None:
+    world = making(names=("shop", "stock"))
+    world.port().read(WEST)
+    other = world.client(WEST, "reports", "stock")
+    assert other.ask("SELECT USER_NAME()") == [("reports",)]
+    state = fence(world)
+    assert state.outcome is FenceOutcome.PROVEN
+    assert "stock: no session that was opened before is left" in state.evidence
+    assert all(one.denied == {"shop", "reports"} for one in world.pair.west.databases.values())
+    with pytest.raises(Lost):
+        other.order_as_opened("SELECT 1")
+    elsewhere = world.another()
+    assert known(elsewhere.fence_state(WEST, NORTH)).outcome is FenceOutcome.PROVEN, "of another process too"
+    # Somebody is let in again, by hand: it is no fence any more, and put up again.
+    world.pair.west.databases["stock"].denied.clear()
+    failed = known(elsewhere.fence_state(WEST, NORTH))
+    assert (failed.outcome, failed.methods_left) == (FenceOutcome.FAILED, ("logins",))
+    elsewhere.fence(WEST, NORTH, expect=failed, call=Calls().make(11))
+    assert known(elsewhere.fence_state(WEST, NORTH)).outcome is FenceOutcome.PROVEN
+    elsewhere.close()
+
+
+def test_a_fence_that_was_cut_off_half_way_is_put_up_to_its_end(making: Make) -> None:
+    world = making(names=("shop", "stock"))
+    state = known(world.port().fence_state(WEST, NORTH))
+    checked = itertools.count()
+
+    def second() -> None:
+        if next(checked) > 3:
+            raise LeaseLost("Another worker took over.")
+
+    with pytest.raises(LeaseLost):
+        world.port().fence(WEST, NORTH, expect=state, call=replace(Calls().make(), check=second))
+    half = known(world.port().fence_state(WEST, NORTH))
+    assert (half.outcome, half.methods_left) == (FenceOutcome.FAILED, ("logins",))
+    world.port().fence(WEST, NORTH, expect=half, call=Calls().make(11))
+    assert known(world.port().fence_state(WEST, NORTH)).outcome is FenceOutcome.PROVEN
+
+
+@pytest.mark.parametrize("writer", ["cloudfail", "owner"])
+def test_a_writer_that_a_fence_cannot_shut_out_is_refused(making: Make, writer: str) -> None:
+    """cloudfail's own login, and one that is dbo."""
+    world = making(writer=writer)
+    for server in world.servers.values():
+        server.logins["owner"] = sql_world.LOGINS["shop"]
+        server.owners.add("owner")
+        server.logins["cloudfail"] = sql_world.LOGINS["shop" if writer == "cloudfail" else "cloudfail"]
+    if writer == "cloudfail":
+        world.members[WEST]["password"] = world.members[NORTH]["password"] = "env:SQL_SHOP"
+    database = world.another()
+    state = known(database.fence_state(WEST, NORTH))
+    with pytest.raises(Permanent, match=r"same user|is `dbo` in shop"):
+        database.fence(WEST, NORTH, expect=state, call=Calls().make())
+    assert not world.pair.west.databases["shop"].denied
+    database.close()
+
+
+# ---- how it is reached
+
+
+def test_a_server_that_nobody_vouches_for_is_told_no_password(making: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = making()
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())
+    read = world.port().plane
+    with pytest.raises(NoWord):
+        read.look(WEST)
+    assert not world.pair.west.sessions
+    assert not world.pair.west.asked
+
+
+def test_a_secret_that_is_not_there_and_databases_that_are_not_named_are_that_members_silence(
+    making: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = making()
+    world.options["databases"] = ()
+    assert "no `databases` are written" in str(world.another().beat(WEST))
+    world.options["databases"] = ("shop",)
+    monkeypatch.delenv("SQL_OURS")
+    beat = world.another().beat(WEST)
+    assert isinstance(beat, Unknown)
+    assert "SQL_OURS" in beat.reason
+
+
+def test_it_needs_its_own_driver_and_no_other() -> None:
+    for missing, said in (("psycopg", "built"), ("pymssql", "pip install 'cloudfail[azure,sqlserver]'")):
+        program = f"""
+import sys
+sys.modules[{missing!r}] = None
+from cloudfail_azure import provider
+from cloudfail.model.topology import Objectives, PortName, Region, Resource, Topology
+ids = {{"westeurope": {SQL!r} + "/servers/a/databases/shop", "northeurope": {SQL!r} + "/servers/b/databases/shop"}}
+members = {{region: {{"database": one}} for region, one in ids.items()}}
+one = Resource("orders", PortName.DATABASE, "sql-database", "azure", None, members, {{}})
+regions = {{name: Region(name, "azure", "s") for name in ids}}
+whole = Topology("shop", Objectives(900.0, 30.0), regions, "westeurope", "memory:", {{one.name: one}})
+try:
+    provider.kinds()[one.port, one.kind].build(one, whole)
+    print("built")
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+        assert said in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("mssql://cloudfail:hunter2@h", "a secret is never written here"),
+        ("mssql://h", "write mssql://USER@HOST"),
+        ("mssql://cloudfail@h", "write where both passwords are"),
+    ],
+)
+def test_a_way_in_that_cannot_be_is_refused_and_no_secret_said(written: str, said: str) -> None:
+    machine, ids = sql_world.machine()
+    assert machine is not None
+    with pytest.raises(ValidationError) as raised:
+        sql_world.resource(sql_world.KIND, {WEST: {"group": ids[WEST], "url": written, "writer": "mssql://shop@h"}})
+    assert said in "".join(str(one["msg"]) for one in raised.value.errors())
+
+
+ERRORS = {
+    3906: Permanent, 18456: Permanent, 916: Permanent, 229: Permanent, 262: Permanent, 15151: Permanent,
+    208: Permanent, 4060: Transient, 1205: Transient, 1222: Transient, 4221: Transient, 10928: Transient,
+    10929: Transient, 40501: Transient, 40613: Transient, 49918: Transient, 49919: Transient, 49920: Transient,
+    40197: OutcomeUnknown, 40540: OutcomeUnknown,
+}  # fmt: skip
+
+
+def test_each_error_of_the_engine_has_its_class() -> None:
+    assert set(ERRORS) == set(tsql_errors.CODE)
+    for code, kind in ERRORS.items():
+        assert type(tsql_errors.mutation_error(Refusal(code, "words"), "a statement")) is kind
+    assert type(tsql_errors.mutation_error(Refusal(50000, "words"), "a statement")) is OutcomeUnknown
+    assert type(tsql_errors.mutation_error(Unreachable("it"), "a statement")) is Transient
+    assert type(tsql_errors.mutation_error(Lost("it"), "a statement")) is OutcomeUnknown
+
+
+def test_what_is_written_into_a_statement_stays_a_literal(making: Make) -> None:
+    world = making()
+    token = "r1/it's [N'a'] -- DROP"
+    world.port().write_canary(WEST, token, call=Calls().make())
+    proof = known(world.port().read_canary(WEST, token))
+    assert proof is not None
+    assert proof.token == token
+    assert known(world.port().read_canary(WEST, "r1/it")) is None

@@ -2,7 +2,7 @@
 
 As the REST reference and "Failover groups overview & best practices" have it: each side has its own object, with its
 own role; a failover is ordered on the secondary and refused on the primary, and while another runs; a planned one needs
-the primary, a forced one does not; tryPlannedBeforeForcedFailover is the first, and then the second; an old primary that
+the primary, a forced one does not; tryPlannedBeforeForcedFailover is one, and then the other; an old primary that
 was lost becomes a secondary by itself once it is there. Resource Manager is no server: what an operation does to the
 databases is `then`, called beside it once Azure calls it done.
 """
@@ -98,6 +98,10 @@ class Sql(Resources):
     def role(self, id_: str) -> str:
         told = self.at(id_)["properties"]
         return str(told.get("replicationRole") or told["role"])
+
+    def plays(self, member: str) -> str:
+        """The role of a member: of a database, that of its link."""
+        return self.role(f"{member}/replicationLinks/{LINK}" if "/databases/" in member.lower() else member)
 
     def settle(self) -> None:
         super().settle()

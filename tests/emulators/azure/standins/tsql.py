@@ -52,7 +52,8 @@ class Database:
         if self.primary is None:
             return
         with self.primary.lock, self.lock:
-            self.primary.rows.backup(self.rows, name=OWN)
+            if self.primary.made():
+                self.rows.deserialize(self.primary.rows.serialize(name=OWN), name=OWN)
             self.denied = set(self.primary.denied)
 
     def made(self) -> bool:
@@ -71,12 +72,12 @@ class _Session:
 
 
 class Server:
-    """One logical server, on a port of its own. logins: user -> password. admin: the one who is dbo everywhere."""
+    """One logical server, on a port of its own. logins: user -> password. owners: who is dbo everywhere."""
 
-    def __init__(self, context: ssl.SSLContext, logins: Mapping[str, str], *, admin: str = OWN) -> None:
+    def __init__(self, context: ssl.SSLContext, logins: Mapping[str, str]) -> None:
         self._context = context
         self.logins = dict(logins)
-        self.admin = admin
+        self.owners = {OWN}
         self.databases: dict[str, Database] = {}
         self.sessions: dict[int, _Session] = {}
         self.replicating: Callable[[], bool] = lambda: True
@@ -151,7 +152,7 @@ class Server:
     def _may_connect(self, database: Database, user: str) -> bool:
         if self.replicating():
             database.replicate()
-        return user == self.admin or (user in database.users and user not in database.denied)
+        return user in self.owners or (user in database.users and user not in database.denied)
 
     # ---- statements
 
@@ -172,7 +173,7 @@ class Server:
         if text == "SELECT 1":
             return tds.rows([""], [["1"]])
         if text == "SELECT USER_NAME()":
-            return tds.rows([""], [["dbo" if session.user == self.admin else session.user]])
+            return tds.rows([""], [["dbo" if session.user in self.owners else session.user]])
         if text.startswith("SELECT CAST(DATABASEPROPERTYEX("):
             made = "1" if database.made() else None
             writes = "READ_WRITE" if database.primary is None else "READ_ONLY"
@@ -190,7 +191,7 @@ class Server:
         return self._as_owner(session, database, text)
 
     def _kill(self, session: _Session, number: int) -> bytes:
-        if session.user != self.admin:
+        if session.user not in self.owners:
             raise Stopped(6102, "User does not have permission to use the KILL statement.")
         other = self.sessions.pop(number, None)
         if other is None:
@@ -202,7 +203,7 @@ class Server:
 
     def _as_owner(self, session: _Session, database: Database, text: str) -> bytes:
         """What changes the database itself."""
-        if session.user != self.admin:
+        if session.user not in self.owners:
             raise Stopped(262, "Permission denied.")
         self._written(database)
         if text.startswith(("IF SCHEMA_ID(", "GRANT SELECT, INSERT, UPDATE ON OBJECT::")):
@@ -224,7 +225,11 @@ class Server:
             self._written(database)
         if not database.made():
             raise Stopped(208, "Invalid object name.")
-        if not reads and session.user != self.admin and not re.search(r"cloudfail\.(heartbeat|trial|canary)\b", text):
+        if (
+            not reads
+            and session.user not in self.owners
+            and not re.search(r"cloudfail\.(heartbeat|trial|canary)\b", text)
+        ):
             raise Stopped(229, "The permission was denied on the object.")
         found = database.rows.execute(re.sub(r"\bN'", "'", text))
         if not reads:
