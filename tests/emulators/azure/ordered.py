@@ -235,7 +235,7 @@ def _forced(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
     """One order, on the secondary, and its operation. The mark is in the data, which nobody reaches here."""
     machine, ids = sql_world.machine()
     serve(sql_world.PACKAGE, machine)
-    database = sql_world.port(sql_world.KIND, ids, api_within="4s")
+    database = sql_world.port(sql_world.KIND, ids)
     return Ordered(
         front,
         lambda: database.read(NORTH),
