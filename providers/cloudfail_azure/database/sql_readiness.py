@@ -25,8 +25,7 @@ def sentences(
 
 
 def _of(region: str, side: Side, member: SqlReached, sides: Sides) -> Iterator[str]:
-    if said := sides.stands(region):
-        yield said
+    yield from sides.amiss(region)
     if not side.secondary and side.policy == "Automatic":
         # What the secondary tells of it is a copy, and it is changed on the primary alone.
         grace = f"after {side.grace_minutes} minutes" if side.grace_minutes is not None else "after its grace period"

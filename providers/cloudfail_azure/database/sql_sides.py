@@ -86,10 +86,9 @@ class Sides(ABC):
     def manual(self, region: str) -> str:
         """The command that takes the failover out of Azure's own hands; "" where it is never in them."""
 
-    def stands(self, region: str) -> str:
-        """A sentence where the member stands in another region than it is written for; "" where it does not, or what
-        `side` says tells it already."""
-        return ""
+    def amiss(self, region: str) -> tuple[str, ...]:
+        """Sentences of what is wrong with a member, beyond what `side` says of it."""
+        return ()
 
     def id(self, region: str) -> str:
         if region not in self._ids:
@@ -233,12 +232,19 @@ class Links(Sides):
         id_ = self.id(region)
         return f"{name_of(parent_of(id_))}/{name_of(id_)}"
 
-    def stands(self, region: str) -> str:
+    def amiss(self, region: str) -> tuple[str, ...]:
         told = self._read(region, self.id(region), None)
         found = _region(str(told.get("location") or ""))
-        if not found or found == region:
-            return ""
-        return f"The database {self._name(region)} that is written for {region} stands in {found}."
+        group = str((told.get("properties") or {}).get("failoverGroupId") or "")
+        said = []
+        if found and found != region:
+            said.append(f"The database {self._name(region)} that is written for {region} stands in {found}.")
+        if group:
+            said.append(
+                f"{self._name(region)} is in the failover group {name_of(group)}, which moves it with all others: "
+                "write `database: sql-failover-group`."
+            )
+        return tuple(said)
 
     def by_hand(self, region: str, order: str) -> str:
         id_ = self.id(region)

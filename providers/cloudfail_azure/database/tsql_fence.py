@@ -36,7 +36,7 @@ _MAY_CONNECT = (
 )
 _OTHERS = (
     "SELECT session_id FROM sys.dm_exec_sessions WHERE is_user_process = 1 AND database_id = DB_ID() "
-    "AND login_name <> ORIGINAL_LOGIN()"
+    "AND original_security_id <> (SELECT original_security_id FROM sys.dm_exec_sessions WHERE session_id = @@SPID)"
 )
 _NO_SUCH_SESSION = 6106
 

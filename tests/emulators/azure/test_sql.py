@@ -21,13 +21,14 @@ from cloudfail.model.states import FenceOutcome, FenceState, Role
 from cloudfail.testing.conformance import Calls, DatabaseSuite, eventually, known
 from cloudfail_azure.database import tsql_errors
 from cloudfail_azure.database.tsql_plane import TsqlPlane
-from cloudfail_azure.database.tsql_session import Lost, Refusal, Unreachable
+from cloudfail_azure.database.tsql_session import Lost, Refusal, Session, Unreachable
 from cloudfail_databases.data_plane import NoWord
 from tests.emulators.azure import sql_world
 from tests.emulators.azure.balancing import NORTH, WEST
 from tests.emulators.azure.front import Front
 from tests.emulators.azure.sql_world import PACKAGE, World
 from tests.emulators.azure.standins.sql import SQL
+from tests.emulators.azure.standins.tsql import until
 
 Serve = Callable[[str, Any], Any]
 Make = Callable[..., World]
@@ -213,6 +214,32 @@ def test_a_fence_shuts_out_every_user_of_every_database_and_ends_what_they_had_o
     elsewhere.fence(WEST, NORTH, expect=failed, call=Calls().make(11))
     assert known(elsewhere.fence_state(WEST, NORTH)).outcome is FenceOutcome.PROVEN
     elsewhere.close()
+
+
+def test_a_session_that_is_left_keeps_a_fence_from_being_proven(making: Make) -> None:
+    """The server's admin comes in again, whom nothing can be denied: nobody calls that fenced, in any process."""
+    world = making()
+    fence(world)
+    world.pair.west.logins["owner"] = sql_world.LOGINS["reports"]
+    world.pair.west.owners.add("owner")
+    admin = Session("127.0.0.1", world.pair.west.port, "shop", ("owner", "another"), name="by hand", seconds=4.0)
+    admin.ask("SELECT 1")
+    elsewhere = world.another()
+    state = elsewhere.fence_state(WEST, NORTH)
+    assert isinstance(state, Unknown)
+    assert "1 sessions are left" in state.reason
+    admin.close()
+    until(lambda: all(one.user != "owner" for one in list(world.pair.west.sessions.values())))
+    assert known(elsewhere.fence_state(WEST, NORTH)).outcome is FenceOutcome.PROVEN
+    elsewhere.close()
+
+
+def test_a_server_that_is_silent_is_unknown_whatever_azure_says_of_it(making: Make) -> None:
+    world = making(answer_within="1s")
+    world.pair.west.freeze()
+    read = world.port().read(WEST)
+    assert isinstance(read, Unknown)
+    assert "did not answer" in read.reason
 
 
 def test_a_fence_that_was_cut_off_half_way_is_put_up_to_its_end(making: Make) -> None:

@@ -201,10 +201,11 @@ def test_what_would_go_wrong_is_said_before_that_day(serving: Serve) -> None:
 
 def test_a_database_without_a_link_or_elsewhere_is_said_with_what_to_do(serving: Serve) -> None:
     machine, database = made(serving, "sql-database")
-    machine.at(f"{SQL}/servers/orders-n/databases/shop")["location"] = "UK South"
-    assert known(database.preflight()) == (
-        "The database shop on orders-n that is written for northeurope stands in uksouth.",
-    )
+    there = machine.at(f"{SQL}/servers/orders-n/databases/shop")
+    there.update(location="UK South", properties={"failoverGroupId": f"{SQL}/servers/orders-n/failoverGroups/all"})
+    stands, grouped = known(database.preflight())
+    assert stands == "The database shop on orders-n that is written for northeurope stands in uksouth."
+    assert "is in the failover group all" in grouped
     for short in ("w", "n"):
         (link,) = machine.below(f"{SQL}/servers/orders-{short}/databases/shop/replicationlinks")
         link["properties"]["partnerServer"] = "somebody-else"
