@@ -4,6 +4,8 @@ pymssql (FreeTDS) speaks the protocol. It checks no certificate unless a file of
 are trusted, so such a file is written for this process: those that every other request to Azure is made with, and the
 server's name is checked. Where FREETDSCONF is set already, that file is the operator's, and is left as it is.
 
+python-tds would be the other client; it checks the server's name by what pyOpenSSL no longer has.
+
 Its timeouts count for each step anew, so `within` bounds the whole. No statement is sent twice but reads.
 
 Sources: pymssql's documentation; FreeTDS user guide, "The freetds.conf file"; "Database Engine errors".
@@ -11,6 +13,7 @@ Sources: pymssql's documentation; FreeTDS user guide, "The freetds.conf file"; "
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import socket
@@ -37,6 +40,8 @@ _CLIENTS = range(20000, 21000)
 KILLED = 596
 """The session is in the kill state: of the statement nothing is said."""
 _LOCK = threading.Lock()
+_OURS: set[str] = set()
+"""The files that were written here."""
 
 
 class Unreachable(Exception):
@@ -194,9 +199,13 @@ def _told(error: Exception) -> tuple[int, str]:
 
 
 def _trust() -> None:
-    """Tell FreeTDS whom to trust, once for this process."""
+    """Tell FreeTDS whom to trust, once for this process. Without such a file it would trust everybody, and says nothing
+    of one that is not there."""
     with _LOCK:
-        if not os.environ.get(CONFIGURATION):
+        named = os.environ.get(CONFIGURATION)
+        if named and not Path(named).is_file() and named not in _OURS:
+            raise Unreachable(f"{CONFIGURATION} names {named}, which is not there, so no certificate would be checked")
+        if not named or not Path(named).is_file():
             authorities = os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where()
             handle, name = tempfile.mkstemp(prefix="cloudfail-freetds-", suffix=".conf")
             os.close(handle)
@@ -205,3 +214,5 @@ def _trust() -> None:
                 encoding="utf-8",
             )
             os.environ[CONFIGURATION] = name
+            _OURS.add(name)
+            atexit.register(Path(name).unlink, missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -288,6 +289,23 @@ def test_a_server_that_nobody_vouches_for_is_told_no_password(making: Make, monk
         read.look(WEST)
     assert not world.pair.west.sessions
     assert not world.pair.west.asked
+
+
+def test_a_file_that_went_is_written_again_and_one_that_was_never_there_is_not_passed_over(
+    making: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it, FreeTDS would trust whoever answers."""
+    world = making()
+    known(world.port().read(WEST))
+    ours = Path(os.environ["FREETDSCONF"])
+    ours.unlink()
+    database = world.another()
+    assert known(database.read(WEST)).writable
+    assert Path(os.environ["FREETDSCONF"]).is_file()
+    monkeypatch.setenv("FREETDSCONF", str(ours.with_name("nobody-wrote-this.conf")))
+    beat = world.another().beat(WEST)
+    assert isinstance(beat, Unknown)
+    assert "no certificate would be checked" in beat.reason
 
 
 def test_a_secret_that_is_not_there_and_databases_that_are_not_named_are_that_members_silence(
