@@ -37,6 +37,9 @@ _REACHED_BY: Mapping[str, tuple[str, ...]] = {
     "mysql-flexible": (),
     "neptune-global": (),
     "spanner": (),
+    "sql-database": ("sqlserver",),
+    "sql-failover-group": ("sqlserver",),
+    "sql-instance-group": ("sqlserver",),
 }
 
 

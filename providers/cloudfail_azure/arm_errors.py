@@ -23,6 +23,17 @@ CODE: Mapping[str, _Class] = {
     "ConflictingServerOperation": Transient,  # SQL, 409: "another operation is in progress on the server"
     "OperationInProgress": Transient,
     "ContainerAppOperationInProgress": Transient,  # 409: Container Apps has one operation at a time on an app
+    # Of Azure SQL's failover groups and replication links.
+    "FailoverGroupBusy": Transient,  # 409: "Failover Group is busy with another operation"
+    "InstanceFailoverGroupBusy": Transient,
+    "ConflictingSystemOperationInProgress": Transient,  # 409: maintenance
+    "GeoReplicationCannotBecomePrimaryDuringUndo": Transient,  # 409: it is not consistent yet
+    "OperationTimedOut": Transient,  # 500: "timed out and automatically rolled back"
+    "FailoverGroupFailoverRequestOnPrimary": Conflict,  # 400: it is the primary already
+    "FailoverGroupNotSecondary": Conflict,
+    "InstanceFailoverGroupFailoverRequestOnPrimary": Conflict,
+    "InstanceFailoverGroupNotSecondary": Conflict,
+    "GeoReplicationDatabaseNotSecondary": Conflict,
     "ServerBusy": Transient,
     "ServerIsBusy": Transient,  # the database servers' own word
     "ServerIsNotReady": Transient,  # theirs too: something else is under way on it, and nothing was done

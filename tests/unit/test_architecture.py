@@ -97,7 +97,7 @@ PURE = (
 IMPURE = {
     "time", "random", "secrets", "uuid", "socket", "threading", "multiprocessing", "asyncio", "concurrent", "queue",
     "os", "subprocess", "pathlib", "io", "shutil", "tempfile", "sqlite3", "urllib", "http", "ssl", "signal", "datetime",
-    "logging", "psycopg", "pymongo", "redis", "boto3", "dns", "requests", "yaml",
+    "logging", "psycopg", "pymongo", "pymssql", "redis", "boto3", "dns", "requests", "yaml",
 }  # fmt: skip
 PURE_MAY_KNOW = (
     "cloudfail.model",
@@ -133,6 +133,8 @@ VENDORS: dict[str, tuple[str, ...]] = {
     "redis": ("cloudfail_aws.database",),
     "requests": ("cloudfail_gcp",),
     "pymongo": ("cloudfail_aws.database",),
+    "pymssql": ("cloudfail_azure.database",),
+    "certifi": ("cloudfail_azure.database",),
     "dns": ("cloudfail_local", "cloudfail_names", "cloudfail.lab"),
     "yaml": ("cloudfail.config", "cloudfail.lab", "cloudfail.testing.simulation"),
     "tenacity": ("cloudfail.retry", "cloudfail_local", "cloudfail_aws", "cloudfail_gcp", "cloudfail_azure"),

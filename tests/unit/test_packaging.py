@@ -229,6 +229,7 @@ def test_the_extras_are_the_clouds_own_and_what_the_files_name(
 
 
 _SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
+_SQL = f"/subscriptions/{_SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.Sql/servers"
 _SERVERS = f"/subscriptions/{_SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.DBforPostgreSQL/flexibleServers"
 _ACCOUNT = (
     f"account: /subscriptions/{_SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.DocumentDB/databaseAccounts/orders, "
@@ -264,6 +265,11 @@ _ACCOUNT = (
         ),
         ("azure", f"cosmos-db, {_ACCOUNT}", ()),
         ("azure", f"cosmos-db-multi-write, {_ACCOUNT}", ()),
+        (
+            "azure",
+            f"sql-database, members: {{one: {_SQL}/a/databases/orders, two: {_SQL}/b/databases/orders}}",
+            ("sqlserver",),
+        ),
     ],
 )
 def test_a_clouds_database_brings_what_reaches_it(

@@ -10,10 +10,11 @@ from cloudfail.errors import Conflict, Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import LossBound, WriteProof
 from cloudfail.ports import Call
-from cloudfail_aws.database import document_fence, heartbeats
+from cloudfail_aws.database import document_fence
 from cloudfail_aws.database.document_endpoint import OWN, Endpoint, Sight, newer, ping, put, sight, try_new, try_now
 from cloudfail_aws.database.document_errors import mutation_error
 from cloudfail_aws.database.document_session import DocumentError
+from cloudfail_databases import heartbeats
 from cloudfail_databases.data_plane import NoWord, Proof, Tried, View
 
 

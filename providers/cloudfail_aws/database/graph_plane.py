@@ -22,8 +22,8 @@ from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import LossBound, WriteProof
 from cloudfail.ports import Call
 from cloudfail_aws.asking import Asking
-from cloudfail_aws.database import heartbeats
 from cloudfail_aws.errors import code_of
+from cloudfail_databases import heartbeats
 from cloudfail_databases.data_plane import NoWord, Proof, Tried, View
 
 SERVICE, QUERY = "neptunedata", "execute_open_cypher_query"

@@ -21,6 +21,7 @@ from tests.emulators.azure import (
     mysql_world,
     names_world,
     paths_world,
+    sql_world,
     test_aks_pool,
     test_app_service,
     test_application_gateway,
@@ -414,6 +415,23 @@ def _without_rules(front: Front, serve: Serve, stack: contextlib.ExitStack) -> O
     )
 
 
+def _forced(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    """One order, on the secondary, and its operation. The mark is in the data, which nobody reaches here."""
+    machine, ids = sql_world.machine()
+    serve(sql_world.PACKAGE, machine)
+    database = sql_world.port(sql_world.KIND, ids)
+    return Ordered(
+        front,
+        lambda: database.read(NORTH),
+        lambda seen, call: database.failover(WEST, NORTH, expect=seen, call=call),
+        lambda state: bool(state.role is Role.PRIMARY),
+        lambda: machine.plays(ids[NORTH]) == "Primary",
+        sent(front, "failover_groups.force_failover_allow_data_loss"),
+        follow=machine.end,
+        unavailable=UNAVAILABLE,
+    )
+
+
 def _parted(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
     """MySQL's: the mark, and the order."""
     machine = mysql_world.served(serve)
@@ -532,5 +550,6 @@ VERBS: Mapping[Key, Make] = {
     (PortName.DATABASE, "cosmos-db", "failover", "offline region"): _offline,
     (PortName.DATABASE, "cosmos-db", "switchover", "failover priorities"): _another_writer,
     (PortName.DATABASE, "mysql-flexible", "failover", "stop replication"): _parted,
+    (PortName.DATABASE, "sql-failover-group", "failover", "forced"): _forced,
 }
 """Port, kind, verb, and the shape in which it is tried."""

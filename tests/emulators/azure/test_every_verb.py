@@ -24,6 +24,12 @@ ELSEWHERE = {
     ("cosmos-db", "canary"): "test_cosmos_documents.py",
     ("cosmos-db-multi-write", "canary"): "test_cosmos_multi_write.py",
     **{("mysql-flexible", verb): "test_mysql_flexible.py" for verb in ("fence", "follow")},
+    **{
+        (kind, verb): "test_sql.py"
+        for kind in ("sql-failover-group", "sql-instance-group", "sql-database")
+        for verb in ("fence", "switchover", "follow", "canary")
+    },
+    **{(kind, "failover"): "test_sql_control.py" for kind in ("sql-instance-group", "sql-database")},
 }
 
 

@@ -1,7 +1,7 @@
 """The loss bound of a database whose engine says nothing of its lag: heartbeats alone (design.md §5, Loss).
 
 Neptune and DocumentDB publish the lag of a global cluster in CloudWatch only, by the minute, and in the region that may
-be the lost one. A heartbeat that the survivor holds says it from the survivor.
+be the lost one; Azure SQL tells it on the primary alone. A heartbeat that the survivor holds says it from the survivor.
 """
 
 from __future__ import annotations
