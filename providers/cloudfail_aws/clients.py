@@ -9,6 +9,7 @@ AWS_ENDPOINT_URL_DYNAMODB, _S3, _STS.
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import threading
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 from botocore.exceptions import ConnectionError as NotConnected
 from botocore.exceptions import HTTPClientError
+from botocore.loaders import create_loader
 from botocore.parsers import ResponseParserError
 
 CONNECT_SECONDS = 2.0
@@ -129,7 +131,15 @@ def _session() -> Any:
     # The global STS endpoint lives in us-east-1.
     session.set_config_variable("sts_regional_endpoints", "regional")
     session.register("before-parse", _refuse_part)
+    session.register_component("data_loader", _models(session.get_config_variable("data_path")))
     return session
+
+
+@functools.cache
+def _models(data_path: str | None) -> Any:
+    """botocore's descriptions of AWS's services, read once in a process and not once per role and region: EC2's alone
+    takes longer to read than to ask."""
+    return create_loader(data_path)
 
 
 def _refuse_part(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:

@@ -194,7 +194,7 @@ class World:
     def another(self, **options: Any) -> ElastiCacheGlobal:
         """As another process would have it, which holds no connection of before."""
         members = {region: member(region, server) for region, server in self.servers.items()}
-        given = {"answer_within": "2s", "api_within": "25s", **options}
+        given = {"answer_within": "6s", "api_within": "25s", **options}
         self.ports.append(made(self.clients, members, **given))
         return self.ports[-1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +10,24 @@ from typing import Any
 import botocore.session
 import pytest
 
+from cloudfail_aws import asking
 from tests.emulators.aws import emulator
 from tests.emulators.aws import front as all_of_aws
 from tests.emulators.aws import moto as moto_server
 from tests.emulators.aws.standin import StandIn
 from tests.emulators.aws.standins.routing_controls import Cluster, Panel
 from tests.emulators.aws.standins.service_quotas import Reservations, ServiceQuotas
+from tests.emulators.leaping import at_its_own_pace
+
+# Each session of the SDK reads AWS's descriptions of its services anew: half of what these tests cost.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+
+
+@pytest.fixture(autouse=True)
+def own_pace() -> Iterator[None]:
+    """What one test's throttling emptied, no other test waits for."""
+    with at_its_own_pace(asking):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -80,7 +80,7 @@ def member(servers: Documents, region: str, **more: Any) -> dict[str, Any]:
 
 
 def made(clients: WorldClients, members: dict[str, Any], **options: Any) -> DocumentDbGlobal:
-    given = {"answer_within": "2s", "api_within": "20s", **options}
+    given = {"answer_within": "6s", "api_within": "20s", **options}
     one = databases.resource("documentdb-global", members, id=GLOBAL, **given)
     return DocumentDbGlobal(one, databases.topology(one), clients)
 

@@ -24,6 +24,7 @@ from tests.local.conftest import pair, postgres_root, template
 
 __all__ = ["pair", "postgres_root", "template"]
 PLAIN = {EAST: "orders-e", WEST: "orders-w"}
+pytestmark = pytest.mark.beside
 
 
 @pytest.fixture

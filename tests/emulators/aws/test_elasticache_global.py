@@ -36,7 +36,10 @@ from tests.kit import Stage
 from tests.local.servers import place
 
 Serve = Callable[[str, Any], StandIn]
-pytestmark = pytest.mark.skipif(not caches.has_redis(), reason="There is no redis-server: run script/setup dev.")
+pytestmark = [
+    pytest.mark.beside,
+    pytest.mark.skipif(not caches.has_redis(), reason="There is no redis-server: run script/setup dev."),
+]
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from tests.local.conftest import pair, postgres_root, template
 
 __all__ = ["pair", "postgres_root", "template"]
 
+pytestmark = pytest.mark.beside
+
 
 @pytest.fixture
 def rds(moto: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:

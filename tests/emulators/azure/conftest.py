@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from cloudfail_azure import clients
+from cloudfail_azure import asking, clients
 from tests.emulators.azure import front as all_of_azure
 from tests.emulators.azure.front import Front
+from tests.emulators.leaping import at_its_own_pace
 from tests.emulators.loopback import EMULATORS, free_port, running
 
 ACCOUNT = "cloudfailtests"
@@ -33,6 +34,13 @@ def connection_string(port: int) -> str:
         f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
         f"BlobEndpoint=http://127.0.0.1:{port}/{ACCOUNT};"
     )
+
+
+@pytest.fixture(autouse=True)
+def own_pace() -> Iterator[None]:
+    """What one test's throttling emptied, no other test waits for."""
+    with at_its_own_pace(asking):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@ class Site:
         self.set = zones.record(self.zone, LABEL, [ADDRESS[WEST]], metadata={"owner": "platform"})
 
     def port(self, members: Any = None, **options: Any) -> AzureDns:
-        told = {"zone": self.zone, "resolvers": [self.names.address], "answer_within": "4s", **options}
+        told = {"zone": self.zone, "resolvers": [self.names.address], "answer_within": "8s", **options}
         return port_of(told, members or ADDRESS)
 
     def stands(self) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from tests.local.conftest import pair, postgres_root, template
 __all__ = ["pair", "postgres_root", "template"]
 Serve = Callable[[str, Any], Any]
 PACKAGE = "azure.mgmt.postgresqlflexibleservers"
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lab, pytest.mark.beside, pytest.mark.timeout(300)]
 
 
 @pytest.fixture

