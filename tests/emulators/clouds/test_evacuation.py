@@ -204,11 +204,12 @@ def test_after_its_log_was_moved_away_from_the_lost_cloud_the_application_is_lef
     assert "nobody is answered by www-gcp" in done.text
     assert_left(site, AWS)
     site.give_back(GOOGLE)
+    merged = site.cloudfail("state", "merge", site.clouds.google.state, "--reason", "Google is back")
+    assert merged.code == 0, merged.text
+    assert site.cloudfail("resume", "--automation", "--reason", "one log again").code == 0
     standing = site.settled()
     assert "owe" not in standing, standing
     assert [site.resolved(name) for name in site.names] == [[ADDRESS[AZURE]]] * 2
-    merged = site.cloudfail("state", "merge", site.clouds.google.state, "--reason", "Google is back")
-    assert merged.code == 0, merged.text
     assert site.cloudfail("audit", "verify").code == 0
     with pytest.raises(psycopg.Error):
         site.order(AWS, "after it was fenced")
