@@ -251,6 +251,10 @@ def _refuse_a_second_log(new: _Log, url: str) -> None:
     )
 
 
+def _begun_by_hand(log: _Log) -> bool:
+    return log.state.origin is not None and log.state.origin.why is Why.BREAK_GLASS
+
+
 def _begin_without(new: _Log, loaded: Loaded, url: str, primary: str, reason: str, clock: Clock) -> None:
     before = loaded.topology.state
 
@@ -334,8 +338,8 @@ def merge(loaded: Loaded, url: str, *, by: str, reason: str, clock: Clock, prima
     what they owe, and epochs above its own. That log is sealed. Returns how many entries it had.
 
     primary: where the application serves, by a person's word, where the two do not say the same. end_run: the run that
-    is open in the application's log, to be ended as it stands. Raises Refused, StoreUnavailable. Killed half-way, it is
-    finished by the same call."""
+    is open in the application's log, or in one that was given up for lost, to be ended as it stands. Raises Refused,
+    StoreUnavailable. Killed half-way, it is finished by the same call."""
     topology = loaded.topology
     log = _Log(open_store(topology.state), topology.application, clock, by)
     if log.journal.seal is not None:
@@ -352,11 +356,14 @@ def merge(loaded: Loaded, url: str, *, by: str, reason: str, clock: Clock, prima
         raise Refused(f"{url} holds no log of {topology.application}.", "Nothing was merged.", "Name another file.")
     if other.journal.digest in log.state.merged:
         return other.journal.seq
-    if other.state.run is not None:
+    if other.state.run is not None and (_begun_by_hand(other) or other.state.run.id != end_run):
+        open_there = other.state.run.id
         raise Refused(
-            f"Run {other.state.run.id} is {other.state.run.phase} in {url}.",
+            f"Run {open_there} is {other.state.run.phase} in {url}.",
             "Nothing was merged: only what has ended is.",
-            f"End it there first: CLOUDFAIL_JOURNAL={url} cloudfail resume {other.state.run.id}",
+            f"End it there first: CLOUDFAIL_JOURNAL={url} cloudfail resume {open_there}"
+            if _begun_by_hand(other)
+            else f"To end it as it stands, so that no worker carries it on: --end-run {open_there}",
         )
     said = {log.state.primary or topology.primary, other.state.primary or topology.primary}
     if primary and primary not in said:

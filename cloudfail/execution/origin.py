@@ -154,6 +154,8 @@ def merged(state: LogState, entry: Entry, fold: Fold) -> LogState:
     ends = data["ends"]
     if ends and ends == state.open_run:
         runs[ends] = _ended(runs[ends], entry)
+    elif ends and ends == other.open_run:
+        runs[ends] = _ended(other.runs[ends], entry)
     origin = state.origin
     if origin is not None and origin.before == data["before"]:
         origin = replace(origin, sealed=True)
@@ -172,6 +174,8 @@ def merged(state: LogState, entry: Entry, fold: Fold) -> LogState:
 def _ended(run: RunState, entry: Entry) -> RunState:
     from cloudfail.execution.state import Sentence  # which folds by this module
 
-    text = f"The application was moved by hand; {entry.by} ended this run as it stood. What it owes stays owed."
+    text = (
+        f"The application was moved without this log; {entry.by} ended this run as it stood. What it owes stays owed."
+    )
     sentence = Sentence(run.t, entry.at, Phase.DEGRADED, text, entry.by)
     return replace(run, phase=Phase.DEGRADED, closed_at=entry.at, story=(*run.story, sentence))

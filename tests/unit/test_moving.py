@@ -344,6 +344,36 @@ def test_a_lost_store_that_comes_back_is_sealed_and_its_runs_are_known(place: Pl
         place.journal("old").append(Kind.SAMPLE, {})
 
 
+def test_a_run_that_a_lost_store_still_had_open_is_ended_as_it_stands_when_that_is_merged(place: Place) -> None:
+    made = place.stage("old")
+    run = made.open("evacuate-all", "east", "west", preapproved="")
+    made.drive()
+    assert made.run(run).phase is Phase.GATED
+    away = place.folder / "away.db"
+    old = place.folder / "old.db"
+    for suffix in ("", "-wal", "-shm"):
+        if Path(f"{old}{suffix}").exists():
+            Path(f"{old}{suffix}").rename(f"{away}{suffix}")
+    old.mkdir()
+    place.move("old", "new", old_is_lost=True, primary="west", said=LOST)
+    old.rmdir()
+    for suffix in ("", "-wal", "-shm"):
+        if Path(f"{away}{suffix}").exists():
+            Path(f"{away}{suffix}").rename(f"{old}{suffix}")
+    with pytest.raises(Refused, match=f"To end it as it stands, so that no worker carries it on: --end-run {run}"):
+        place.merge("new", "old", primary="west")
+    place.merge("new", "old", primary="west", end_run=run)
+    log = place.log("new")
+    assert log.run is None
+    assert log.runs[run].phase is Phase.DEGRADED
+    assert "alice ended this run as it stood" in log.runs[run].story[-1].text
+    assert log.primary == "west"
+    since = len(made.cloud.effects)
+    with pytest.raises(LogMoved):
+        made.drive()
+    assert len(made.cloud.effects) == since
+
+
 # ---- by hand
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 
@@ -204,7 +205,11 @@ def test_after_its_log_was_moved_away_from_the_lost_cloud_the_application_is_lef
     assert "nobody is answered by www-gcp" in done.text
     assert_left(site, AWS)
     site.give_back(GOOGLE)
-    merged = site.cloudfail("state", "merge", site.clouds.google.state, "--reason", "Google is back")
+    merge = ("state", "merge", site.clouds.google.state, "--primary", AZURE, "--reason", "Google is back")
+    told = site.cloudfail(*merge)
+    asked = re.search(r"--end-run (\S+)", told.text)
+    assert asked is not None, told.text
+    merged = site.cloudfail(*merge, "--end-run", asked[1])
     assert merged.code == 0, merged.text
     assert site.cloudfail("resume", "--automation", "--reason", "one log again").code == 0
     standing = site.settled()
