@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,7 @@ class Resources:
         self._bodies: dict[str, dict[str, Any]] = {}
         self._regions: dict[str, str] = {}
         self._operations: dict[str, Operation] = {}
-        self._numbers = itertools.count(1)
+        self._numbers: Iterator[object] = itertools.count(1)
 
     def put(self, id_: str, body: Mapping[str, Any], region: str = "global") -> str:
         """A resource that is there from the beginning. Returns its id."""
