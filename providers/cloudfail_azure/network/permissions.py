@@ -24,7 +24,7 @@ def route_table(resource: Resource, _topology: Topology, _regions: Sequence[str]
     return stated(
         [
             (False, Grant(region, (f"{_TABLES}/read",), tables)),
-            (False, Grant(region, _LOCATIONS[:1], subscriptions, ROUTE, why=ORDERED)),
+            (False, Grant(region, _LOCATIONS, subscriptions, ROUTE, why=ORDERED)),
             (True, Grant(region, routes, tables, ROUTE, why="A route is deleted only where a run created it.")),
             (True, Grant(region, (f"{_TABLES}/write",), tables, ROUTE, why="The epoch stands in a tag of the table.")),
         ]
