@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from typing import Any
 
-from cloudfail.model.observation import Known
-from cloudfail.model.topology import Objectives, PortName, Region, Resource, Roles, Topology
+from cloudfail.model.topology import Objectives, PortName, Region, Topology
 from cloudfail.testing.conformance import Calls, known
 from tests.emulators.aws.balancing import listening
 from tests.emulators.azure import (
@@ -28,51 +25,14 @@ from tests.emulators.azure import (
     test_service_bus_queue,
     test_traffic_manager,
 )
+from tests.emulators.azure.allowed_traffic import KINDS as TRAFFIC
 from tests.emulators.azure.balancing import NORTH, WEST
 from tests.emulators.azure.front import SUBSCRIPTION, Front
 from tests.emulators.azure.standins import front_door, traffic_manager
 from tests.emulators.azure.standins.names import Zones
 from tests.emulators.azure.standins.route_tables import RouteTables
 from tests.emulators.azure.standins.service_bus import ServiceBus
-
-TO_NORTH, TO_WEST = {WEST: 0, NORTH: 100}, {WEST: 100, NORTH: 0}
-SOON_SECONDS = 30.0
-
-Serve = Callable[[str, Any], Any]
-
-
-@dataclass(frozen=True)
-class Used:
-    """One resource, its topology without roles, and what is done with its port."""
-
-    resource: Resource
-    topology: Topology
-    uses: Callable[[Any], None]
-
-    def with_roles(self) -> Topology:
-        """Each region asked as two that were never asked before, since what is left of a budget is kept by identity;
-        with the resource in it."""
-        roles = Roles(str(uuid.uuid4()), str(uuid.uuid4()))
-        regions = {name: replace(region, roles=roles) for name, region in self.topology.regions.items()}
-        return replace(self.topology, regions=regions, resources={self.resource.name: self.resource})
-
-
-Make = Callable[[Front, Serve, contextlib.ExitStack], Used]
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """A look between waits; each is a read that is held against the roles too."""
-    end = time.monotonic() + SOON_SECONDS
-    while not holds():
-        assert time.monotonic() < end, "it never came to that"
-        time.sleep(0.05)
-
-
-def there_and_back(port: Any) -> None:
-    for weights in (TO_NORTH, TO_WEST):
-        state = known(port.read())
-        port.shift(weights, expect=state, call=balancing.call())
-        until(lambda: isinstance(seen := port.read(), Known) and not getattr(seen.value, "moving", ""))
+from tests.emulators.azure.used import SOON_SECONDS, Key, Make, Serve, Used, there_and_back
 
 
 def _name(private: bool) -> Make:
@@ -186,9 +146,8 @@ def _servers(*, listed: bool) -> Make:
     return make
 
 
-Key = tuple[PortName, str, str]
-
 KINDS: Mapping[Key, Make] = {
+    **TRAFFIC,
     (PortName.COMPUTE, "scale-set", "by a setting and by hand"): _workers,
     (PortName.CONSUMERS, "service-bus-queue", "on and off"): _queue,
     (PortName.DATABASE, "postgresql-flexible", "logins alone"): _servers(listed=False),

@@ -17,27 +17,12 @@ behind it; what does not follow from the path at all is `instead`, with the reas
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Row:
-    """actions: what Resource Manager makes of method and path. also: what is asked for besides, on the same scope."""
-
-    actions: tuple[str, ...]
-    also: tuple[str, ...] = ()
-
-
-def one(action: str, *also: str) -> Row:
-    return Row((action,), also)
-
-
-def instead(*actions: str) -> Row:
-    """Of what does not follow from method and path."""
-    return Row((), actions)
-
+from tests.emulators.azure.needs_of_traffic import ROWS as TRAFFIC
+from tests.emulators.azure.rows import Row, instead, one
 
 NEEDS: Mapping[str, Row] = {
+    **TRAFFIC,
     # "Azure permissions for Management and governance", Microsoft.Authorization.
     "authorization permissions.list_for_resource": one("Microsoft.Authorization/permissions/read"),
     "authorization permissions.list_for_resource_group": one("Microsoft.Authorization/permissions/read"),
