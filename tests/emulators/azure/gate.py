@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.emulators.azure.front import READS, Ask, Refused
+from tests.emulators.azure.front import OPERATIONS, Ask, Refused
 from tests.emulators.azure.needs import NEEDS
 
 Document = Mapping[str, Any]
@@ -41,11 +41,11 @@ def split(path: str) -> tuple[str, str]:
 def needed_for(service: str, operation: str, method: str, ask: Ask) -> list[Need]:
     row = NEEDS.get(f"{service} {operation}")
     types, scope = split(ask.path)
-    verb = "read" if operation.rpartition(".")[2] in READS else _VERBS[method]
+    verb = _VERBS[method]
     like = f'"{service} {operation}": one("{types}/{verb}"),'
     assert row is not None, f"{service} {operation} has no row in needs.py; see Microsoft's page whether it is {like}"
     if operation == "operation":
-        scope = "/".join(ask.path.split("/")[:3])
+        scope = ask.path.partition(OPERATIONS)[0]
     told = [one.format(**ask.labels) for one in row.actions]
     for one in told:
         assert one.lower() == f"{types}/{verb}".lower(), f"{service} {operation}: {one} is not {verb} of {types}"
