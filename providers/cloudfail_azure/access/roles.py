@@ -39,7 +39,8 @@ _Given = Mapping[str, set[str]]
 
 def document(grants: Mapping[str, Sequence[Grant]], role: str, does: str) -> dict[str, Any]:
     """One role's. role: the client id of a managed identity, "" for the process's own. does: watch or execute."""
-    grants = {name: with_asking(several) for name, several in grants.items()}
+    if does != "discover":  # which is asked about by nobody
+        grants = {name: with_asking(several) for name, several in grants.items()}
     given, rows = _collected(grants)
     who = role or PRINCIPAL
     roles: list[dict[str, Any]] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from cloudfail.model.states import NetworkState
@@ -138,10 +139,12 @@ def _alert(front: Front, serve: Serve, _stack: contextlib.ExitStack) -> Used:
 
 
 def _health(front: Front, serve: Serve, _stack: contextlib.ExitStack) -> Used:
+    """What it needs is on a subscription alone: it is asked about where something else stands that the file names."""
     test_service_health.Site(front, serve("azure.mgmt.resourcehealth", HealthEvents()))
     services = test_service_health.SERVICES
     resource, whole = balancing.topology(test_service_health.KIND, {}, services=services)
-    return Used(resource, whole, _heard)
+    other, _ = balancing.topology(test_monitor_alert.KIND, test_monitor_alert.RULE)
+    return Used(resource, replace(whole, resources={"errors": replace(other, name="errors")}), _heard)
 
 
 def _heard(port: Any) -> None:

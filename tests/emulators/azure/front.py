@@ -49,7 +49,7 @@ READS = frozenset(
         "list_credentials",
     }
 )
-_OPERATIONS = "/providers/cloudfail.tests/operations/"
+OPERATIONS = "/providers/cloudfail.tests/operations/"
 
 
 class Refused(Exception):
@@ -174,9 +174,11 @@ class Front:
             "IDENTITY_HEADER": "tests",
         }
 
-    def operation_url(self, service: str, name: str, how: str) -> str:
-        """Where an operation is asked for. how: "status", or "answer" in the style that knows no status."""
-        return f"{self.url}/subscriptions/{SUBSCRIPTION}{_OPERATIONS}{service}/{how}/{name}?api-version=2020-01-01"
+    def operation_url(self, service: str, name: str, how: str, below: str = "") -> str:
+        """Where an operation is asked for. how: "status", or "answer" in the style that knows no status. below: the
+        resource that it stands below; else it is the subscription."""
+        above = below or f"/subscriptions/{SUBSCRIPTION}"
+        return f"{self.url}{above}{OPERATIONS}{service}/{how}/{name}?api-version=2020-01-01"
 
     def answer(self, request: Request) -> Answer | Lost:
         split = urlsplit(request.target)
@@ -241,8 +243,8 @@ class Front:
         self, request: Request, path: str
     ) -> tuple[str, Contract | None, Any, tuple[Operation, dict[str, str]] | None]:
         """Two packages may be of one service: azure.mgmt.resource.resources, azure.mgmt.resource.subscriptions."""
-        if _OPERATIONS in path:
-            service = path.partition(_OPERATIONS)[2].split("/")[0]
+        if OPERATIONS in path:
+            service = path.partition(OPERATIONS)[2].split("/")[0]
             of = (machine for package, (_, machine) in self._served.items() if _service(package) == service)
             return service, None, next(of, None), None
         best: tuple[str, Contract, Any, tuple[Operation, dict[str, str]]] | None = None
@@ -269,8 +271,8 @@ class Front:
         query = dict(parse_qsl(split.query, keep_blank_values=True))
         if not _whose(request):
             return error(401, "AuthenticationFailed", "The request has no token.")
-        if operation is None and _OPERATIONS in split.path and machine is not None:
-            how, _, name = split.path.partition(_OPERATIONS)[2].partition("/")[2].partition("/")
+        if operation is None and OPERATIONS in split.path and machine is not None:
+            how, _, name = split.path.partition(OPERATIONS)[2].partition("/")[2].partition("/")
             try:
                 with self._lock:
                     self._held(request, service, "operation", Ask({}, split.path, query, request.headers, None))
@@ -372,7 +374,7 @@ def _service(package: str) -> str:
 
 
 def _operation_asked(path: str) -> str:
-    return "operation" if _OPERATIONS in path else "nothing"
+    return "operation" if OPERATIONS in path else "nothing"
 
 
 def _whose(request: Request) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.emulators.azure.front import Ask, Refused
+from tests.emulators.azure.front import OPERATIONS, Ask, Refused
 from tests.emulators.azure.linked import LINKED, named
 from tests.emulators.azure.needs import NEEDS
 
@@ -56,8 +56,8 @@ def needed_for(service: str, operation: str, method: str, ask: Ask) -> list[Need
     like = f'"{service} {operation}": one("{types}/{verb}"),'
     assert row is not None, f"{service} {operation} has no row in needs.py; see Microsoft's page whether it is {like}"
     if operation == "operation":
-        scope = "/".join(ask.path.split("/")[:3])
-        row = NEEDS.get(f"{service} operation of {ask.path.split('/')[-2]}", row)
+        scope, _, asked = ask.path.partition(OPERATIONS)
+        row = NEEDS.get(f"{service} operation of {asked.split('/')[1]}", row)
     told = [one.format(**ask.labels) for one in row.actions]
     for one in told:
         assert one.lower() == f"{types}/{verb}".lower(), f"{service} {operation}: {one} is not {verb} of {types}"
