@@ -48,9 +48,12 @@ def public_ip(resource: Resource, _topology: Topology, _regions: Sequence[str]) 
         joins = (
             "Microsoft.Network/virtualNetworks/subnets/join/action",
             "Microsoft.Network/networkSecurityGroups/join/action",
+            "Microsoft.Network/applicationSecurityGroups/joinIpConfiguration/action",
             "Microsoft.Network/loadBalancers/backendAddressPools/join/action",
+            "Microsoft.Network/loadBalancers/inboundNatRules/join/action",
+            "Microsoft.Network/applicationGateways/backendAddressPools/join/action",
         )
-        why = "An interface is written as a whole: Azure asks for leave to join its subnet, group and pools."
+        why = "An interface is written as a whole: Azure asks for leave to join its subnet, groups, rules and pools."
         found += [
             (False, Grant(region, ("Microsoft.Network/networkInterfaces/read",), nics)),
             (True, Grant(region, ("Microsoft.Network/networkInterfaces/write",), nics, MOVE)),

@@ -21,17 +21,17 @@ from tests.emulators.azure import (
     names_world,
     paths_world,
     test_front_door,
-    test_scale_set,
-    test_service_bus_queue,
     test_traffic_manager,
 )
+from tests.emulators.azure.allowed_consumers import KINDS as CONSUMERS
 from tests.emulators.azure.allowed_databases import KINDS as DATABASES
+from tests.emulators.azure.allowed_traffic import KINDS as TRAFFIC
+from tests.emulators.azure.allowed_workers import KINDS as WORKERS
 from tests.emulators.azure.balancing import NORTH, WEST
 from tests.emulators.azure.front import SUBSCRIPTION, Front
 from tests.emulators.azure.standins import front_door, traffic_manager
 from tests.emulators.azure.standins.names import Zones
 from tests.emulators.azure.standins.route_tables import RouteTables
-from tests.emulators.azure.standins.service_bus import ServiceBus
 from tests.emulators.azure.used import SOON_SECONDS, Key, Make, Serve, Used, there_and_back
 
 
@@ -64,38 +64,6 @@ def _origins(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Used:
     ports = {region: stack.enter_context(listening()) for region in (WEST, NORTH)}
     resource, whole = test_front_door.Site(front, machine, ports, "weighted").topology()
     return Used(resource, whole, there_and_back)
-
-
-def _workers(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Used:
-    """The north's is sized by a setting, and the west's by hand."""
-    site = test_scale_set.Site(front, serve)
-    stack.callback(site.sets.close)
-    members = {WEST: site.ids[WEST], NORTH: {"scale_set": site.ids[NORTH], "autoscale": site.setting}}
-
-    def uses(port: Any) -> None:
-        for region, count in ((NORTH, 3), (NORTH, 2), (WEST, 2)):
-            port.scale(region, count, expect=known(port.read(region)), call=balancing.call())
-            site.sets.end()
-        for held in (True, False):
-            port.hold(NORTH, held, expect=known(port.read(NORTH)), call=balancing.call())
-
-    resource, whole = balancing.topology(test_scale_set.KIND, members)
-    return Used(resource, whole, uses)
-
-
-def _queue(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Used:
-    machine: ServiceBus = serve("azure.mgmt.servicebus", ServiceBus())
-    stack.callback(machine.close)
-    site = test_service_bus_queue.Site(front, machine)
-
-    def uses(port: Any) -> None:
-        known(port.preflight())
-        for region in (WEST, NORTH):
-            for enabled in (False, True):
-                port.enable(region, enabled, expect=known(port.read(region)), call=Calls().make())
-
-    resource, whole = site.topology()
-    return Used(resource, whole, uses)
 
 
 def _routes(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Used:
@@ -147,8 +115,9 @@ def _servers(*, listed: bool) -> Make:
 
 
 KINDS: Mapping[Key, Make] = {
-    (PortName.COMPUTE, "scale-set", "by a setting and by hand"): _workers,
-    (PortName.CONSUMERS, "service-bus-queue", "on and off"): _queue,
+    **WORKERS,
+    **CONSUMERS,
+    **TRAFFIC,
     (PortName.DATABASE, "postgresql-flexible", "logins alone"): _servers(listed=False),
     (PortName.DATABASE, "postgresql-flexible", "firewall rules"): _servers(listed=True),
     (PortName.DNS, "azure-dns", "public"): _name(False),

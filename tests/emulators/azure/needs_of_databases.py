@@ -54,12 +54,9 @@ ROWS: Mapping[str, Row] = {
     "mysqlflexibleservers firewall_rules.delete": one(f"{_MYSQL}/flexibleServers/firewallRules/delete"),
     "mysqlflexibleservers operation": instead(f"{_MYSQL}/locations/azureAsyncOperation/read"),
     "mysqlflexibleservers operation of answer": instead(f"{_MYSQL}/locations/operationResults/read"),
-    # "Azure permissions for Monitor", Microsoft.Insights.
-    "monitor metrics.list": one("Microsoft.Insights/metrics/read"),
-    # "Azure permissions for Networking", Microsoft.Network: "operation result of an async POST or DELETE operation".
+    # "Azure permissions for Networking", Microsoft.Network.
     "network network_security_groups.get": one("Microsoft.Network/networkSecurityGroups/read"),
     "network network_security_groups.update_tags": one("Microsoft.Network/networkSecurityGroups/write"),
     "network security_rules.create_or_update": one("Microsoft.Network/networkSecurityGroups/securityRules/write"),
     "network security_rules.delete": one("Microsoft.Network/networkSecurityGroups/securityRules/delete"),
-    "network operation of answer": instead("Microsoft.Network/locations/operationResults/read"),
 }

@@ -32,10 +32,11 @@ class Used:
 
     def with_roles(self) -> Topology:
         """Each region asked as two that were never asked before, since what is left of a budget is kept by identity;
-        with the resource in it."""
+        with the resource in it, beside what the file names else."""
         roles = Roles(str(uuid.uuid4()), str(uuid.uuid4()))
         regions = {name: replace(region, roles=roles) for name, region in self.topology.regions.items()}
-        return replace(self.topology, regions=regions, resources={self.resource.name: self.resource})
+        there = {**self.topology.resources, self.resource.name: self.resource}
+        return replace(self.topology, regions=regions, resources=there)
 
 
 Make = Callable[[Front, Serve, contextlib.ExitStack], Used]
