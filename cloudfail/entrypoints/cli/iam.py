@@ -125,7 +125,7 @@ def _print_discovery(provider: str, writes: WritesPolicies, files: Path | None) 
         raise Refused(
             f"The provider {provider} cannot say what stands in its regions.",
             "Nothing was printed.",
-            "Providers that can are aws and gcp.",
+            "Providers that can are aws, azure and gcp.",
         )
     grants = writes.discovery()
     for one in grants:

@@ -21,12 +21,17 @@ from typing import Any
 
 from cloudfail.ports import Grant
 from cloudfail_azure.access.asking_grants import with_asking
-from cloudfail_azure.access.scopes import covers, group_of, is_data, page_of, subscription_of
+from cloudfail_azure.access.scopes import ANY, covers, group_of, is_data, page_of, subscription_of
 
 ME = "the identity that cloudfail runs as"
 PRINCIPAL = "CLIENT_ID"
 # The identity's object id, so that one which was made a moment ago is found ("Assign Azure roles using Azure CLI").
 _OBJECT = '"$(az ad sp show --id {who} --query id --output tsv)"'
+
+_PLACE = (
+    "Write the subscription in the place of SUBSCRIPTION, in the file too. Several stand side by side in "
+    "AssignableScopes, and the role is assigned on each: az account list --query '[].id'"
+)
 
 _Given = Mapping[str, set[str]]
 """Scope -> actions."""
@@ -34,13 +39,14 @@ _Given = Mapping[str, set[str]]
 
 def document(grants: Mapping[str, Sequence[Grant]], role: str, does: str) -> dict[str, Any]:
     """One role's. role: the client id of a managed identity, "" for the process's own. does: watch or execute."""
-    grants = {name: with_asking(several) for name, several in grants.items()}
+    if does != "discover":  # which is asked about by nobody
+        grants = {name: with_asking(several) for name, several in grants.items()}
     given, rows = _collected(grants)
     who = role or PRINCIPAL
     roles: list[dict[str, Any]] = []
     assignments: list[dict[str, Any]] = []
-    for (subscription, actions), scopes in _shared(given).items():
-        definition = _definition(does, subscription, sorted(actions), scopes)
+    for (_, actions), scopes in _shared(given).items():
+        definition = _definition(does, subscription_of(scopes[0]), sorted(actions), scopes)
         roles.append(definition)
         assignments += [{"role": definition["Name"], "scope": scope, "principal": who} for scope in scopes]
     return {
@@ -50,6 +56,7 @@ def document(grants: Mapping[str, Sequence[Grant]], role: str, does: str) -> dic
         "actions": rows,
         "on_more_than_a_resource": _wide(grants, given),
         **({} if role else {"principal": f"Write the client id of {ME} in the place of {PRINCIPAL}"}),
+        **({"place": _PLACE} if ANY in given else {}),
     }
 
 

@@ -15,6 +15,8 @@ from cloudfail.errors import Refused
 
 _SUBSCRIPTION = re.compile(r"/subscriptions/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _GROUP = re.compile(_SUBSCRIPTION.pattern + r"/resourceGroups/[^/]+", re.IGNORECASE)
+ANY = "/subscriptions/SUBSCRIPTION"
+"""What is looked for stands in whichever one is meant: whoever reads what is printed writes it there."""
 _REFERENCE = "https://learn.microsoft.com/azure/role-based-access-control/"
 
 # Of data, and of no resource: they stand in a role's DataActions ("Understand Azure role definitions", .../
@@ -41,7 +43,9 @@ _PAGES: Mapping[str, str] = {
     "insights": "monitor",
     "alertsmanagement": "monitor",
     "keyvault": "security",
+    "managedidentity": "identity",
     "network": "networking",
+    "resourcehealth": "general",
     "resources": "management-and-governance",
     "servicebus": "integration",
     "sql": "databases",
@@ -54,6 +58,8 @@ _PAGES: Mapping[str, str] = {
 def subscription_of(scope: str) -> str:
     """`/subscriptions/S`. Raises Refused for what is in none."""
     found = _SUBSCRIPTION.match(scope)
+    if scope == ANY:
+        return ANY
     if found is None or not covers(found[0], scope):
         raise Refused(
             f"{scope} is in no subscription, and a role of Azure's is assigned in one.",

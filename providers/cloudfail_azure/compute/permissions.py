@@ -66,11 +66,12 @@ def app_service(resource: Resource, _topology: Topology, regions: Sequence[str])
             if region not in resource.members:
                 continue
             member = AppServiceMember.model_validate(resource.members[region])
-            yield False, Grant(region, (f"{_PLANS}/read", f"{_PLANS}/operationresults/read"), (member.plan,))
+            yield False, Grant(region, (f"{_PLANS}/read",), (member.plan,))
             yield False, Grant(region, (f"{_SITES}/read", f"{_SITES}/instances/read"), (member.site,))
             yield False, _settings(region, member.plan)
             if member.autoscale is None:
                 yield True, Grant(region, (f"{_PLANS}/write",), (member.plan,), SCALE)
+                yield False, Grant(region, (f"{_PLANS}/operationresults/read",), (member.plan,), SCALE)
             else:
                 yield True, Grant(region, (f"{_SETTINGS}/write",), (member.autoscale,), SCALE + HOLD)
 
@@ -87,13 +88,13 @@ def container_app(resource: Resource, _topology: Topology, regions: Sequence[str
             app = ContainerAppMember.model_validate(resource.members[region]).app
             reads = (f"{_APPS}/read", f"{_APPS}/revisions/read", f"{_APPS}/revisions/replicas/read")
             yield False, Grant(region, reads, (app,))
+            usages, why = ("Microsoft.App/managedEnvironments/usages/read",), "How many cores its environment may run."
+            yield False, Grant(region, usages, (subscription_of(app),), why=why)
             operations = (
                 "Microsoft.App/locations/containerappoperationstatuses/read",
                 "Microsoft.App/locations/containerappoperationresults/read",
-                "Microsoft.App/managedEnvironments/usages/read",
             )
-            why = "What became of an order, and how many cores the app's environment may run."
-            yield False, Grant(region, operations, (subscription_of(app),), why=why)
+            yield False, Grant(region, operations, (subscription_of(app),), SCALE + HOLD, why=ORDERED)
             yield True, Grant(region, (f"{_APPS}/write",), (app,), SCALE + HOLD)
 
     return stated(told())
@@ -115,7 +116,7 @@ def aks_pool(resource: Resource, _topology: Topology, regions: Sequence[str]) ->
                 "Microsoft.ContainerService/locations/operations/read",
                 "Microsoft.ContainerService/locations/operationresults/read",
             )
-            yield False, Grant(region, operations, (subscription_of(pool),), why="What became of an order.")
+            yield False, Grant(region, operations, (subscription_of(pool),), SCALE + HOLD, why=ORDERED)
             yield False, _quotas(region, pool)
             yield True, Grant(region, (f"{_POOLS}/write",), (pool,), SCALE + HOLD)
 

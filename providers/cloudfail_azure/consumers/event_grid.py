@@ -50,6 +50,12 @@ class EventGridSubscription(ServiceBus):
                 UNCHANGED,
                 _INSTEAD.get(kind, instead),
             )
+        if member.queue is not None and not same(queue, member.queue):
+            raise Permanent(
+                f"{member.events} delivers to {queue}, and not to {member.queue}, which is written for {region}.",
+                UNCHANGED,
+                f"Correct the members of {self._asking.resource.name} in cloudfail.yaml, and what its roles may do.",
+            )
         return queue
 
 

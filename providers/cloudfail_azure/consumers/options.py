@@ -106,9 +106,11 @@ class TopicMember(QuietMember):
 
 
 class EventsMember(QuietMember):
-    """The region's event subscription, which delivers to a queue of Service Bus."""
+    """The region's event subscription, which delivers to a queue of Service Bus. queue: which one that must be; None
+    for whichever it is."""
 
     events: EventSubscriptionId
+    queue: QueueId | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from typing import Any
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Grant, Permissions
 from cloudfail_azure.grants import stated
-from cloudfail_azure.paths import parent_of, type_of
+from cloudfail_azure.paths import parent_of, subscription_of, type_of
 
 _NAMESPACES = "Microsoft.ServiceBus/namespaces"
 _ENABLE = ("enable",)
@@ -22,13 +22,13 @@ def _members(resource: Resource, regions: Sequence[str]) -> Iterator[tuple[str, 
 
 
 def queue(resource: Resource, _topology: Topology, regions: Sequence[str]) -> Permissions:
-    told = []
-    for region, member in _members(resource, regions):
-        on = str(member["queue"])
-        told.append((False, Grant(region, (f"{_NAMESPACES}/queues/read",), (on,))))
-        told.append((False, Grant(region, (f"{_NAMESPACES}/read",), (parent_of(on),), why=_STANDS)))
-        told.append((True, Grant(region, (f"{_NAMESPACES}/queues/write",), (on,), _ENABLE)))
-    return stated(told)
+    return stated(one for region, member in _members(resource, regions) for one in _of_queue(region, member["queue"]))
+
+
+def _of_queue(region: str, on: str) -> Iterator[tuple[bool, Grant]]:
+    yield False, Grant(region, (f"{_NAMESPACES}/queues/read",), (on,))
+    yield False, Grant(region, (f"{_NAMESPACES}/read",), (parent_of(on),), why=_STANDS)
+    yield True, Grant(region, (f"{_NAMESPACES}/queues/write",), (on,), _ENABLE)
 
 
 def subscription(resource: Resource, _topology: Topology, regions: Sequence[str]) -> Permissions:
@@ -42,14 +42,17 @@ def subscription(resource: Resource, _topology: Topology, regions: Sequence[str]
 
 
 def events(resource: Resource, _topology: Topology, regions: Sequence[str]) -> Permissions:
-    """The queue is not in cloudfail.yaml, so it is allowed in the whole subscription."""
-    told = []
+    """A queue that is not in cloudfail.yaml is allowed in the whole subscription."""
+    told: list[tuple[bool, Grant]] = []
     for region, member in _members(resource, regions):
         on = str(member["events"])
         action = f"Microsoft.EventGrid/{_typed(on)}/read"
-        everywhere = (on[: on.lower().index("/", len("/subscriptions/"))],)
-        why = "The queue is what the event subscription says: write its id, and its namespace's, here instead."
         told.append((False, Grant(region, (action,), (on,))))
+        if member.get("queue"):
+            told += _of_queue(region, str(member["queue"]))
+            continue
+        everywhere = (subscription_of(on),)
+        why = "The queue is what the event subscription says. Name it in cloudfail.yaml, and it is allowed alone."
         reads = (f"{_NAMESPACES}/queues/read", f"{_NAMESPACES}/read")
         told.append((False, Grant(region, reads, everywhere, why=why)))
         told.append((True, Grant(region, (f"{_NAMESPACES}/queues/write",), everywhere, _ENABLE, why=why)))

@@ -3,6 +3,8 @@ holds lists. Sources: as the kinds' own permissions have them."""
 
 from __future__ import annotations
 
+from cloudfail_azure.access.scopes import ANY
+
 ACTIONS = (
     "Microsoft.Cdn/profiles/origingroups/origins/read",
     "Microsoft.Cdn/profiles/origingroups/read",
@@ -33,4 +35,4 @@ WHY = (
     "What is there is looked for, so that it cannot be named before. Write the subscription in the place of "
     "SUBSCRIPTION."
 )
-ON = "/subscriptions/SUBSCRIPTION"
+ON = ANY

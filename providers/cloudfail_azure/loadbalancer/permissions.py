@@ -46,7 +46,11 @@ _BALANCERS = "Microsoft.Network/loadBalancers"
 _GATEWAYS = "Microsoft.Network/applicationGateways"
 _LOCATIONS = ("Microsoft.Network/locations/operations/read", "Microsoft.Network/locations/operationResults/read")
 _ENDS = "What became of an order, or what a probe sees, is told there."
-_JOINS = "Who writes it must be allowed to join the networks"
+_JOINS = "Who writes it must be allowed to join the networks and frontends whose addresses are in the pool."
+_STANDS_ON = (
+    "Who writes it must be allowed to join what the gateway stands on, its firewall policy, and the identity as which "
+    "it reads its certificates."
+)
 
 
 def load_balancer(resource: Resource, _topology: Topology, _regions: Sequence[str]) -> Permissions:
@@ -55,13 +59,14 @@ def load_balancer(resource: Resource, _topology: Topology, _regions: Sequence[st
     balancer, subscription = parent_of(pool), subscription_of(pool)
     joins = (
         "Microsoft.Network/virtualNetworks/joinLoadBalancer/action",
+        "Microsoft.Network/virtualNetworks/subnets/joinLoadBalancer/action",
         f"{_BALANCERS}/frontendIPConfigurations/join/action",
     )
     told = [
         (False, Grant(region, (f"{_BALANCERS}/read",), (balancer,))),
         (False, Grant(region, _LOCATIONS, (subscription,), why=_ENDS)),
         (True, Grant(region, (f"{_BALANCERS}/backendAddressPools/write",), (pool,), SHIFT)),
-        (True, Grant(region, joins, (subscription,), SHIFT, why=f"{_JOINS} whose addresses are in the pool.")),
+        (True, Grant(region, joins, (subscription,), SHIFT, why=_JOINS)),
     ]
     if resource.options["rule"]:
         rule = f"{balancer}/loadBalancingRules/{resource.options['rule']}"
@@ -77,12 +82,14 @@ def application_gateway(resource: Resource, _topology: Topology, _regions: Seque
     joins = (
         "Microsoft.Network/virtualNetworks/subnets/join/action",
         "Microsoft.Network/publicIPAddresses/join/action",
+        "Microsoft.Network/applicationGatewayWebApplicationFirewallPolicies/join/action",
+        "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",
     )
     return stated(
         [
             (False, Grant(region, (f"{_GATEWAYS}/read", *health), (gateway,))),
             (False, Grant(region, _LOCATIONS, (subscription,), why=_ENDS)),
             (True, Grant(region, (f"{_GATEWAYS}/write",), (gateway,), SHIFT)),
-            (True, Grant(region, joins, (subscription,), SHIFT, why=f"{_JOINS} on which the gateway stands.")),
+            (True, Grant(region, joins, (subscription,), SHIFT, why=_STANDS_ON)),
         ]
     )

@@ -24,7 +24,7 @@ def route_table(resource: Resource, _topology: Topology, _regions: Sequence[str]
     return stated(
         [
             (False, Grant(region, (f"{_TABLES}/read",), tables)),
-            (False, Grant(region, _LOCATIONS[:1], subscriptions, ROUTE, why=ORDERED)),
+            (False, Grant(region, _LOCATIONS, subscriptions, ROUTE, why=ORDERED)),
             (True, Grant(region, routes, tables, ROUTE, why="A route is deleted only where a run created it.")),
             (True, Grant(region, (f"{_TABLES}/write",), tables, ROUTE, why="The epoch stands in a tag of the table.")),
         ]
@@ -48,9 +48,12 @@ def public_ip(resource: Resource, _topology: Topology, _regions: Sequence[str]) 
         joins = (
             "Microsoft.Network/virtualNetworks/subnets/join/action",
             "Microsoft.Network/networkSecurityGroups/join/action",
+            "Microsoft.Network/applicationSecurityGroups/joinIpConfiguration/action",
             "Microsoft.Network/loadBalancers/backendAddressPools/join/action",
+            "Microsoft.Network/loadBalancers/inboundNatRules/join/action",
+            "Microsoft.Network/applicationGateways/backendAddressPools/join/action",
         )
-        why = "An interface is written as a whole: Azure asks for leave to join its subnet, group and pools."
+        why = "An interface is written as a whole: Azure asks for leave to join its subnet, groups, rules and pools."
         found += [
             (False, Grant(region, ("Microsoft.Network/networkInterfaces/read",), nics)),
             (True, Grant(region, ("Microsoft.Network/networkInterfaces/write",), nics, MOVE)),

@@ -1,5 +1,5 @@
 """What the kinds of this port call, as Azure RBAC names it. Nothing of it changes anything. Source: "Azure permissions
-for Monitor" and "Azure permissions for Management and governance"
+for Monitor" and "Azure permissions for General"
 (learn.microsoft.com/azure/role-based-access-control/permissions/)."""
 
 from __future__ import annotations

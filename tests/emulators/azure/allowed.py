@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from typing import Any
 
-from cloudfail.model.observation import Known
-from cloudfail.model.topology import Objectives, PortName, Region, Resource, Roles, Topology
+from cloudfail.model.topology import Objectives, PortName, Region, Topology
 from cloudfail.testing.conformance import Calls, known
 from tests.emulators.aws.balancing import listening
 from tests.emulators.azure import (
@@ -24,55 +21,18 @@ from tests.emulators.azure import (
     names_world,
     paths_world,
     test_front_door,
-    test_scale_set,
-    test_service_bus_queue,
     test_traffic_manager,
 )
+from tests.emulators.azure.allowed_consumers import KINDS as CONSUMERS
+from tests.emulators.azure.allowed_databases import KINDS as DATABASES
+from tests.emulators.azure.allowed_traffic import KINDS as TRAFFIC
+from tests.emulators.azure.allowed_workers import KINDS as WORKERS
 from tests.emulators.azure.balancing import NORTH, WEST
 from tests.emulators.azure.front import SUBSCRIPTION, Front
 from tests.emulators.azure.standins import front_door, traffic_manager
 from tests.emulators.azure.standins.names import Zones
 from tests.emulators.azure.standins.route_tables import RouteTables
-from tests.emulators.azure.standins.service_bus import ServiceBus
-
-TO_NORTH, TO_WEST = {WEST: 0, NORTH: 100}, {WEST: 100, NORTH: 0}
-SOON_SECONDS = 30.0
-
-Serve = Callable[[str, Any], Any]
-
-
-@dataclass(frozen=True)
-class Used:
-    """One resource, its topology without roles, and what is done with its port."""
-
-    resource: Resource
-    topology: Topology
-    uses: Callable[[Any], None]
-
-    def with_roles(self) -> Topology:
-        """Each region asked as two that were never asked before, since what is left of a budget is kept by identity;
-        with the resource in it."""
-        roles = Roles(str(uuid.uuid4()), str(uuid.uuid4()))
-        regions = {name: replace(region, roles=roles) for name, region in self.topology.regions.items()}
-        return replace(self.topology, regions=regions, resources={self.resource.name: self.resource})
-
-
-Make = Callable[[Front, Serve, contextlib.ExitStack], Used]
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """A look between waits; each is a read that is held against the roles too."""
-    end = time.monotonic() + SOON_SECONDS
-    while not holds():
-        assert time.monotonic() < end, "it never came to that"
-        time.sleep(0.05)
-
-
-def there_and_back(port: Any) -> None:
-    for weights in (TO_NORTH, TO_WEST):
-        state = known(port.read())
-        port.shift(weights, expect=state, call=balancing.call())
-        until(lambda: isinstance(seen := port.read(), Known) and not getattr(seen.value, "moving", ""))
+from tests.emulators.azure.used import SOON_SECONDS, Key, Make, Serve, Used, there_and_back
 
 
 def _name(private: bool) -> Make:
@@ -104,38 +64,6 @@ def _origins(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Used:
     ports = {region: stack.enter_context(listening()) for region in (WEST, NORTH)}
     resource, whole = test_front_door.Site(front, machine, ports, "weighted").topology()
     return Used(resource, whole, there_and_back)
-
-
-def _workers(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Used:
-    """The north's is sized by a setting, and the west's by hand."""
-    site = test_scale_set.Site(front, serve)
-    stack.callback(site.sets.close)
-    members = {WEST: site.ids[WEST], NORTH: {"scale_set": site.ids[NORTH], "autoscale": site.setting}}
-
-    def uses(port: Any) -> None:
-        for region, count in ((NORTH, 3), (NORTH, 2), (WEST, 2)):
-            port.scale(region, count, expect=known(port.read(region)), call=balancing.call())
-            site.sets.end()
-        for held in (True, False):
-            port.hold(NORTH, held, expect=known(port.read(NORTH)), call=balancing.call())
-
-    resource, whole = balancing.topology(test_scale_set.KIND, members)
-    return Used(resource, whole, uses)
-
-
-def _queue(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Used:
-    machine: ServiceBus = serve("azure.mgmt.servicebus", ServiceBus())
-    stack.callback(machine.close)
-    site = test_service_bus_queue.Site(front, machine)
-
-    def uses(port: Any) -> None:
-        known(port.preflight())
-        for region in (WEST, NORTH):
-            for enabled in (False, True):
-                port.enable(region, enabled, expect=known(port.read(region)), call=Calls().make())
-
-    resource, whole = site.topology()
-    return Used(resource, whole, uses)
 
 
 def _routes(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Used:
@@ -186,11 +114,10 @@ def _servers(*, listed: bool) -> Make:
     return make
 
 
-Key = tuple[PortName, str, str]
-
 KINDS: Mapping[Key, Make] = {
-    (PortName.COMPUTE, "scale-set", "by a setting and by hand"): _workers,
-    (PortName.CONSUMERS, "service-bus-queue", "on and off"): _queue,
+    **WORKERS,
+    **CONSUMERS,
+    **TRAFFIC,
     (PortName.DATABASE, "postgresql-flexible", "logins alone"): _servers(listed=False),
     (PortName.DATABASE, "postgresql-flexible", "firewall rules"): _servers(listed=True),
     (PortName.DNS, "azure-dns", "public"): _name(False),
@@ -198,6 +125,7 @@ KINDS: Mapping[Key, Make] = {
     (PortName.LOADBALANCER, "front-door", "weighted"): _origins,
     (PortName.LOADBALANCER, "traffic-manager", "weighted"): _profile,
     (PortName.NETWORK, "route-table", "two routes"): _routes,
+    **DATABASES,
 }
 """Port, kind, and the shape in which it is tried: what is printed for it is enough in each, and each action is needed
 in one of them."""

@@ -49,7 +49,7 @@ READS = frozenset(
         "list_credentials",
     }
 )
-_OPERATIONS = "/providers/cloudfail.tests/operations/"
+OPERATIONS = "/providers/cloudfail.tests/operations/"
 
 
 class Refused(Exception):
@@ -161,7 +161,7 @@ class Front:
         """From here on that state machine answers for the package ("azure.mgmt.trafficmanager"). One call at a time: it
         needs no locks. It may say in which region a path's resource is (`region_of`), and what became of an operation
         (`operation`)."""
-        self._served[package.removeprefix("azure.mgmt.").split(".")[0]] = (contract(package), machine)
+        self._served[package] = (contract(package), machine)
         machine.front = self
 
     def environment(self) -> Mapping[str, str]:
@@ -174,14 +174,16 @@ class Front:
             "IDENTITY_HEADER": "tests",
         }
 
-    def operation_url(self, service: str, name: str, how: str) -> str:
-        """Where an operation is asked for. how: "status", or "answer" in the style that knows no status."""
-        return f"{self.url}/subscriptions/{SUBSCRIPTION}{_OPERATIONS}{service}/{how}/{name}?api-version=2020-01-01"
+    def operation_url(self, service: str, name: str, how: str, below: str = "") -> str:
+        """Where an operation is asked for. how: "status", or "answer" in the style that knows no status. below: the
+        resource that it stands below; else it is the subscription."""
+        above = below or f"/subscriptions/{SUBSCRIPTION}"
+        return f"{self.url}{above}{OPERATIONS}{service}/{how}/{name}?api-version=2020-01-01"
 
     def answer(self, request: Request) -> Answer | Lost:
         split = urlsplit(request.target)
         began = self._clock()
-        service, machine, found = self._whom(request, split.path)
+        service, described, machine, found = self._whom(request, split.path)
         operation, labels = found if found else (None, {})
         name = operation.name if operation else _operation_asked(split.path)
         reads = request.method in ("GET", "HEAD") or name.rpartition(".")[2] in READS
@@ -189,7 +191,7 @@ class Front:
         fault = self.outages.meeting(asked)  # type: ignore[arg-type]  (the same members)
 
         def forward(request: Request) -> Answer | Lost:
-            given = self._forward(request, service, machine, operation, labels)
+            given = self._forward(request, service, described, machine, operation, labels)
             self.outages.remember(request, asked, given)  # type: ignore[arg-type]
             return given
 
@@ -237,30 +239,40 @@ class Front:
         self._door.shut()
         self._tokens.shut()
 
-    def _whom(self, request: Request, path: str) -> tuple[str, Any, tuple[Operation, dict[str, str]] | None]:
-        if _OPERATIONS in path:
-            service = path.partition(_OPERATIONS)[2].split("/")[0]
-            return service, self._served.get(service, (None, None))[1], None
-        best: tuple[str, Any, tuple[Operation, dict[str, str]]] | None = None
-        for service, (described, machine) in self._served.items():
+    def _whom(
+        self, request: Request, path: str
+    ) -> tuple[str, Contract | None, Any, tuple[Operation, dict[str, str]] | None]:
+        """Two packages may be of one service: azure.mgmt.resource.resources, azure.mgmt.resource.subscriptions."""
+        if OPERATIONS in path:
+            service = path.partition(OPERATIONS)[2].split("/")[0]
+            of = (machine for package, (_, machine) in self._served.items() if _service(package) == service)
+            return service, None, next(of, None), None
+        best: tuple[str, Contract, Any, tuple[Operation, dict[str, str]]] | None = None
+        for package, (described, machine) in self._served.items():
             found = described.find(request.method, path)
-            if found and (best is None or found[0].weight > best[2][0].weight):
-                best = service, machine, found
-        return best or ("", None, None)
+            if found and (best is None or found[0].weight > best[3][0].weight):
+                best = _service(package), described, machine, found
+        return best or ("", None, None, None)
 
     def _region(self, machine: Any, path: str) -> str:
         told = getattr(machine, "region_of", None)
         return told(path) or "global" if told else "global"
 
     def _forward(
-        self, request: Request, service: str, machine: Any, operation: Operation | None, labels: Mapping[str, str]
+        self,
+        request: Request,
+        service: str,
+        described: Contract | None,
+        machine: Any,
+        operation: Operation | None,
+        labels: Mapping[str, str],
     ) -> Answer:
         split = urlsplit(request.target)
         query = dict(parse_qsl(split.query, keep_blank_values=True))
         if not _whose(request):
             return error(401, "AuthenticationFailed", "The request has no token.")
-        if operation is None and _OPERATIONS in split.path and machine is not None:
-            how, _, name = split.path.partition(_OPERATIONS)[2].partition("/")[2].partition("/")
+        if operation is None and OPERATIONS in split.path and machine is not None:
+            how, _, name = split.path.partition(OPERATIONS)[2].partition("/")[2].partition("/")
             try:
                 with self._lock:
                     self._held(request, service, "operation", Ask({}, split.path, query, request.headers, None))
@@ -268,10 +280,9 @@ class Front:
             except Refused as refused:
                 return error(refused.status, refused.code, refused.message)
             return _answer(told.status, told.body, told.headers)
-        if operation is None:
+        if operation is None or described is None:
             self._note(f"{request.method} {split.path} is no operation of what is served")
             return error(404, "NotFound", f"Nothing serves {request.method} {split.path} here.")
-        described = self._served[service][0]
         body = _json(request.body)
         wrong = []
         if query.get("api-version", "").lower() != operation.version.lower():
@@ -358,8 +369,12 @@ def _answer(status: int, body: Any, headers: Mapping[str, str]) -> Answer:
     return Answer(status, (("Content-Type", "application/json"), *headers.items()), content)
 
 
+def _service(package: str) -> str:
+    return package.removeprefix("azure.mgmt.").split(".")[0]
+
+
 def _operation_asked(path: str) -> str:
-    return "operation" if _OPERATIONS in path else "nothing"
+    return "operation" if OPERATIONS in path else "nothing"
 
 
 def _whose(request: Request) -> str:

@@ -14,14 +14,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.emulators.azure.front import READS, Ask, Refused
+from tests.emulators.azure.front import OPERATIONS, Ask, Refused
+from tests.emulators.azure.linked import LINKED, named
 from tests.emulators.azure.needs import NEEDS
+from tests.emulators.azure.unlisted import UNLISTED
 
 Document = Mapping[str, Any]
 """What `cloudfail iam azure` prints for one role."""
 Need = tuple[str, str]
 """(action, scope)."""
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete", "POST": "action"}
+
+_WHO = "The client '{who}' with object id '{who}' "
+_REFUSED = (
+    f"{_WHO}does not have authorization to perform action '{{action}}' over scope '{{scope}}' or the scope is invalid. "
+    "If access was recently granted, please refresh your credentials."
+)
+_LINKED = (
+    f"{_WHO}has permission to perform the action; however, it does not have permission to perform action '{{action}}' "
+    "on the linked scope(s) '{scope}' or the linked scope(s) are invalid."
+)
 
 
 def split(path: str) -> tuple[str, str]:
@@ -41,15 +53,30 @@ def split(path: str) -> tuple[str, str]:
 def needed_for(service: str, operation: str, method: str, ask: Ask) -> list[Need]:
     row = NEEDS.get(f"{service} {operation}")
     types, scope = split(ask.path)
-    verb = "read" if operation.rpartition(".")[2] in READS else _VERBS[method]
+    verb = _VERBS[method]
     like = f'"{service} {operation}": one("{types}/{verb}"),'
     assert row is not None, f"{service} {operation} has no row in needs.py; see Microsoft's page whether it is {like}"
     if operation == "operation":
-        scope = "/".join(ask.path.split("/")[:3])
+        scope, _, asked = ask.path.partition(OPERATIONS)
+        _, how, name = asked.split("/")
+        row = NEEDS.get(f"{service} operation of {how}", row)
+        row = NEEDS.get(f"{service} operation of {name.rpartition('-')[0]}", row)
     told = [one.format(**ask.labels) for one in row.actions]
     for one in told:
         assert one.lower() == f"{types}/{verb}".lower(), f"{service} {operation}: {one} is not {verb} of {types}"
     return [(one, scope) for one in (*told, *row.also)]
+
+
+def linked_for(service: str, operation: str, ask: Ask) -> list[Need]:
+    """Of what the body names that is no part of the resource itself."""
+    types = {of.lower(): action for of, action in LINKED.get(f"{service} {operation}", {}).items()}
+    found = []
+    for id_ in dict.fromkeys(named(ask.body)) if types else ():
+        if not _below(id_, ask.path):
+            of = split(id_)[0]
+            assert of.lower() in types, f"{service} {operation} names {id_}: linked.py does not say what {of} asks for"
+            found.append((types[of.lower()], id_))
+    return found
 
 
 def allows(document: Document, action: str, scope: str) -> bool:
@@ -104,20 +131,20 @@ class Gate:
         if who not in self.documents:
             raise Refused(401, "InvalidAuthenticationToken", f"{who} is nobody here.")
         needs = needed_for(service, operation, method, ask)
-        for need in needs:
-            passed = allows(self.documents[who], *need)
-            self.asked.append((who, need, passed))
-            if not passed:
-                raise Refused(
-                    403,
-                    "AuthorizationFailed",
-                    f"The client '{who}' with object id '{who}' does not have authorization to perform action "
-                    f"'{need[0]}' over scope '{need[1]}' or the scope is invalid. If access was recently granted, "
-                    "please refresh your credentials.",
-                )
+        self._hold(who, needs, "AuthorizationFailed", _REFUSED)
+        self._hold(who, linked_for(service, operation, ask), "LinkedAuthorizationFailed", _LINKED)
         if service == "authorization":
             return {"value": [_listed(one) for one in roles_on(self.documents[who], needs[0][1])]}
         return None
+
+    def _hold(self, who: str, needs: list[Need], code: str, said: str) -> None:
+        """said: of who, action and scope."""
+        for need in needs:
+            passed = allows(self.documents[who], *need)
+            if need[0] not in UNLISTED:
+                self.asked.append((who, need, passed))
+            if not passed:
+                raise Refused(403, code, said.format(who=who, action=need[0], scope=need[1]))
 
     def needed(self) -> set[tuple[str, str]]:
         """(client id, action) of all without which something that was asked would have been refused. Nothing was."""

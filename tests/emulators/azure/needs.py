@@ -1,10 +1,11 @@
-"""What Azure RBAC asks for, by operation: the one file of rows. A new kind adds a row here for each operation that it
-calls, and its world to allowed.py; a request of an operation without a row fails its test.
+"""What Azure RBAC asks for, by operation: a row for each, some in files that are merged here (needs_of_*.py). A new
+kind adds a row for each operation that it calls, and its world to allowed.py; a request of an operation without a row
+fails its test.
 
 A row's name is `<service> <operation>`: the first name behind `azure.mgmt.` of the package, and the operation as the
 stand-in's method is named, with a dot between group and method: `azure.mgmt.servicebus`, `queues_create_or_update` is
 "servicebus queues.create_or_update". The service's `operation` is the place where a long-running operation is asked for
-(`Azure-AsyncOperation`, `Location`), which stands in a subscription.
+(`Azure-AsyncOperation`, `Location`), which stands in a subscription, or below the resource itself (standins/arm.py).
 
 Its value is the action as Microsoft's page of the provider lists it (learn.microsoft.com/azure/
 role-based-access-control/permissions/, a page for each of networking, compute, databases, ...), with a label of the
@@ -17,27 +18,16 @@ behind it; what does not follow from the path at all is `instead`, with the reas
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Row:
-    """actions: what Resource Manager makes of method and path. also: what is asked for besides, on the same scope."""
-
-    actions: tuple[str, ...]
-    also: tuple[str, ...] = ()
-
-
-def one(action: str, *also: str) -> Row:
-    return Row((action,), also)
-
-
-def instead(*actions: str) -> Row:
-    """Of what does not follow from method and path."""
-    return Row((), actions)
-
+from tests.emulators.azure.needs_of_databases import ROWS as DATABASES
+from tests.emulators.azure.needs_of_traffic import ROWS as TRAFFIC
+from tests.emulators.azure.needs_of_workers import ROWS as WORKERS
+from tests.emulators.azure.rows import Row, instead, one
 
 NEEDS: Mapping[str, Row] = {
+    **DATABASES,
+    **TRAFFIC,
+    **WORKERS,
     # "Azure permissions for Management and governance", Microsoft.Authorization.
     "authorization permissions.list_for_resource": one("Microsoft.Authorization/permissions/read"),
     "authorization permissions.list_for_resource_group": one("Microsoft.Authorization/permissions/read"),
@@ -65,21 +55,6 @@ NEEDS: Mapping[str, Row] = {
         "Microsoft.Cdn/operationresults/read",
         "Microsoft.Cdn/operationresults/profileresults/origingroupresults/originresults/read",
     ),
-    # "Azure permissions for Compute": the instances are listed with their instance view.
-    "compute virtual_machine_scale_sets.get": one("Microsoft.Compute/virtualMachineScaleSets/read"),
-    "compute virtual_machine_scale_sets.update": one("Microsoft.Compute/virtualMachineScaleSets/write"),
-    "compute virtual_machine_scale_set_v_ms.list": one(
-        "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read",
-        "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/instanceView/read",
-    ),
-    "compute operation": instead("Microsoft.Compute/locations/operations/read"),
-    # "Azure permissions for Monitor", Microsoft.Insights.
-    "monitor autoscale_settings.list_by_resource_group": one("Microsoft.Insights/autoscaleSettings/read"),
-    "monitor autoscale_settings.update": one("Microsoft.Insights/autoscaleSettings/write"),
-    # "Azure permissions for Integration", Microsoft.ServiceBus.
-    "servicebus namespaces.get": one("Microsoft.ServiceBus/namespaces/read"),
-    "servicebus queues.get": one("Microsoft.ServiceBus/namespaces/queues/read"),
-    "servicebus queues.create_or_update": one("Microsoft.ServiceBus/namespaces/queues/write"),
     # "Azure permissions for Databases", Microsoft.DBforPostgreSQL.
     "postgresqlflexibleservers servers.get": one("Microsoft.DBforPostgreSQL/flexibleServers/read"),
     "postgresqlflexibleservers servers.update": one("Microsoft.DBforPostgreSQL/flexibleServers/write"),

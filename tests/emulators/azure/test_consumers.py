@@ -4,7 +4,7 @@ packages say. What both share with a queue, and with each other, is shown in tes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from cloudfail.errors import Conflict, Permanent
 from cloudfail.model.observation import Unknown
-from cloudfail.model.topology import PortName
+from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.probes.reach import ALLOW_LOOPBACK
 from cloudfail.testing.conformance import Calls, ConsumersSuite, Harness, known
 from cloudfail_azure import provider
@@ -46,7 +46,7 @@ class Topics(World):
         self.machine = machine
         self.turned = {region: machine.subscription(f"shop-{region}", region, status) for region in (WEST, NORTH)}
 
-    def topology(self, **member: Any) -> Any:
+    def topology(self, **member: Any) -> tuple[Resource, Topology]:
         return topology(TOPICS, {region: {"subscription": one, **member} for region, one in self.turned.items()})
 
     def made(self, **member: Any) -> Port:
@@ -83,8 +83,10 @@ class Events(Topics):
         destination = {"endpointType": kind, "properties": {"resourceId": to}}
         self.grid.subscription(id_, destination, by_identity=by_identity)
 
-    def topology(self, **member: Any) -> Any:
-        return topology(EVENTS, {region: {"events": one, **member} for region, one in self.events.items()})
+    def topology(self, queues: Mapping[str, str] | None = None, **member: Any) -> tuple[Resource, Topology]:
+        named = {region: {"queue": one} for region, one in (queues or {}).items()}
+        each = {region: {"events": one, **named.get(region, {}), **member} for region, one in self.events.items()}
+        return topology(EVENTS, each)
 
     def made(self, **member: Any) -> EventGridSubscription:
         resource, whole = self.topology(**member)
@@ -264,6 +266,17 @@ def test_one_that_was_led_to_another_queue_is_turned_there(events: Events) -> No
     events.turn(False)
     assert events.machine.at(other)["properties"]["status"] == "ReceiveDisabled"
     assert events.stands()["status"] == "Active"
+
+
+def test_one_that_was_led_to_another_queue_than_the_file_names_is_not_turned(events: Events) -> None:
+    port = events.made(queue=events.turned[NORTH].upper())
+    seen = known(port.read(NORTH))
+    other = events.machine.queue("shop-2", NORTH, "Active", "second")
+    events.leads(events.events[NORTH], "ServiceBusQueue", other)
+    with pytest.raises(Permanent, match=r"and not to .*, which is written for northeurope"):
+        port.enable(NORTH, False, expect=seen, call=Calls().make())
+    assert any("delivers to" in one for one in known(port.preflight()))
+    assert events.front.count(mutating=True) == 0
 
 
 def test_a_queue_in_another_region_is_refused(events: Events) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -34,6 +35,7 @@ from tests.emulators.azure import everything
 from tests.emulators.azure.balancing import NORTH, WEST
 from tests.emulators.azure.everything import ADDRESS, DOOR, PROFILE, REGIONS, SHORT, P
 from tests.emulators.azure.front import OWN, SUBSCRIPTION, Ask, Front, front
+from tests.emulators.azure.gate import Document, Gate, without
 from tests.emulators.azure.standins.scale_sets import AutoscaleSettings, ScaleSets
 from tests.emulators.azure.standins.subscription import PAGE, Everything, Listing, resource
 from tests.emulators.azure.standins.traffic_manager import TrafficManager
@@ -152,7 +154,7 @@ def test_where_two_replicas_stand_in_one_region_a_person_is_asked(azure: Front, 
     second = everything.servers()[1] | {"id": f"{everything.SERVERS[NORTH]}-2", "name": "orders-n-2"}
     serving("azure.mgmt.postgresqlflexibleservers", Listing([*everything.servers(), second], LIST_SERVERS))
     said = found()
-    assert not any(one.port is PortName.DATABASE for one in said.found)
+    assert not any(one.kind == "postgresql-flexible" for one in said.found)
     assert asked(said, everything.SERVERS[NORTH], f"{everything.SERVERS[NORTH]}-2", "which one")
 
 
@@ -238,23 +240,43 @@ def test_it_only_reads_as_the_role_that_was_named_each_list_once(subscription: F
     assert len(firsts) == pages, "whoever needs it"
 
 
-def test_what_it_asks_is_what_is_printed(subscription: Front) -> None:
-    """Each request is of one of the actions, and each action is of some request."""
-    found()
-    needed = {action_of(one.path) for one in subscription.seen()}
-    assert needed == {action.lower() for action in ACTIONS}
+@pytest.fixture
+def printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Document:
+    """What `cloudfail iam azure --discover` prints, with the subscription written in its place. It needs no file."""
+    monkeypatch.chdir(tmp_path)
+    shown = CliRunner().invoke(app, ["iam", "azure", "--discover", "--files", "roles"])
+    assert shown.exit_code == 0, shown.output
+    assert "cannot be named before" in shown.stderr
+    document = json.loads(shown.stdout)
+    (role,) = document["roles"]
+    (file,) = Path("roles").iterdir()
+    assert json.loads(file.read_text(encoding="utf-8")) == role
+    assert [line.rpartition(" ")[2] for line in document["commands"]] == [file.name, "/subscriptions/SUBSCRIPTION"]
+    assert role["Actions"] == sorted(ACTIONS) and all(one.endswith("/read") for one in ACTIONS)
+    assert all("#microsoft" in one["page"] for one in document["actions"])
+    assert "in the place of SUBSCRIPTION" in document["place"]
+    written: Document = json.loads(shown.stdout.replace("SUBSCRIPTION", SUBSCRIPTION))
+    return written
+
+
+def test_it_finds_all_of_it_under_exactly_what_is_printed(subscription: Front, printed: Document) -> None:
+    """A gate holds each request to it, and each of its actions is of some request."""
+    whole = found()
+    subscription.gate = gate = Gate({LOOKER: printed})
+    said = found(replace(ALL, role=LOOKER))
+    assert said.unread == ()
+    assert said.found == whole.found
+    assert gate.needed() == {(LOOKER, action) for action in ACTIONS}
     (grant,) = provider.discovery()
     assert grant.actions == ACTIONS
-    assert grant.why
 
 
-def action_of(path: str) -> str:
-    """The read of what a path lists, as Azure RBAC names it: the provider, and the types without names."""
-    _, _, below = path.lower().partition("/providers/")
-    if not below:
-        return "microsoft.resources/subscriptions/resources/read"
-    name, *types = below.split("/")
-    return "/".join((name, *types[::2], "read"))
+def test_what_the_role_may_not_read_is_named_with_the_action(subscription: Front, printed: Document) -> None:
+    action = "Microsoft.Network/routeTables/read"
+    (less,) = [less for what, less in without(printed) if what == action]
+    subscription.gate = Gate({LOOKER: less})
+    (unread,) = found(replace(ALL, role=LOOKER)).unread
+    assert action in unread and "AuthorizationFailed" in unread
 
 
 @pytest.mark.parametrize(
@@ -292,8 +314,10 @@ def test_a_list_whose_pages_break_off_counts_as_not_read(subscription: Front) ->
 
 def test_only_what_carries_the_tag_is_shown_in_any_case_of_its_name(subscription: Front) -> None:
     said = found(replace(ALL, tag=("Application", "shop")))
-    assert {one.kind for one in said.found} == {"azure-dns", "service-bus-queue"}
-    assert found(replace(ALL, tag=("application", "books"))).found == ()
+    untagged = "event-grid-subscription"
+    tagged = {"azure-dns", "service-bus-queue", "service-bus-subscription"}
+    assert {one.kind for one in said.found} == {*tagged, untagged}
+    assert {one.kind for one in found(replace(ALL, tag=("application", "books"))).found} == {untagged}
 
 
 def test_a_region_is_in_the_subscription_in_which_its_things_stand(azure: Front, serving: Serve) -> None:

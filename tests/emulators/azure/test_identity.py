@@ -17,11 +17,11 @@ from cloudfail.ports import Identity, KnowsAccounts
 from cloudfail.stores.memory import MemoryStore
 from cloudfail_azure import provider
 from cloudfail_azure.identity import identity_in
-from tests.emulators.azure.allowed import Serve
 from tests.emulators.azure.balancing import NORTH, WEST
 from tests.emulators.azure.front import OWN, SUBSCRIPTION, Front
 from tests.emulators.azure.standins.account import SUBSCRIPTIONS, Subscriptions
 from tests.emulators.azure.standins.service_bus import ServiceBus
+from tests.emulators.azure.used import Serve
 
 pytestmark = pytest.mark.timeout(120)
 WATCH, EXECUTE = "aaaaaaaa-0000-4000-8000-00000000000a", "bbbbbbbb-0000-4000-8000-00000000000b"

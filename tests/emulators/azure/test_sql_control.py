@@ -251,7 +251,15 @@ def test_the_roles_are_allowed_what_is_asked_and_no_more(kind: str) -> None:
         assert {action.split("/")[-2] for action in changes} == {PLANNED, FORCED} | (
             {PLANNED_FIRST} if first and kind == "sql-failover-group" else set()
         )
-        assert all(grant.on[0].lower() == ids[NORTH].lower() for grant in granted.execute)
+        if kind == "sql-instance-group":
+            ids = {WEST: ids[WEST].replace("/shop/", "/shop-w/"), NORTH: ids[NORTH]}
+            one = sql_world.resource(kind, ids, planned_first=first)
+            granted = found.permissions(one, sql_world.topology(one), (NORTH,))
+            groups = tuple(id_.partition("/providers/")[0] for id_ in ids.values())
+            assert {grant.on for grant in granted.execute} == {groups}, "Microsoft's page: of both instances"
+            assert all(grant.why for grant in granted.execute)
+        else:
+            assert {grant.on for grant in granted.execute} == {(ids[NORTH],)}
         assert all(action.endswith("/read") for grant in granted.watch for action in grant.actions)
 
 

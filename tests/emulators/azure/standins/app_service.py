@@ -22,6 +22,7 @@ class AppService(Sized):
     missing: how many a plan is short of."""
 
     service = "web"
+    below_resource = True
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)

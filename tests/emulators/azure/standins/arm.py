@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,16 +24,19 @@ class Operation:
     due: float
     effect: Callable[[], None]
     answer: Callable[[], Any]
+    below: str = ""
     status: str = "InProgress"
     code: str = ""
 
 
 class Resources:
-    """`seconds`: how long an operation takes. `style`: "status" or "location". `obeying`: while it is not set, they
+    """`seconds`: how long an operation takes. `below_resource`: whether it is asked for below
+    its resource, and not in the subscription. `style`: "status" or "location". `obeying`: while it is not set, they
     succeed without an effect. `ending`: "" or the status in which they end instead ("Failed", "Canceled"), with
     `code`. `orders`: (operation, id) of each that was accepted."""
 
     service = ""
+    below_resource = False
     front: Front
 
     def __init__(
@@ -49,7 +52,7 @@ class Resources:
         self._bodies: dict[str, dict[str, Any]] = {}
         self._regions: dict[str, str] = {}
         self._operations: dict[str, Operation] = {}
-        self._numbers = itertools.count(1)
+        self._numbers: Iterator[object] = itertools.count(1)
 
     def put(self, id_: str, body: Mapping[str, Any], region: str = "global") -> str:
         """A resource that is there from the beginning. Returns its id."""
@@ -114,11 +117,13 @@ class Resources:
         """A long-running operation on it, which is answered with that status and told of in `style`."""
         name = str(next(self._numbers))
         self.orders.append((kind, id_))
-        self._operations[name] = Operation(self.clock() + self.seconds, effect, answer)
+        below = id_ if self.below_resource else ""
+        self._operations[name] = Operation(self.clock() + self.seconds, effect, answer, below)
         how = "status" if self.style == "status" else "answer"
         header = "Azure-AsyncOperation" if self.style == "status" else "Location"
         self.settle()
-        return Told(body, status, {header: self.front.operation_url(self.service, name, how), "Retry-After": "1"})
+        where = self.front.operation_url(self.service, name, how, below)
+        return Told(body, status, {header: where, "Retry-After": "1"})
 
     def settle(self) -> None:
         """What has run long enough has ended."""
@@ -151,7 +156,7 @@ class Resources:
         if how == "status":
             return Told({"name": name, "status": one.status, **({"error": failure} if one.code else {})})
         if one.status == "InProgress":
-            return Told(None, 202, {"Location": self.front.operation_url(self.service, name, how)})
+            return Told(None, 202, {"Location": self.front.operation_url(self.service, name, how, one.below)})
         if one.code:
             return Told({"error": failure}, 409 if one.status == "Canceled" else 400)
         return Told(one.answer(), 200)

@@ -9,6 +9,7 @@ databases is `then`, called beside it once Azure calls it done.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -38,8 +39,13 @@ class Sql(Resources):
 
     # ---- the hand of the test
 
+    def _in(self, shape: str) -> None:
+        """Its operations stand in a place of that shape's own: `locations/REGION/SHAPEAzureAsyncOperation`."""
+        self._numbers = (f"{shape}-{number}" for number in itertools.count(1))
+
     def groups(self, west: str, north: str, databases: Sequence[str], *, policy: str = "Manual") -> tuple[str, str]:
         """A failover group "orders" on the servers orders-w and orders-n. Returns the ids of both sides."""
+        self._in("failoverGroup")
         servers = {west: f"{SQL}/servers/orders-w", north: f"{SQL}/servers/orders-n"}
         ids = []
         for region, other, role in ((west, north, PRIMARY), (north, west, SECONDARY)):
@@ -58,6 +64,7 @@ class Sql(Resources):
         return self._paired(ids)
 
     def instance_groups(self, west: str, north: str, *, policy: str = "Manual") -> tuple[str, str]:
+        self._in("instanceFailoverGroup")
         ids = []
         for region, other, role in ((west, north, PRIMARY), (north, west, SECONDARY)):
             told = {
