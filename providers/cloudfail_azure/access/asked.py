@@ -4,7 +4,8 @@ Azure does not say whether one action is allowed, but lists what whoever asks is
 For Resource", learn.microsoft.com/rest/api/authorization/permissions): of each role that is assigned there or above,
 its actions, less its notActions, with `*` for any text. So it is asked as each role itself, scope by scope. There is no
 such question about a subscription; what is assigned on one is in the list of each thing below it, so that what no
-list below it shows is missing. The other way round it may have been assigned on less than is needed, and is not seen.
+list below it shows is missing. A role that needs something on a subscription alone is asked about in a resource group
+there, of what the kind names. The other way round it may have been assigned on less than is needed, and is not seen.
 
 Azure knows no token that can only read. Who executes is asked about in a session that sends nothing but GET
 (sessions.py): taking it on to change things stays an open run's. What is allowed may still be refused: by a deny
@@ -16,7 +17,7 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +52,7 @@ def allowed(needs: Needs, resource: Resource, topology: Topology) -> Known[tuple
         said = needs(resource, topology, list(topology.regions))
         asking = Asking.of(resource, topology)
         until, told = asking.deadline(SECONDS), _Told()
+        every = {scope for grant in (*said.watch, *said.execute) for scope in grant.on}
         for does, grants in (("watch", said.watch), ("execute", said.execute)):
             by_role: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
             for grant in grants:
@@ -58,7 +60,7 @@ def allowed(needs: Needs, resource: Resource, topology: Topology) -> Known[tuple
                 for scope in grant.on:
                     by_role[roles.watch if does == "watch" else roles.execute][scope] |= set(grant.actions)
             for role, wanted in sorted(by_role.items()):
-                _ask(asking, role, does, wanted, until, told)
+                _ask(asking, role, does, wanted, {*wanted, *_groups_for(wanted, every)}, until, told)
     except CloudfailError as error:
         return Unknown(f"What the roles may do there is not known: {error}", at)
     if told.unknown and not told.missing:
@@ -66,11 +68,26 @@ def allowed(needs: Needs, resource: Resource, topology: Topology) -> Known[tuple
     return Known(tuple(dict.fromkeys(told.missing)), at)
 
 
-def _ask(asking: Asking, role: str, does: str, wanted: Mapping[str, Iterable[str]], until: float, told: _Told) -> None:
-    """wanted: scope -> actions."""
+def _groups_for(wanted: Iterable[str], every: Iterable[str]) -> Iterator[str]:
+    """Of each subscription below which nothing else is wanted, a group in which something of the resource stands."""
+    for scope in wanted:
+        if not any(group_of(one) and covers(scope, one) for one in (scope, *wanted)):
+            yield from sorted(group_of(one) for one in every if group_of(one) and covers(scope, one))[:1]
+
+
+def _ask(
+    asking: Asking,
+    role: str,
+    does: str,
+    wanted: Mapping[str, Iterable[str]],
+    scopes: Iterable[str],
+    until: float,
+    told: _Told,
+) -> None:
+    """wanted: scope -> actions; scopes: where it is asked about, those that can be."""
     who = f"{role or 'the process itself'} ({does})"
     lists: dict[str, list[Any]] = {}
-    for scope in sorted(filter(group_of, wanted)):
+    for scope in sorted(filter(group_of, scopes)):
         path = f"{scope}/providers/Microsoft.Authorization/permissions"
         try:
             lists[scope] = asking.pages("", path, VERSION, within=max(0.01, asking.left_until(until)), role=role)

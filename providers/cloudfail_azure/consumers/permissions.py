@@ -9,7 +9,6 @@ from typing import Any
 
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Grant, Permissions
-from cloudfail_azure.access.asking_grants import ACTION
 from cloudfail_azure.grants import stated
 from cloudfail_azure.paths import parent_of, subscription_of, type_of
 
@@ -57,8 +56,6 @@ def events(resource: Resource, _topology: Topology, regions: Sequence[str]) -> P
         reads = (f"{_NAMESPACES}/queues/read", f"{_NAMESPACES}/read")
         told.append((False, Grant(region, reads, everywhere, why=why)))
         told.append((True, Grant(region, (f"{_NAMESPACES}/queues/write",), everywhere, _ENABLE, why=why)))
-        # What is allowed on a subscription is asked about below it, and else this role has nothing there.
-        told.append((True, Grant(region, (ACTION,), (on,), _ENABLE)))
     return stated(told)
 
 
