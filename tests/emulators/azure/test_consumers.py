@@ -150,22 +150,6 @@ def test_all_else_of_it_goes_back_as_it_was(world: Topics) -> None:
         world.turn(True, 9)
 
 
-def test_each_request_is_one_that_a_permission_is_asked_for(world: Topics) -> None:
-    needs = {
-        "subscriptions.get": "Microsoft.ServiceBus/namespaces/topics/subscriptions/read",
-        "subscriptions.create_or_update": "Microsoft.ServiceBus/namespaces/topics/subscriptions/write",
-        "namespaces.get": "Microsoft.ServiceBus/namespaces/read",
-        "queues.get": "Microsoft.ServiceBus/namespaces/queues/read",
-        "queues.create_or_update": "Microsoft.ServiceBus/namespaces/queues/write",
-        "event_subscriptions.get": "Microsoft.EventGrid/eventSubscriptions/read",
-    }
-    world.turn(False)
-    assert world.kind.permissions is not None
-    said = world.kind.permissions(*world.topology(), [WEST, NORTH])
-    allowed = {action for grant in (*said.watch, *said.execute) for action in grant.actions}
-    assert {needs[one.operation] for one in world.front.seen()} == allowed
-
-
 # ---- topics' subscriptions
 
 

@@ -230,28 +230,5 @@ def test_an_app_that_stands_elsewhere_is_refused_by_name(world: Site) -> None:
     assert f"written for {NORTH}, stands in {WEST}" in read.reason
 
 
-@pytest.mark.parametrize("slot", ["", "/slots/staging"])
-def test_each_request_is_one_that_a_permission_is_asked_for(world: Site, slot: str) -> None:
-    of = f"Microsoft.Web/sites{slot.replace('/staging', '')}"
-    needs = {
-        ("web_apps.get_slot" if slot else "web_apps.get"): f"{of}/read",
-        ("web_apps.get_instance_function_slot" if slot else "web_apps.get_function"): f"{of}/functions/read",
-        "web_apps.list_slots": "Microsoft.Web/sites/slots/read",
-        "web_apps.list_slot_configuration_names": "Microsoft.Web/sites/config/read",
-        (f"{LIST}_slot" if slot else LIST): f"{of}/config/list/action",
-        (f"{PUT}_slot" if slot else PUT): f"{of}/config/write",
-    }
-    world.machine.function(f"books-{NORTH}/slots/staging", NORTH)
-    for region in (WEST, NORTH):
-        world.functions[region] = world.machine.function(f"books-{region}{slot}", region)
-    world.front.forget()
-    known(world.port().preflight())
-    world.turn(False)
-    assert KIND.permissions is not None
-    said = KIND.permissions(*world.topology(), [WEST, NORTH])
-    allowed = {action for grant in (*said.watch, *said.execute) for action in grant.actions}
-    assert {needs[one.operation] for one in world.front.seen()} == allowed
-
-
 def test_one_worker_at_a_time_changes_an_app(world: Site) -> None:
     assert KIND.shared["enable"](*world.topology(), NORTH) == (f"azure/{world.app}",)

@@ -201,16 +201,6 @@ def test_a_lost_answer_is_in_doubt_and_a_look_settles_it(world: Site) -> None:
     assert world.front.count(operation=PUT) == 1
 
 
-def test_each_request_is_one_that_a_permission_is_asked_for(world: Site) -> None:
-    needs = {"queues.get": "queues/read", "namespaces.get": "read", PUT: "queues/write"}
-    world.turn(False)
-    assert KIND.permissions is not None
-    said = KIND.permissions(*world.topology(), [WEST, NORTH])
-    allowed = {action for grant in (*said.watch, *said.execute) for action in grant.actions}
-    asked = {f"Microsoft.ServiceBus/namespaces/{needs[one.operation]}" for one in world.front.seen()}
-    assert asked == allowed
-
-
 def test_one_worker_at_a_time_replaces_a_queue(world: Site) -> None:
     assert KIND.shared["enable"](*world.topology(), NORTH) == (f"azure/{world.queues[NORTH].lower()}",)
 
