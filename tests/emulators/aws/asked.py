@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-import botocore.session
 from botocore.exceptions import UnknownServiceError
+from botocore.loaders import create_loader
+from botocore.model import ServiceModel
 
 from tests.emulators.aws.wire import Request
 
@@ -183,7 +184,8 @@ def _piece(piece: str) -> str:
 
 @functools.cache
 def _model(service: str) -> Any:
+    """Read anew: an S3 client takes the bucket out of the addresses of the model that it was made from."""
     try:
-        return botocore.session.Session().get_service_model(service)
+        return ServiceModel(create_loader().load_service_model(service, "service-2"), service)
     except UnknownServiceError:
         return None

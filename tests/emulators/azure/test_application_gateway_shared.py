@@ -71,7 +71,7 @@ class Application:
         names = KIND.shared["shift"](*self.written, "")
         made = plan(self.name, *(names if shared else ()))
         step = replace(made.steps[0], arguments={"name": "edge", "to": NORTH})
-        step = replace(step, facts=replace(step.facts, call_timeout_seconds=15.0))
+        step = replace(step, facts=replace(step.facts, call_timeout_seconds=40.0))
         made = replace(made, source=WEST, target=NORTH, steps=(step,))
         open_run(self.store, replace(made, checksum=checksum_of(made)), SystemClock())
 
@@ -89,7 +89,7 @@ class Application:
             store=self.store, application=self.name, world=world, actions=ACTIONS, clock=clock, calls=ThreadCalls(),
             worker=f"{self.name}/1", lease_seconds=60.0,
         )  # fmt: skip
-        return engine.drive(until=clock.boot() + 120.0).runs["r1"].phase
+        return engine.drive(until=clock.boot() + 240.0).runs["r1"].phase
 
     def weights(self) -> Mapping[str, int]:
         return known(self.port().read()).weights
@@ -115,11 +115,11 @@ def side_by_side(both: tuple[Application, Application], *, shared: bool) -> list
         drive.start()
         time.sleep(1.0)
     for drive in drives:
-        drive.join(150)
+        drive.join(260)
     return ended
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("shared", [True, False])
 def test_two_applications_on_one_gateway_wait_for_each_other_and_neither_undoes_the_other(
     both: tuple[Application, Application], azure: Front, shared: bool
