@@ -49,7 +49,10 @@ class IsolatedOptions(CustomShape):
                 "nothing would be kept: not even the copies would reach each other",
                 "write keeps: with the subnet's own range, and whence you reach it",
             )
-        if len({ipaddress.ip_network(one).version for one in self.keeps}) > 1:
+        networks = [ipaddress.ip_network(one) for one in self.keeps]
+        if any(one.prefixlen == 0 for one in networks):
+            raise mistake("what keeps every address isolates nothing", "write keeps: with ranges of the drill alone")
+        if len({one.version for one in networks}) > 1:
             # ResourceCannotContainAddressPrefixesFromDifferentAddressFamilies (hashicorp/terraform-provider-azurerm
             # issue 12534).
             raise mistake("Azure takes ranges of IPv4 or of IPv6 in a rule, not both", "write keeps: of one of them")

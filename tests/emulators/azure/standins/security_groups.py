@@ -53,6 +53,11 @@ class SecurityGroups(Resources):
         self._replace(group, name, {"name": name, "properties": {**properties, **more}})
         self._hold(group)
 
+    def remove_rule(self, group: str, name: str) -> None:
+        """By hand, at once."""
+        self._replace(group, name, None)
+        self._hold(group)
+
     def rules(self, group: str) -> dict[str, Body]:
         return {one["name"]: one["properties"] for one in self.at(group)["properties"]["securityRules"]}
 
