@@ -32,7 +32,17 @@ from cloudfail.time_left import TimeLeft
 from cloudfail_azure.asking import Asking
 from cloudfail_azure.custom.options import IsolatedMember, IsolatedOptions
 from cloudfail_azure.marks import refuse_older
-from cloudfail_azure.network.security_groups import ANY, EVERY_PORT, Group, Rule, delete, described, mark, put
+from cloudfail_azure.network.security_groups import (
+    ANY,
+    EVERY_PORT,
+    SUCCEEDED,
+    Group,
+    Rule,
+    delete,
+    described,
+    mark,
+    put,
+)
 from cloudfail_azure.network.subnets import Subnet, subnet_of
 from cloudfail_azure.paths import name_of, same
 
@@ -77,7 +87,7 @@ class IsolatedNetwork:
             seen = self._look(region, READ_SECONDS)
         except CloudfailError as error:
             return Unknown(f"{region}: {error}", at)
-        if problem := self._misplaced(seen):
+        if problem := self._misplaced(seen) or _in_doubt(seen):
             return Unknown(f"{region}: {problem}", at)
         return Known(seen.state, at)
 
@@ -109,6 +119,7 @@ class IsolatedNetwork:
     def _state(self, group: Group) -> CustomState:
         where, ours = name_of(group.id), [rule for one in self._rules if (rule := group.rule(one.name)) is not None]
         moving = next((f"the rule {one.name} of {where} is {one.state}" for one in ours if one.moving), "")
+        moving = moving or (f"the group {where} is {group.state}" if group.moving else "")
         if self._isolated:
             left = "; ".join((*self._wanting(group), *filter(None, [self._hindered(group)])))
             done = f"{where} lets nothing new through, in or out, but {self._kept}; connections made before go on"
@@ -219,6 +230,14 @@ class IsolatedNetwork:
             if group.rule(rule.name) is not None:
                 delete(self._asking, region, group, rule.name, timed.rest())
         call.log(f"{region}: {name_of(group.id)} has no rule that isolates any more")
+
+
+def _in_doubt(seen: Seen) -> str:
+    """Why it is not known to hold, though each rule is as it should be; "" where nothing is said against it."""
+    group, state = seen.group, seen.state
+    if state.word is not CustomWord.DONE or same(group.state, SUCCEEDED):
+        return ""
+    return f"the rules of {name_of(group.id)} are as they should be, and the group itself is {group.state}"
 
 
 def _version(group: Group) -> str:

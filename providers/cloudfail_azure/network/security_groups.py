@@ -27,6 +27,7 @@ from cloudfail_azure.under_way import followed
 ANY = "*"
 DESCRIPTION_MAX = 140
 SUCCEEDED = "Succeeded"
+_UNDER_WAY = frozenset({"creating", "updating", "deleting"})
 EVERY_PORT = (0, 65535)
 _PROTOCOLS = frozenset({ANY, "tcp"})
 
@@ -49,7 +50,7 @@ class Rule:
 
     @property
     def moving(self) -> bool:
-        return self.state.lower() in ("creating", "updating", "deleting")
+        return self.state.lower() in _UNDER_WAY
 
     def meets(self, port: int) -> bool:
         return any(first <= port <= last for first, last in self.ports)
@@ -75,7 +76,8 @@ class Rule:
 
 @dataclass(frozen=True)
 class Group:
-    """every: all rules, of both directions, by priority. subnets, interfaces: what it guards, by their ids."""
+    """every: all rules, of both directions, by priority. subnets, interfaces: what it guards, by their ids.
+    state: its own `provisioningState`, beside that of each rule."""
 
     id: str
     every: tuple[Rule, ...]
@@ -83,6 +85,11 @@ class Group:
     interfaces: tuple[str, ...]
     tags: Mapping[str, str]
     etag: str
+    state: str = SUCCEEDED
+
+    @property
+    def moving(self) -> bool:
+        return self.state.lower() in _UNDER_WAY
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -123,6 +130,7 @@ def described(asking: Asking, region: str, id_: str, *, within: float) -> Group:
         tuple(str(one.get("id", "")) for one in properties.get("networkInterfaces") or ()),
         {str(key): str(value) for key, value in (told.get("tags") or {}).items()},
         str(told.get("etag") or ""),
+        str(properties.get("provisioningState") or SUCCEEDED),
     )
 
 

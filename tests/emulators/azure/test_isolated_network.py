@@ -15,7 +15,7 @@ import pytest
 from cloudfail import config
 from cloudfail.actions import Done, Moving, NotKnown, Todo
 from cloudfail.actions.catalog import ACTIONS
-from cloudfail.errors import ConfigError, OutcomeUnknown, Permanent, Refused
+from cloudfail.errors import ConfigError, Conflict, OutcomeUnknown, Permanent, Refused, Transient
 from cloudfail.execution.lifecycle import Phase
 from cloudfail.lint import lint
 from cloudfail.lint.finding import Severity
@@ -205,10 +205,10 @@ def test_what_is_told_as_done_and_is_not_there_is_not_done(site: Site) -> None:
 
 
 def test_a_rule_that_is_being_written_is_waited_for_and_not_written_again(azure: Front, serving: Serve) -> None:
-    site = Site(azure, serving, seconds=1.0)
+    site = Site(azure, serving, seconds=3600.0)
     todo = site.look()
     with pytest.raises(OutcomeUnknown):
-        site.order(todo, seconds=1.5)
+        site.order(todo, seconds=30.0)
     for name in ("isolate", "rejoin"):
         seen = site.look(name)
         assert isinstance(seen, Moving), seen
@@ -217,8 +217,23 @@ def test_a_rule_that_is_being_written_is_waited_for_and_not_written_again(azure:
     site.custom("isolate").invoke(NORTH, expect=todo.expect, call=Calls().make())  # type: ignore[union-attr]
     assert azure.count(mutating=True) == before
     site.groups.seconds = 0.0
+    for one in site.groups._operations.values():
+        one.due = 0.0
     site.run()
     assert site.shut_off
+
+
+def test_a_group_that_is_not_well_itself_is_not_taken_for_one_that_holds(site: Site) -> None:
+    for name in ("isolate", "rejoin"):
+        site.run(name)
+        group = site.groups.at(site.id)["properties"]
+        group["provisioningState"] = "Updating"
+        assert "the group copies is Updating" in told(site.look(name))
+        assert isinstance(site.look(name), Moving)
+        group["provisioningState"] = "Failed"
+        assert "the group itself is Failed" in told(site.look(name))
+        assert isinstance(site.look(name), NotKnown)
+        group["provisioningState"] = "Succeeded"
 
 
 @pytest.mark.parametrize("after", range(4))
@@ -250,12 +265,12 @@ def test_a_newer_epochs_rules_are_neither_taken_away_nor_written_by_an_older_run
     site.run(epoch=20)
     state = known(site.custom("rejoin").read(NORTH, "r1"))
     assert state.epoch == 20
-    with pytest.raises(Exception, match="epoch 20"):
+    with pytest.raises(Conflict, match="epoch 20"):
         site.custom("rejoin").invoke(NORTH, expect=state, call=Calls().make(19))
     assert site.shut_off
     site.run("rejoin", epoch=20)
     state = known(site.port().read(NORTH, "r1"))
-    with pytest.raises(Exception, match="epoch 20"):
+    with pytest.raises(Conflict, match="epoch 20"):
         site.port().invoke(NORTH, expect=state, call=Calls().make(19))
     assert site.groups.rules(site.id) == site.before
 
@@ -391,7 +406,7 @@ def test_what_cannot_be_read_is_unknown_and_orders_nothing(site: Site, azure: Fr
     azure.outages.fail("ServiceUnavailable", 503, operation=operation)
     assert isinstance(site.look(), NotKnown)
     assert isinstance(site.port().preflight(), Unknown)
-    with pytest.raises(Exception, match="cannot be read"):
+    with pytest.raises(Transient, match="cannot be read"):
         site.order(seen)
     assert azure.count(mutating=True) == 0
 
