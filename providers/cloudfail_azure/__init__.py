@@ -17,13 +17,14 @@ from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Grant, Identity, Kind
 from cloudfail_azure.compute import KINDS as COMPUTE
 from cloudfail_azure.consumers import KINDS as CONSUMERS
+from cloudfail_azure.custom import KINDS as CUSTOM
 from cloudfail_azure.database import KINDS as DATABASE
 from cloudfail_azure.dns import KINDS as DNS
 from cloudfail_azure.loadbalancer import KINDS as LOADBALANCER
 from cloudfail_azure.network import KINDS as NETWORK
 from cloudfail_azure.signals import KINDS as SIGNALS
 
-_KINDS: tuple[Kind, ...] = (*DNS, *LOADBALANCER, *COMPUTE, *DATABASE, *NETWORK, *CONSUMERS, *SIGNALS)
+_KINDS: tuple[Kind, ...] = (*DNS, *LOADBALANCER, *COMPUTE, *DATABASE, *NETWORK, *CONSUMERS, *SIGNALS, *CUSTOM)
 
 
 def _that_asks(kind: Kind) -> Kind:

@@ -144,7 +144,7 @@ class SecurityGroupFence:
     def _taken(self, region: str, group: Group) -> str:
         """The rule of somebody else that stands where ours would, "" for none."""
         for rule in self._wanted(region):
-            owner = group.taken.get(rule.priority, rule.name)
+            owner = group.taken(inbound=True).get(rule.priority, rule.name)
             if not same(owner, rule.name):
                 return f"The rule {owner} of {name_of(group.id)} has the priority {rule.priority} already"
         return ""

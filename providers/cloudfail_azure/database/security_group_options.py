@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field
 
 from cloudfail.config.fields import Shape
-from cloudfail_azure.network.options import Cidr
-from cloudfail_azure.paths import pattern, written
-
-if TYPE_CHECKING:
-    GroupId = str
-else:
-    GroupId = written(
-        pattern("Microsoft.Network", "networkSecurityGroups"),
-        "id of a network security group",
-        "/subscriptions/SUBSCRIPTION/resourceGroups/GROUP/providers/Microsoft.Network/networkSecurityGroups/NAME",
-    )
+from cloudfail_azure.network.options import Cidr, GroupId
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 

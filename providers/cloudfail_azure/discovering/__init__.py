@@ -28,6 +28,7 @@ Said = Found | str
 
 _POOLS = "which of its pools serves which region, and by which rule, a person says"
 NOT_DRAFTED: Mapping[tuple[PortName, str], str] = {
+    (PortName.CUSTOM, "isolated-network"): "which network is a drill's, and what is kept, a person says",
     (PortName.DATABASE, "cosmos-db"): "a container of cloudfail's own is to be made first: each account is asked about",
     (PortName.DATABASE, "cosmos-db-multi-write"): "as of cosmos-db",
     (PortName.DATABASE, "sql-database"): "what replicates to what, only each database says; a failover group is found",

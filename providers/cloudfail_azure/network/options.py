@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     TableId = str
     AddressId = str
     HolderId = str
+    GroupId = str
+    SubnetId = str
 else:
     TableId = written(
         pattern("Microsoft.Network", "routeTables"),
@@ -45,6 +47,17 @@ else:
         "id of an IP configuration of a network interface, or of a frontend of a load balancer",
         "/subscriptions/SUBSCRIPTION/resourceGroups/GROUP/providers/Microsoft.Network/networkInterfaces/NAME/"
         "ipConfigurations/NAME",
+    )
+    GroupId = written(
+        pattern("Microsoft.Network", "networkSecurityGroups"),
+        "id of a network security group",
+        "/subscriptions/SUBSCRIPTION/resourceGroups/GROUP/providers/Microsoft.Network/networkSecurityGroups/NAME",
+    )
+    SubnetId = written(
+        pattern("Microsoft.Network", "virtualNetworks", "subnets"),
+        "id of a subnet",
+        "/subscriptions/SUBSCRIPTION/resourceGroups/GROUP/providers/Microsoft.Network/virtualNetworks/NAME/subnets/"
+        "NAME",
     )
 
 

@@ -27,60 +27,81 @@ from cloudfail_azure.under_way import followed
 ANY = "*"
 DESCRIPTION_MAX = 140
 SUCCEEDED = "Succeeded"
+_UNDER_WAY = frozenset({"creating", "updating", "deleting"})
+EVERY_PORT = (0, 65535)
 _PROTOCOLS = frozenset({ANY, "tcp"})
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Of TCP that comes in. sources: ranges in their plain form, service tags, or ANY; ports: from and to. wide: for
-    every destination in the subnet, from whichever port. state: `provisioningState`."""
+    """peers: the far side (whence it comes in, whither it goes out): ranges in their plain form, service tags, or ANY;
+    ports: from and to. wide: for every address in the subnet, from whichever port. state: `provisioningState`.
+    protocol: in lower case."""
 
     name: str
     priority: int
     allows: bool
-    sources: frozenset[str]
+    peers: frozenset[str]
     ports: tuple[tuple[int, int], ...]
     wide: bool = True
     state: str = SUCCEEDED
+    protocol: str = "tcp"
+    inbound: bool = True
 
     @property
     def moving(self) -> bool:
-        return self.state.lower() in ("creating", "updating", "deleting")
+        return self.state.lower() in _UNDER_WAY
 
     def meets(self, port: int) -> bool:
         return any(first <= port <= last for first, last in self.ports)
 
     def body(self, description: str) -> dict[str, Any]:
+        far, near = ("source", "destination") if self.inbound else ("destination", "source")
         ranges = [str(first) if first == last else f"{first}-{last}" for first, last in self.ports]
-        told: dict[str, Any] = {
-            "description": description[:DESCRIPTION_MAX],
-            "protocol": "Tcp",
-            "sourcePortRange": ANY,
-            "destinationPortRanges": ranges,
-            "destinationAddressPrefix": ANY,
-            "access": "Allow" if self.allows else "Deny",
-            "priority": self.priority,
-            "direction": "Inbound",
+        peers = sorted(self.peers)
+        return {
+            "properties": {
+                "description": description[:DESCRIPTION_MAX],
+                "protocol": self.protocol.capitalize(),
+                "sourcePortRange": ANY,
+                **({"destinationPortRange": ANY} if self.ports == (EVERY_PORT,) else {"destinationPortRanges": ranges}),
+                f"{near}AddressPrefix": ANY,
+                **({f"{far}AddressPrefix": ANY} if peers == [ANY] else {f"{far}AddressPrefixes": peers}),
+                "access": "Allow" if self.allows else "Deny",
+                "priority": self.priority,
+                "direction": "Inbound" if self.inbound else "Outbound",
+            }
         }
-        if self.sources == {ANY}:
-            return {"properties": told | {"sourceAddressPrefix": ANY}}
-        return {"properties": told | {"sourceAddressPrefixes": sorted(self.sources)}}
 
 
 @dataclass(frozen=True)
 class Group:
-    """rules: of TCP that comes in, by priority; taken: every inbound priority, and whose it is; subnets: which it
-    guards, by their ids."""
+    """every: all rules, of both directions, by priority. subnets, interfaces: what it guards, by their ids.
+    state: its own `provisioningState`, beside that of each rule."""
 
     id: str
-    rules: tuple[Rule, ...]
-    taken: Mapping[int, str]
+    every: tuple[Rule, ...]
     subnets: tuple[str, ...]
+    interfaces: tuple[str, ...]
     tags: Mapping[str, str]
     etag: str
+    state: str = SUCCEEDED
+
+    @property
+    def moving(self) -> bool:
+        return self.state.lower() in _UNDER_WAY
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Of TCP that comes in."""
+        return tuple(one for one in self.every if one.inbound and one.protocol in _PROTOCOLS)
+
+    def taken(self, *, inbound: bool) -> Mapping[int, str]:
+        """Every priority of that direction, and whose it is."""
+        return {one.priority: one.name for one in self.every if one.inbound is inbound}
 
     def rule(self, name: str) -> Rule | None:
-        return next((one for one in self.rules if one.name.lower() == name.lower()), None)
+        return next((one for one in self.every if one.name.lower() == name.lower()), None)
 
     def epoch(self, application: str) -> int | None:
         wanted = tag_of(application).lower()
@@ -101,15 +122,15 @@ def described(asking: Asking, region: str, id_: str, *, within: float) -> Group:
             "Nothing was changed.",
             f"Correct the members of {asking.resource.name} in cloudfail.yaml.",
         )
-    inbound = [one for one in properties["securityRules"] or () if _inbound(one)]
-    rules = sorted((_rule(one) for one in inbound if _tcp(one)), key=lambda one: one.priority)
+    rules = [_rule(one) for one in properties["securityRules"] or ()]
     return Group(
         id_,
-        tuple(rules),
-        {int(one["properties"].get("priority", 0)): str(one.get("name", "")) for one in inbound},
+        tuple(sorted(rules, key=lambda one: one.priority)),
         tuple(str(one.get("id", "")) for one in properties.get("subnets") or ()),
+        tuple(str(one.get("id", "")) for one in properties.get("networkInterfaces") or ()),
         {str(key): str(value) for key, value in (told.get("tags") or {}).items()},
         str(told.get("etag") or ""),
+        str(properties.get("provisioningState") or SUCCEEDED),
     )
 
 
@@ -140,29 +161,25 @@ def _order(
         raise OutcomeUnknown(f"The rule {name} of {name_of(group.id)} is being changed.")
 
 
-def _inbound(told: Mapping[str, Any]) -> bool:
-    return str((told.get("properties") or {}).get("direction", "")).lower() == "inbound"
-
-
-def _tcp(told: Mapping[str, Any]) -> bool:
-    return str(told["properties"].get("protocol", "")).lower() in _PROTOCOLS
-
-
 def _rule(told: Mapping[str, Any]) -> Rule:
-    properties = told["properties"]
-    groups = properties.get("sourceApplicationSecurityGroups") or ()
+    properties = told.get("properties") or {}
+    inbound = str(properties.get("direction", "")).lower() == "inbound"
+    far, near = ("source", "destination") if inbound else ("destination", "source")
+    groups = properties.get(f"{far}ApplicationSecurityGroups") or ()
     return Rule(
         str(told.get("name", "")),
         int(properties.get("priority", 0)),
         str(properties.get("access", "")).lower() == "allow",
         frozenset(
-            [plain(one) for one in _listed(properties, "sourceAddressPrefix", "sourceAddressPrefixes")]
+            [plain(one) for one in _listed(properties, f"{far}AddressPrefix", f"{far}AddressPrefixes")]
             + [str(one.get("id", "")) for one in groups]
         ),
         tuple(sorted(_span(one) for one in _listed(properties, "destinationPortRange", "destinationPortRanges"))),
-        _listed(properties, "destinationAddressPrefix", "destinationAddressPrefixes") == [ANY]
+        _listed(properties, f"{near}AddressPrefix", f"{near}AddressPrefixes") == [ANY]
         and _listed(properties, "sourcePortRange", "sourcePortRanges") == [ANY],
         str(properties.get("provisioningState") or SUCCEEDED),
+        str(properties.get("protocol", "")).lower(),
+        inbound,
     )
 
 
@@ -173,4 +190,4 @@ def _listed(properties: Mapping[str, Any], one: str, many: str) -> list[str]:
 
 def _span(told: str) -> tuple[int, int]:
     first, _, last = told.partition("-")
-    return (0, 65535) if told == ANY else (int(first), int(last or first))
+    return EVERY_PORT if told == ANY else (int(first), int(last or first))

@@ -1,4 +1,5 @@
-"""The worlds of what balances within a region, of public addresses and of signals, as allowed.py has them."""
+"""The worlds of what balances within a region, of public addresses, isolated networks and signals, as allowed.py has
+them."""
 
 from __future__ import annotations
 
@@ -8,13 +9,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from cloudfail.model.states import NetworkState
+from cloudfail.model.states import CustomWord, NetworkState
 from cloudfail.model.topology import PortName
 from cloudfail.testing.conformance import known
 from tests.emulators.aws.balancing import listening
 from tests.emulators.azure import (
     address_world,
     balancing,
+    isolated_world,
     test_application_gateway,
     test_load_balancer,
     test_monitor_alert,
@@ -152,7 +154,28 @@ def _heard(port: Any) -> None:
         assert not known(port.read(region)).firing
 
 
+def _rules(*, isolated: bool) -> Make:
+    """All four, in either style."""
+
+    def make(front: Front, serve: Serve, _stack: contextlib.ExitStack) -> Used:
+        site = isolated_world.Site(front, serve, style="status" if isolated else "location", isolated=isolated)
+        whole = site.topology()
+        resource = whole.resources["isolate" if isolated else "rejoin"]
+
+        def uses(port: Any) -> None:
+            known(port.preflight())
+            port.invoke(NORTH, expect=known(port.read(NORTH, "r1")), call=balancing.call())
+            assert known(port.read(NORTH, "r1")).word is CustomWord.DONE
+            assert site.shut_off is isolated
+
+        return Used(resource, whole, uses)
+
+    return make
+
+
 KINDS: Mapping[Key, Make] = {
+    (PortName.CUSTOM, "isolated-network", "shut off"): _rules(isolated=True),
+    (PortName.CUSTOM, "isolated-network", "taken back"): _rules(isolated=False),
     (PortName.LOADBALANCER, "azure-load-balancer", "global"): _pool("Global"),
     (PortName.LOADBALANCER, "azure-load-balancer", "regional"): _pool("Regional"),
     (PortName.LOADBALANCER, "application-gateway", "one rule"): _gateway,

@@ -26,6 +26,7 @@ ROWS: Mapping[str, Row] = {
     "network application_gateways.backend_health_on_demand": one(
         "Microsoft.Network/applicationGateways/getBackendHealthOnDemand/action"
     ),
+    "network subnets.get": one("Microsoft.Network/virtualNetworks/subnets/read"),
     "network public_ip_addresses.get": one("Microsoft.Network/publicIPAddresses/read"),
     "network public_ip_addresses.update_tags": one("Microsoft.Network/publicIPAddresses/write"),
     "network network_interfaces.get": one("Microsoft.Network/networkInterfaces/read"),

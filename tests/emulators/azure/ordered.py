@@ -11,13 +11,14 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cloudfail.model.states import Role
+from cloudfail.model.states import CustomWord, Role
 from cloudfail.model.topology import PortName
 from tests.emulators.aws.balancing import listening
 from tests.emulators.azure import (
     address_world,
     cosmos_world,
     flexible_world,
+    isolated_world,
     mysql_world,
     names_world,
     paths_world,
@@ -520,7 +521,39 @@ def _without_strangers(front: Front, serve: Serve, stack: contextlib.ExitStack) 
     )
 
 
+def _shut_off(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    """The mark, and one of four rules: the others are there already. All four are in test_isolated_network.py."""
+    site = isolated_world.Site(front, serve)
+    site.shut_off_by_hand(without=isolated_world.DENY_OUT)
+    return _rules_of(site, sent(front, isolated_world.PUT), lambda: site.shut_off)
+
+
+def _taken_back(front: Front, serve: Serve, stack: contextlib.ExitStack) -> Ordered:
+    """The mark, and the last of four rules."""
+    site = isolated_world.Site(front, serve, isolated=False)
+    for name in isolated_world.NAMES[1:]:
+        site.groups.remove_rule(site.id, name)
+    return _rules_of(site, sent(front, isolated_world.DELETE), lambda: site.groups.rules(site.id) == site.before)
+
+
+def _rules_of(site: isolated_world.Site, sent: Callable[[], int], truth: Callable[[], bool]) -> Ordered:
+    port = site.port()
+    return Ordered(
+        site.front,
+        lambda: port.read(NORTH, "r1"),
+        lambda seen, call: port.invoke(NORTH, expect=seen, call=call),
+        lambda state: bool(state.word is CustomWord.DONE and not state.under_way),
+        truth,
+        sent,
+        requests=2,
+        follow=site.groups.end,
+        unavailable=UNAVAILABLE,
+    )
+
+
 VERBS: Mapping[Key, Make] = {
+    (PortName.CUSTOM, "isolated-network", "run", "isolated"): _shut_off,
+    (PortName.CUSTOM, "isolated-network", "run", "taken back"): _taken_back,
     (PortName.COMPUTE, "app-service", "scale", "by hand"): _plan,
     (PortName.COMPUTE, "app-service", "hold", "autoscaled"): _plan_held,
     (PortName.COMPUTE, "container-app", "scale", "by a revision"): functools.partial(_app, held=False),

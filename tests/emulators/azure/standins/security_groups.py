@@ -1,4 +1,4 @@
-"""Network security groups of Microsoft.Network, and whom they let in.
+"""Network security groups of Microsoft.Network, the subnets that they guard, and whom they let in and out.
 
 A rule is written and deleted by a long-running operation: it is told at once, as Updating, and packets follow at its
 end. A group takes one operation at a time, and refuses the next as 429 RetryableError; two rules of one direction never
@@ -39,16 +39,23 @@ class SecurityGroups(Resources):
             "properties": {"provisioningState": "Succeeded", "securityRules": [], "subnets": [{"id": subnet}]},
         }
         made = self.put(f"{GROUPS}/{name}", body, region)
+        guarded = {"provisioningState": "Succeeded", "networkSecurityGroup": {"id": made}}
+        self.put(subnet, {"properties": guarded}, region)
         self._held[made.lower()] = []
         return made
 
     def set_rule(self, group: str, name: str, priority: int, access: str, source: str, ports: str, **more: Any) -> None:
-        """By hand, at once."""
+        """By hand, at once; of what comes in, unless `more` says otherwise."""
         properties = {
             "protocol": "Tcp", "sourcePortRange": "*", "destinationPortRange": ports, "sourceAddressPrefix": source,
             "destinationAddressPrefix": "*", "access": access, "priority": priority, "direction": "Inbound",
         }  # fmt: skip
         self._replace(group, name, {"name": name, "properties": {**properties, **more}})
+        self._hold(group)
+
+    def remove_rule(self, group: str, name: str) -> None:
+        """By hand, at once."""
+        self._replace(group, name, None)
         self._hold(group)
 
     def rules(self, group: str) -> dict[str, Body]:
@@ -59,14 +66,25 @@ class SecurityGroups(Resources):
 
     def lets_in(self, group: str, source: str, port: int) -> bool:
         """Whether a new connection from there to that port is let in, by the rules that hold now."""
+        decided = self._decided(group, "Inbound", source, port)
+        return ipaddress.ip_address(source) in VNET if decided is None else decided
+
+    def lets_out(self, group: str, to: str, port: int) -> bool:
+        """The same of what goes there. Azure's own rules let everything out: to the network, and to the internet."""
+        return self._decided(group, "Outbound", to, port) is not False
+
+    def _decided(self, group: str, direction: str, peer: str, port: int) -> bool | None:
         self.settle()
         for rule in sorted(self._held[group.lower()], key=lambda one: int(one["properties"]["priority"])):
             told = rule["properties"]
-            if told["direction"] == "Inbound" and _comes(told, source) and _meets(told, port):
+            if told["direction"] == direction and _is_of(told, direction, peer) and _meets(told, port):
                 return bool(told["access"] == "Allow")
-        return ipaddress.ip_address(source) in VNET
+        return None
 
     # ---- the API
+
+    def subnets_get(self, ask: Ask) -> Body:
+        return self.at(ask.path)
 
     def network_security_groups_get(self, ask: Ask) -> Body:
         return self.at(ask.path)
@@ -149,9 +167,10 @@ class SecurityGroups(Resources):
         self.touch(group)
 
 
-def _comes(told: Body, source: str) -> bool:
-    prefixes = [told.get("sourceAddressPrefix"), *(told.get("sourceAddressPrefixes") or ())]
-    address = ipaddress.ip_address(source)
+def _is_of(told: Body, direction: str, peer: str) -> bool:
+    far = "source" if direction == "Inbound" else "destination"
+    prefixes = [told.get(f"{far}AddressPrefix"), *(told.get(f"{far}AddressPrefixes") or ())]
+    address = ipaddress.ip_address(peer)
     return any(one == "*" or address in ipaddress.ip_network(one) for one in prefixes if one)
 
 
