@@ -149,13 +149,13 @@ def test_an_order_that_ends_badly_is_told_in_azures_words_and_given_anew(
 def test_while_one_is_under_way_no_other_is_ordered(session: World) -> None:
     session.machine.seconds = 3600.0
     before = known(session.port().read(NORTH))
-    session.port().failover(WEST, NORTH, expect=before, call=replace(Calls().make(), timeout_seconds=1.5))
+    session.port().failover(WEST, NORTH, expect=before, call=replace(Calls().make(), timeout_seconds=5.0))
     assert "orders is Updating" in known(session.port().read(NORTH)).moving
     with pytest.raises(Transient, match="Updating"):
         session.port().failover(WEST, NORTH, expect=before, call=Calls().make())
     account = replace(session.port().accounts.describe(NORTH), state="Succeeded")
     with pytest.raises(Transient, match="AnotherOperationInProgress"):
-        session.port().accounts.take_offline(WEST, NORTH, account, replace(Calls().make(), timeout_seconds=1.0))
+        session.port().accounts.take_offline(WEST, NORTH, account, replace(Calls().make(), timeout_seconds=10.0))
     assert len(session.machine.orders) == 1
 
 

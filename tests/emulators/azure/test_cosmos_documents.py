@@ -92,7 +92,7 @@ def test_a_write_that_was_acknowledged_and_is_not_there_is_no_canary(session: Wo
 )
 def test_what_cosmos_db_answers_is_classed(session: World, status: int, kind: type[CloudfailError]) -> None:
     session.machine.doors[WEST].instead = (status, "")
-    call = replace(Calls().make(), timeout_seconds=1.0)
+    call = replace(Calls().make(), timeout_seconds=5.0)
     with pytest.raises(kind) as raised:
         session.port().plane.documents.put(WEST, "canary", call, epoch=1)
     assert type(raised.value) is kind

@@ -230,7 +230,7 @@ def test_what_is_under_way_on_the_replica_is_waited_for(machine: FlexibleServers
     with pytest.raises(Transient, match="Updating"):
         database.failover(WEST, NORTH, expect=state, call=Calls().make())
     server = dataclasses.replace(database.servers.describe(NORTH), tags={"cloudfail-epoch": "10 r1"})
-    short = dataclasses.replace(Calls().make(), timeout_seconds=1.0)
+    short = dataclasses.replace(Calls().make(), timeout_seconds=10.0)
     with pytest.raises(Transient, match="ServerIsBusy"):
         database.servers.promote(NORTH, server, SWITCHOVER, FORCED, short)
     assert not machine.orders

@@ -153,13 +153,13 @@ def test_while_one_is_under_way_no_other_is_ordered(machine: MysqlServers) -> No
     machine.seconds = 3600.0
     database = mysql_world.port()
     state = replica(database)
-    database.failover(WEST, NORTH, expect=state, call=dataclasses.replace(Calls().make(), timeout_seconds=1.5))
+    database.failover(WEST, NORTH, expect=state, call=dataclasses.replace(Calls().make(), timeout_seconds=5.0))
     assert "orders-n is Updating" in replica(database).moving
     with pytest.raises(Transient, match="Updating"):
         database.failover(WEST, NORTH, expect=state, call=Calls().make(11))
     server = dataclasses.replace(database.servers.describe(NORTH), state="Ready")
     with pytest.raises(Transient, match="ServerIsBusy"):
-        database.servers.stop_replication(NORTH, server, dataclasses.replace(Calls().make(), timeout_seconds=1.0))
+        database.servers.stop_replication(NORTH, server, dataclasses.replace(Calls().make(), timeout_seconds=10.0))
     assert len(machine.orders) == 1
 
 
