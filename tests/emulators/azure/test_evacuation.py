@@ -32,7 +32,7 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "azure.md"
 LOST = 5
 TICK_SECONDS, TICKS_MAX = 30.0, 10
 FORCED = ("Switchover", "Forced", IDS[NORTH])
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.beside, pytest.mark.timeout(900)]
 
 
 @pytest.fixture

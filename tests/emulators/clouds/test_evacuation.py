@@ -14,7 +14,7 @@ from tests.emulators.clouds.site import ADDRESS, AWS, AZURE, GOOGLE, STAND_IN, W
 from tests.emulators.operator import COMMAND_SECONDS
 from tests.local import servers
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.beside, pytest.mark.timeout(900)]
 ACCEPTED = ("--accept-owed-fence", "--loss-seconds", "600")
 OTHER = {AWS: AZURE, AZURE: AWS}
 UNTOUCHED_SECONDS = 6.0

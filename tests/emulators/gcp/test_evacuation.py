@@ -27,7 +27,7 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "gcp.md"
 # So many orders at least are acknowledged, and not replicated, when the region is lost.
 LOST = 5
 TICK_SECONDS, TICKS_MAX = 30.0, 10
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.beside, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
