@@ -28,7 +28,7 @@ class SpanningKind(Kind):
     parts: tuple[Part, ...] = ()
 
 
-def served(resource: Resource, kind: Kind) -> tuple[Part, ...]:
+def parts_of(resource: Resource, kind: Kind) -> tuple[Part, ...]:
     """Who is to be asked of a resource: it and its kind, or each part of one that spans several."""
     return kind.parts if isinstance(kind, SpanningKind) else ((resource, kind),)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from cloudfail.actions import Done, Look, Moving, NotKnown, Owed, StepContext, Todo, World
 from cloudfail.model.observation import Known, Unknown
@@ -67,16 +68,10 @@ def _owed(world: World, context: StepContext, silent: NotKnown) -> Owed | None:
     """What is owed of a name whose provider does not answer, if users are sent to the target by one beside it."""
     if context.undoing or context.step.arguments.get("unreachable") != "owe":
         return None
-    to = context.step.arguments["to"]
     for other in context.step.arguments["beside"]:
-        read = read_weights(world, other)
-        if isinstance(read, Unknown):
-            continue
-        members = world.topology.resources[other].members or world.topology.regions
-        wanted = {region: 100 if region == to else 0 for region in members}
-        if {region for region, weight in read.value.weights.items() if weight} != {to}:
-            continue
-        seen = follows(world, other, wanted, read.value)
+        named = replace(context.step, arguments={**context.step.arguments, "name": other})
+        there = replace(context, step=named)
+        seen = _look(world, there, _wanted(world, there))
         if isinstance(seen, Done):
             return Owed(f"{silent.reason}; {seen.detail}{_still(world, context)}")
     return None
@@ -91,7 +86,7 @@ def _still(world: World, context: StepContext) -> str:
     resolved, expected = dns.resolve(), set(dns.answers(_wanted(world, context)))
     if isinstance(resolved, Unknown):
         return f"; nobody is answered by {name}"
-    old = sorted(resolver for resolver, answers in resolved.value.items() if set(answers) != expected)
+    old = sorted(resolver for resolver, answers in resolved.value.items() if set(answers) - expected)
     return f"; {', '.join(old)} still sends users of {name} elsewhere" if old else ""
 
 

@@ -9,7 +9,7 @@ from cloudfail.config.document import Document, Place
 from cloudfail.model.runbook import Runbook
 from cloudfail.model.topology import Topology
 from cloudfail.ports import Kind, Provider
-from cloudfail.spanning import Part, served
+from cloudfail.spanning import Part, parts_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Loaded:
         """Who is asked: each resource and its kind, or the parts of a group whose members are of several kinds."""
         for name, resource in self.topology.resources.items():
             if name in self.kinds:
-                yield from served(resource, self.kinds[name])
+                yield from parts_of(resource, self.kinds[name])
 
     def place(self, *path: str | int, runbook: str | None = None, key: bool = False) -> Place:
         """Where something stands: `place("resources", "orders")`, `place("steps", "fence", runbook="evacuate")`."""

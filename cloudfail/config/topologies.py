@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -239,22 +239,42 @@ class TopologyReader:
         if isinstance(body.compute, dict):
             return self._spanning(name, body, body.compute, regions)
         provider_name = self._provider_of(path, body, regions)
-        provider = self._provider(provider_name, (*path, "provider")) if provider_name else None
-        if provider is None or provider_name is None:
+        if provider_name is None:
+            return None
+        written = str(getattr(body, port.value))
+        options = body.model_extra or {}
+        part = self._part(name, body, port, written, provider_name, body.members, options, (*path, port.value))
+        if part is None or len(self.mistakes.found) > before:
+            return None
+        resource, self.kinds[name] = part
+        return resource
+
+    def _part(
+        self,
+        name: str,
+        body: ResourceShape,
+        port: PortName,
+        written: str,
+        provider_name: str,
+        regions: Iterable[str],
+        options: Mapping[str, Any],
+        at: Path,
+    ) -> Part | None:
+        """The members in these regions, which one provider serves, under its kind. `at`: where the kind stands."""
+        path: Path = ("resources", name)
+        provider = self._provider(provider_name, (*path, "provider"))
+        if provider is None:
             return None
         try:
-            kind = registry.kind(port, str(getattr(body, port.value)), provider)
+            kind = registry.kind(port, written, provider)
         except Refused as refusal:
-            self._note((*path, port.value), _sentence(refusal.happened), refusal.to_do)
+            self._note(at, _sentence(refusal.happened), refusal.to_do)
             return None
-        self.kinds[name] = kind
-        options = self._options(path, kind, body.model_extra or {})
+        own = self._options(path, kind, options)
         roles = self._roles((*path, "roles"), body.roles, provider)
-        members = {region: self._member(path, kind, region) for region in body.members}
-        if len(self.mistakes.found) > before:
-            return None
+        members = {region: self._member(path, kind, region) for region in regions}
         identity = unescape(body.id) if body.id is not None else None
-        return Resource(name, port, kind.name, provider_name, identity, members, options, roles)
+        return Resource(name, port, kind.name, provider_name, identity, members, own, roles), kind
 
     def _spanning(
         self, name: str, body: ResourceShape, kinds: Mapping[str, str], regions: Mapping[str, RegionShape]
@@ -262,45 +282,30 @@ class TopologyReader:
         """Workers that are of another kind in another region: each part as a resource of its own, and all as one."""
         path: Path = ("resources", name)
         before = len(self.mistakes.found)
-        for key in ("provider", "id", *(body.model_extra or {})):
-            if key in body.model_fields_set or key in (body.model_extra or {}):
+        own = body.model_extra or {}
+        for key in ("provider", "id", *own):
+            if key in own or key in body.model_fields_set:
                 problem = f"{key} is no key of a group whose members are of several kinds"
                 self._note((*path, key), problem, "write it into the members, or remove it", key=True)
         for region in dict.fromkeys((*kinds, *body.members)):
-            if region not in kinds or region not in body.members:
-                what = "kind" if region not in kinds else "member"
-                where = "compute" if region not in kinds else "members"
-                self._note((*path, where), f"{shown(region)} has no {what} here", f"write {where}: {{{region}: …}}")
-        parts: list[Part] = []
-        for provider_name, written in dict.fromkeys(
-            (regions[region].provider, kind) for region, kind in kinds.items() if region in regions
-        ):
-            of = [one for one in body.members if kinds.get(one) == written and self._runs(one, provider_name, regions)]
-            provider = self._provider(provider_name, (*path, "compute"))
-            if provider is None or not of:
-                continue
-            try:
-                kind = registry.kind(PortName.COMPUTE, written, provider)
-            except Refused as refusal:
-                self._note((*path, "compute", of[0]), _sentence(refusal.happened), refusal.to_do)
-                continue
-            options = self._options(path, kind, {})
-            roles = self._roles((*path, "roles"), body.roles, provider)
-            members = {region: self._member(path, kind, region) for region in of}
-            part = Resource(name, PortName.COMPUTE, kind.name, provider_name, None, members, options, roles)
-            parts.append((part, kind))
+            for what, key, there in (("kind", "compute", kinds), ("member", "members", body.members)):
+                if region not in there:
+                    self._note((*path, key), f"{shown(region)} has no {what} here", f"write {key}: {{{region}: …}}")
+        alike: dict[tuple[str, str], list[str]] = {}
+        for region in body.members:
+            if region in kinds and region in regions:
+                alike.setdefault((regions[region].provider, kinds[region]), []).append(region)
+        read = [
+            self._part(name, body, PortName.COMPUTE, written, provider, of, {}, (*path, "compute", of[0]))
+            for (provider, written), of in alike.items()
+        ]
+        parts = [part for part in read if part is not None]
         if len(self.mistakes.found) > before or not parts:
             return None
-        whole = spanning.kind_of(parts)
-        self.kinds[name] = whole
-        together = {region: parts_of.members[region] for region in body.members
-                    for parts_of, _ in parts if region in parts_of.members}  # fmt: skip
+        self.kinds[name] = whole = spanning.kind_of(parts)
+        members = {region: one.members[region] for one, _ in parts for region in one.members}
         options = {"kinds": {region: one.kind for one, _ in parts for region in one.members}}
-        return replace(parts[0][0], kind=whole.name, members=together, options=options)
-
-    @staticmethod
-    def _runs(region: str, provider: str, regions: Mapping[str, RegionShape]) -> bool:
-        return region in regions and regions[region].provider == provider
+        return replace(parts[0][0], kind=whole.name, members=members, options=options)
 
     def _taken_back(self, resource: Resource, bodies: Mapping[str, ResourceShape]) -> None:
         """`undo: NAME` names another custom action, which can run wherever this one can."""

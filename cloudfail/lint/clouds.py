@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cloudfail.errors import Refused
 from cloudfail.lint.finding import Finding, Severity, at
 from cloudfail.lint.view import View
 from cloudfail.model.runbook import Mode, Step
-from cloudfail.stores import EXTRA_OF
+from cloudfail.stores import store_kind
 
 
 def findings(view: View) -> Iterator[Finding]:
@@ -24,7 +25,7 @@ def needs_lost_cloud(view: View) -> Iterator[Finding]:
     Control planes of whole clouds were away: Google Cloud's for hours on 2025-06-12, in all regions at once.
     """
     for step in view.runbook.steps.values():
-        if step.action is None or step.arguments.get("unreachable") == "owe":
+        if step.action is None or view.may_be_owed(step):
             continue
         for cloud in sorted(_may_be_lost(view) & _without_region(view, step)):
             message = f"{step.name} ({step.action}) needs {cloud}, which may be lost as a whole"
@@ -90,4 +91,8 @@ def _without_region(view: View, step: Step) -> set[str]:
 
 
 def _log_in(view: View) -> str:
-    return EXTRA_OF.get(view.loaded.topology.state.partition(":")[0], "")
+    url = view.loaded.topology.state
+    try:
+        return store_kind(url).place(url).provider
+    except Refused:
+        return ""  # said by the rules of policies

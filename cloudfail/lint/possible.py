@@ -54,11 +54,11 @@ def reason(view: View, step: Step) -> str:
     assert view.source is not None
     if step.gate is not None:
         return "waits for a person, and asks no cloud"
-    if step.arguments.get("unreachable") == "owe" and _asks_source(view, step):
+    if step.arguments.get("unreachable") == "owe" and view.asks_source(step):
         return (
             f"asks {view.source}, and does not wait for it: what it does not answer is owed, and done when it is back"
         )
-    if step.arguments.get("unreachable") == "owe" and step.action == "traffic.switch":
+    if "beside" in step.arguments:
         beside = " or ".join(step.arguments["beside"])
         return f"asks {clouds.asked(view, step)}; owed if that does not answer, once {beside} sends users there"
     if step.action == "verify.users":
@@ -120,13 +120,6 @@ def _acts_in(view: View, step: Step) -> str:
     if view.is_source(named):
         return str(view.source)
     return str(view.target) if view.is_target(named) else named
-
-
-def _asks_source(view: View, step: Step) -> bool:
-    named = [region for _, region, mark in view.regions(step) if mark.reached]
-    if named:
-        return any(view.is_source(region) for region in named)
-    return step.action is not None and view.traits[step.action].waits_for_source
 
 
 def _waiting(view: View) -> Iterator[Any]:

@@ -64,7 +64,7 @@ def control_plane_home(view: View) -> Iterator[Finding]:
         return
     goes = [view.source] if view.source is not None else list(view.loaded.topology.regions)
     for step in view.runbook.steps.values():
-        if step.arguments.get("unreachable") == "owe":
+        if "beside" in step.arguments:
             continue
         for home in dict.fromkeys(facts.home for facts in view.facts(step)):
             if home in goes:

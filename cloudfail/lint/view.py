@@ -83,6 +83,18 @@ class View:
         """The step's arguments that name a region: key, value, what the action means by it."""
         yield from ((key, value, mark) for key, value, mark in self._marked(step) if mark.sort == "region")
 
+    def asks_source(self, step: Step) -> bool:
+        """Whether it is the side that is left which the step acts on."""
+        named = [region for _, region, mark in self.regions(step) if mark.reached]
+        if named:
+            return any(self.is_source(region) for region in named)
+        return step.action is not None and self.traits[step.action].waits_for_source
+
+    def may_be_owed(self, step: Step) -> bool:
+        """Whether the step is owed where what is lost does not answer: it asks the side that is left, or another name
+        sends users where they are served."""
+        return step.arguments.get("unreachable") == "owe" and (self.asks_source(step) or "beside" in step.arguments)
+
     def resources(self, step: Step) -> list[str]:
         """The resources that the step acts on. A freeze acts on all that changes its region."""
         named = [value for _, value, mark in self._marked(step) if mark.sort not in ("region", "check")]

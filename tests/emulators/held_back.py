@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from tests.emulators.gcp.shop import Customers
+from tests.emulators.shop import Customers
 from tests.local import servers
 
 

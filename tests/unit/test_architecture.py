@@ -54,6 +54,7 @@ LAYERS: dict[str, int] = {
     "cloudfail.anchoring": 9,
     "cloudfail.importing": 7,
     "cloudfail.discovering.pairing": 2,
+    "cloudfail.discovering.looking": 3,
     "cloudfail.discovering": 7,
     "cloudfail.drafting": 6,
     "cloudfail.engine": 7,
@@ -240,7 +241,7 @@ def test_a_provider_knows_the_core_only_by_its_public_doors() -> None:
         "cloudfail.time_left", "cloudfail.budget", "cloudfail.config.fields", "cloudfail.config.durations",
         "cloudfail.config.custom", "cloudfail.secrecy", "cloudfail.stores.object_names", "cloudfail.probes.through",
         "cloudfail.probes.serves",
-        "cloudfail.discovering.pairing",
+        "cloudfail.discovering.pairing", "cloudfail.discovering.looking",
     )  # fmt: skip
     found = [
         f"{name} imports {imported}"

@@ -15,6 +15,7 @@ from cloudfail.execution.lifecycle import Phase
 from cloudfail.execution.state import RunState
 from cloudfail.lint import lint
 from cloudfail.lint.possible import explained
+from cloudfail.lint.view import View, traits_of
 from cloudfail.model.states import Role
 from cloudfail.plan import bind, less_is_served
 from cloudfail.registry import provider
@@ -162,3 +163,15 @@ def test_a_name_is_owed_beside_another_or_not_at_all(tmp_path: Path) -> None:
     path.write_text((RUNBOOKS / "evacuate-clouds.yaml").read_text().replace("beside: [www-gcp]", "to: '${to}'"))
     with pytest.raises(ConfigError, match="owed only beside another that sends users where they are served"):
         config.load(RUNBOOKS / "topologies" / "clouds.yaml", [path])
+
+
+@EITHER
+def test_only_what_asks_the_side_that_is_left_or_stands_beside_another_name_may_be_owed(
+    source: str, target: str
+) -> None:
+    loaded = clouds(source)
+    view = View(loaded, loaded.runbooks["evacuate-clouds"], traits_of(None), source, target)
+    owed = {name for name, step in view.runbook.steps.items() if view.may_be_owed(step)}
+    assert owed == {"freeze_old", "fence", "www_aws", "www_gcp"}
+    there = replace(view.runbook.steps["freeze"], arguments={"where": "${to}", "unreachable": "owe"})
+    assert not view.may_be_owed(there), "what the target owes leaves it without"

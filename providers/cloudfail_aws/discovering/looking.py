@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from cloudfail.clock import SystemClock
+from cloudfail.discovering.looking import PAGES_SECONDS, READ_SECONDS, Looking
 from cloudfail.errors import CloudfailError, Refused, Transient
 from cloudfail.model.discovered import Wanted
 from cloudfail.model.observation import Known
@@ -18,19 +17,13 @@ from cloudfail_aws.discovering.regions import is_region, words_of
 from cloudfail_aws.errors import code_of
 from cloudfail_aws.roles import role_mistake
 
-READ_SECONDS = 20.0
-"""How long one request may take, with its turns and second attempts."""
-PAGES_SECONDS = 120.0
-"""The same for one list over all its pages."""
-ALL_SECONDS = 900.0
-"""After that nothing more is asked: what is missing then is named like all that could not be listed."""
 PAGES_MAX = 1000
 READS = ("describe_", "list_", "get_", "head_")
 
 T = TypeVar("T")
 
 
-class Look:
+class Look(Looking):
     """One discovery. Safe to share between threads."""
 
     def __init__(self, wanted: Wanted, clients: Clients | None = None) -> None:
@@ -45,19 +38,13 @@ class Look:
                 "Nothing was asked.",
                 "Leave --account out, and name a role of that account: --role ARN",
             )
-        self.wanted = wanted
+        super().__init__(wanted)
         self.words = words_of(wanted.regions)
         regions = {name: Region(name, "aws", roles=Roles(watch=wanted.role)) for name in wanted.regions}
         # What asks is a resource of a topology, wherever it comes from. This one is in no file.
         nothing = Resource("discovery", PortName.CHANGE, "discovery", "aws", None, {})
         self._topology = Topology("discovery", Objectives(0, 0), regions, wanted.regions[0], "memory:", {})
         self._asking = Asking.of(nothing, self._topology, clients)
-        self._clock = SystemClock()
-        self._until = self._clock.boot() + ALL_SECONDS
-        self._lock = threading.Lock()
-        self._listings: dict[tuple[str, str], Future[Any]] = {}
-        self._unread: set[str] = set()
-        self._homes: dict[str, set[str]] = {}
 
     # ---- asking
 
@@ -94,44 +81,16 @@ class Look:
         as a person is told; asked for twice, it is listed once."""
         where = regions or self.wanted.regions
         with ThreadPoolExecutor(len(where), "cloudfail-listing") as pool:
-            asked = {region: pool.submit(self._once, what, region, ask) for region in where}
+            asked = {region: pool.submit(self._list, what, region, ask) for region in where}
         return {region: answer.value for region, one in asked.items() if (answer := one.result()) is not None}
 
-    def note(self, line: str) -> None:
-        """Something that could not be read."""
-        with self._lock:
-            self._unread.add(line)
-
-    @property
-    def unread(self) -> tuple[str, ...]:
-        return tuple(sorted(self._unread))
-
-    def missing(self, listed: Mapping[str, Any]) -> list[str]:
-        """The regions that gave no answer."""
-        return [region for region in self.wanted.regions if region not in listed]
-
-    def _once(self, what: str, region: str, ask: Callable[[str], T]) -> Known[T] | None:
-        with self._lock:
-            waiting = self._listings.get((what, region))
-            if waiting is None:
-                mine = self._listings[what, region] = Future()
-        if waiting is not None:
-            known: Known[T] | None = waiting.result(ALL_SECONDS * 2)
-            return known
-        answer: Known[T] | None = None
-        try:
-            answer = Known(ask(region), 0.0)
-        except CloudfailError as error:
-            self.note(f"{what} in {region} could not be listed: {reason(error)}")
-        finally:
-            mine.set_result(answer)
-        return answer
-
-    def _left(self, seconds: float) -> float:
-        left = self._until - self._clock.boot()
-        if left <= 0:
-            raise Transient(f"The {ALL_SECONDS:.0f} s that a discovery may take were over")
-        return min(seconds, left)
+    def _list(self, what: str, region: str, ask: Callable[[str], T]) -> Known[T] | None:
+        return self._once(
+            what,
+            region,
+            lambda: ask(region),
+            lambda error: f"{what} in {region} could not be listed: {reason(error)}",
+        )
 
     # ---- what all families share
 
@@ -153,21 +112,6 @@ class Look:
         for account in self.accounts().values():
             return account
         raise Transient("The account is not known")
-
-    def at_home(self, region: str, why: str) -> None:
-        """Something says that the application's primary region is this one."""
-        with self._lock:
-            self._homes.setdefault(region, set()).add(why)
-
-    def home(self) -> tuple[str, str]:
-        """(region, why), where all that says something says the same."""
-        if not self._homes:
-            return "", ""
-        if len(self._homes) > 1:
-            said = "; ".join(f"{region}: {', '.join(sorted(why))}" for region, why in sorted(self._homes.items()))
-            return "", f"not one region: {said}"
-        region, why = next(iter(self._homes.items()))
-        return region, f"the primary: {', '.join(sorted(why))}"
 
 
 def reason(error: CloudfailError) -> str:

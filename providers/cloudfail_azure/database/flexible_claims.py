@@ -9,6 +9,7 @@ from cloudfail.ports import Call
 from cloudfail_azure.database.flexible_servers import READY, Server, Servers
 from cloudfail_azure.marks import refuse_older
 from cloudfail_azure.paths import name_of, same
+from cloudfail_databases.two_planes import version_of
 
 
 def state_of(server: Server) -> str:
@@ -30,7 +31,7 @@ def unseen(
         lag_seconds=lag_seconds,
         upstream=servers.region_of(server.source),
         moving=moving,
-        version=f"{region}/unseen/{server.version}",
+        version=version_of(region, None, server.version),
     )
 
 

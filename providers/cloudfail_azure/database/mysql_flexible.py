@@ -29,6 +29,7 @@ from cloudfail_azure.paths import same
 from cloudfail_databases.fence import Fencing
 from cloudfail_databases.on_servers import OnServers
 from cloudfail_databases.staged import is_over
+from cloudfail_databases.two_planes import version_of
 from cloudfail_databases.unasked import Unasked
 
 NOBODY_ASKS = "nobody here asks a MySQL server, so whether it takes writes is not seen"
@@ -85,7 +86,7 @@ class MysqlFlexible(OnServers):
             raise Transient(f"What {target} is cannot be read: {error}") from error
         if not server.replica:
             return  # Azure has done its part
-        promotable(self.servers, source, target, server, f"{target}/unseen/{server.version}", expect, call)
+        promotable(self.servers, source, target, server, version_of(target, None, server.version), expect, call)
         self.servers.mark(target, server, by_hand(server.id), timed.rest())
         self.servers.stop_replication(target, server, timed.rest())
         call.log(

@@ -14,7 +14,7 @@ import time
 
 from cloudfail.errors import CloudfailError, OutcomeUnknown, Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
-from cloudfail.model.states import DatabaseState, Progress, Role
+from cloudfail.model.states import DatabaseState, Role
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
@@ -35,11 +35,12 @@ from cloudfail_azure.database.flexible_servers import (
 )
 from cloudfail_azure.database.security_group import SecurityGroupFence
 from cloudfail_azure.marks import refuse_older
-from cloudfail_databases.data_plane import NoWord, View
+from cloudfail_databases.data_plane import View
 from cloudfail_databases.fence import Fencing
-from cloudfail_databases.on_servers import GIVE_BACK, OnServers
+from cloudfail_databases.on_servers import GIVE_BACK
 from cloudfail_databases.sql_members import plane_of
 from cloudfail_databases.sql_plane import SqlPlane
+from cloudfail_databases.two_planes import TwoPlanes, version_of
 
 # Roles that a flexible server is made with beside its admin; only Microsoft has the first ("Describe built-in Azure
 # Database for PostgreSQL server roles").
@@ -48,7 +49,7 @@ _SHARE = 3.0
 """What a silent region may take of a call's time, as a divisor."""
 
 
-class PostgresqlFlexible(OnServers):
+class PostgresqlFlexible(TwoPlanes[Server]):
     """ports.Database, ports.Preflight."""
 
     def __init__(self, resource: Resource, topology: Topology, asking: Asking | None = None) -> None:
@@ -62,51 +63,29 @@ class PostgresqlFlexible(OnServers):
         rules = FirewallRulesFence(self.servers, listed)
         groups = {region: one.security_group for region, one in self._members.items() if one.security_group is not None}
         self._groups = SecurityGroupFence(asked, groups, self._subnet, seconds=float(options.api_within))
-        super().__init__(plane, Fencing(plane, (rules, self._groups), options.fences, tuple(ids)))
-        self._moves = Moves(self.servers, plane, self.fencing)
+        fencing = Fencing(plane, (rules, self._groups), options.fences, tuple(ids))
+        super().__init__(plane, fencing, ids, Moves(self.servers, plane, fencing))
         self._promote = options.promote
 
     def _subnet(self, region: str) -> str:
         return self.servers.describe(region).subnet
 
-    def read(self, region: str) -> Known[DatabaseState] | Unknown:
-        at = time.time()
-        if region not in self._members:
-            return Unknown(f"this database has no member in {region}", at)
-        seen: View | None = None
-        silence = ""
-        try:
-            seen = self.plane.look(region)
-        except NoWord as error:
-            silence = str(error)
-        server: Server | None = None
-        try:
-            server = self.servers.describe(region)
-        except CloudfailError as error:
-            if seen is None:
-                return Unknown(f"{region}: {silence}, and neither does its control plane: {error}", at)
-        if seen is None:
-            return self._unseen(region, silence, server, at)
-        return Known(self._state(region, seen, server), at)
+    def _told(self, region: str) -> Server:
+        return self.servers.describe(region)
 
-    def _unseen(self, region: str, silence: str, server: Server | None, at: float) -> Known[DatabaseState] | Unknown:
-        """What is left where the server says nothing: Azure's word for the role, and no word on writes. Only where
-        nobody was told how to ask the server, or where the silence is our own fence."""
-        shut = self.fencing.shuts(region)
-        if server is None or (self.plane.has(region) and not shut):
-            return Unknown(f"{region}: {silence}", at)
-        return Known(unseen(region, server, self.servers, silence, shut=shut), at)
+    def _unseen(self, region: str, silence: str, told: Server, *, shut: bool) -> DatabaseState:
+        return unseen(region, told, self.servers, silence, shut=shut)
 
-    def _state(self, region: str, seen: View, server: Server | None) -> DatabaseState:
+    def _state(self, region: str, seen: View, told: Server | None) -> DatabaseState:
         return DatabaseState(
             role=Role.REPLICA if seen.replica else Role.PRIMARY,
             writable=seen.takes_writes,
             position=seen.position,
             timeline=seen.timeline,
             lag_seconds=seen.lag_seconds,
-            upstream=self.servers.region_of(server.source) if seen.replica and server is not None else None,
-            moving=_moving(region, seen, server),
-            version=_version(region, seen, server),
+            upstream=self.servers.region_of(told.source) if seen.replica and told is not None else None,
+            moving=_moving(region, seen, told),
+            version=version_of(region, seen, told.version if told is not None else None),
             epoch=seen.epoch,
             next=GIVE_BACK if seen.shut_out(region) else "",
         )
@@ -119,12 +98,8 @@ class PostgresqlFlexible(OnServers):
                 "Nothing was changed.",
                 f"By hand: az postgres flexible-server restart --ids {self.servers.id(target)} --failover Forced",
             )
-        seen: View | None = None
-        if self.plane.has(target):
-            try:
-                seen = self.plane.look(target)
-            except NoWord as error:
-                raise Transient(f"{target} does not answer: {error}.") from error
+        seen = self._shown(target)
+        if seen is not None:
             if seen.takes_writes:
                 return
             refuse_older(seen.epoch, call, f"{target}'s database")
@@ -136,7 +111,7 @@ class PostgresqlFlexible(OnServers):
             if seen is not None and not seen.replica:
                 self.plane.admit(target, timed.rest())
             return
-        now = _version(target, seen, server) if seen is not None else f"{target}/unseen/{server.version}"
+        now = version_of(target, seen, server.version)
         promotable(self.servers, source, target, server, now, expect, call)
         self._order(source, target, server, timed.rest())
 
@@ -176,18 +151,6 @@ class PostgresqlFlexible(OnServers):
             return STANDALONE, "no virtual endpoint leads to it"
         return SWITCHOVER, f"the virtual endpoints {pair.name} lead to it"
 
-    def switchover_state(self, source: str, target: str) -> Known[Progress] | Unknown:
-        return self._moves.switchover_state(source, target)
-
-    def switchover(self, source: str, target: str, *, expect: Progress, call: Call) -> None:
-        self._moves.switchover(source, target, expect, call)
-
-    def follow_state(self, region: str, upstream: str) -> Known[Progress] | Unknown:
-        return self._moves.follow_state(region, upstream)
-
-    def follow(self, region: str, upstream: str, *, expect: Progress, call: Call) -> None:
-        self._moves.follow(region, upstream, expect, call)
-
     def preflight(self) -> Known[tuple[str, ...]] | Unknown:
         """ports.Preflight."""
         at = time.time()
@@ -214,14 +177,6 @@ def _moving(region: str, seen: View, server: Server | None) -> str:
     if seen.replica and not server.replica:
         return f"Azure calls {server.name} a primary; its server is in recovery still"
     return ""
-
-
-def _version(region: str, seen: View, server: Server | None) -> str:
-    """Changes with role, fences and what Azure says of the server; not with each write."""
-    fences = ",".join(f"{one.region}:{one.epoch}" for one in seen.fences)
-    role = "replica" if seen.replica else "primary"
-    api = server.version if server is not None else "?"
-    return f"{region}/{role}/{'rw' if seen.takes_writes else 'ro'}/fences={fences or '-'}/api={api}"
 
 
 def build(resource: Resource, topology: Topology) -> PostgresqlFlexible:

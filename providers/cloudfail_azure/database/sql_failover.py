@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from cloudfail.errors import CloudfailError, Conflict, OutcomeUnknown, Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
-from cloudfail.model.states import DatabaseState, Progress, Role
+from cloudfail.model.states import DatabaseState, Role
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
@@ -36,9 +36,10 @@ from cloudfail_azure.database.tsql_endpoint import Endpoint
 from cloudfail_azure.database.tsql_plane import TsqlPlane
 from cloudfail_azure.marks import refuse_older
 from cloudfail_azure.paths import name_of
-from cloudfail_databases.data_plane import NoWord, View
+from cloudfail_databases.data_plane import View
 from cloudfail_databases.fence import Fencing
-from cloudfail_databases.on_servers import GIVE_BACK, OnServers
+from cloudfail_databases.on_servers import GIVE_BACK
+from cloudfail_databases.two_planes import TwoPlanes, version_of
 from cloudfail_postgres.secret import secret_value
 
 NO_LOGIN = "this member has no `url` and `writer`, so nobody here can see whether it takes writes"
@@ -50,7 +51,7 @@ _SHAPES: Mapping[str, tuple[type[Sides], type[SqlReached], type[SqlDatabaseOptio
 }
 
 
-class SqlFailover(OnServers):
+class SqlFailover(TwoPlanes[Side]):
     """ports.Database, ports.Preflight."""
 
     def __init__(self, resource: Resource, topology: Topology, asking: Asking | None = None) -> None:
@@ -62,60 +63,38 @@ class SqlFailover(OnServers):
         self.sides = shape(asked, ids, seconds=float(options.api_within))
         self._databases = options.databases if isinstance(options, SqlGroupOptions) else ()
         plane = _plane(self._members, options)
-        super().__init__(plane, Fencing(plane, (), options.fences, tuple(ids)))
-        self._moves = SqlMoves(self.sides, plane, self.fencing)
+        fencing = Fencing(plane, (), options.fences, tuple(ids))
+        super().__init__(plane, fencing, ids, SqlMoves(self.sides, plane, fencing))
         self._planned_first = float(options.planned_first) if options.planned_first is not None else None
         self._began: dict[str, float] = {}
         self._ordered: set[str] = set()
 
-    def read(self, region: str) -> Known[DatabaseState] | Unknown:
-        at = time.time()
-        if region not in self._members:
-            return Unknown(f"this database has no member in {region}", at)
-        seen: View | None = None
-        silence = ""
-        try:
-            seen = self.plane.look(region)
-        except NoWord as error:
-            silence = str(error)
-        side: Side | None = None
-        try:
-            side = self.sides.side(region)
-        except CloudfailError as error:
-            if seen is None:
-                return Unknown(f"{region}: {silence}, and neither does its control plane: {error}", at)
-        if seen is None:
-            return self._unseen(region, silence, side, at)
-        return Known(self._state(region, seen, side), at)
+    def _told(self, region: str) -> Side:
+        return self.sides.side(region)
 
-    def _unseen(self, region: str, silence: str, side: Side | None, at: float) -> Known[DatabaseState] | Unknown:
-        """What is left where nobody was told how to ask: Azure's word for the role, and no word on writes."""
-        if side is None or self.plane.has(region):
-            return Unknown(f"{region}: {silence}", at)
-        moving = "" if side.secondary else f"Azure calls {side.name} the primary; {silence}"
-        role = Role.REPLICA if side.secondary else Role.PRIMARY
-        version = f"{region}/unseen/{side.version}"
-        upstream = self.sides.upstream(side)
-        waits, then = self._awaited(region) if side.secondary else ("", "")
-        return Known(
-            DatabaseState(role, False, 0, upstream=upstream, moving=moving or waits, version=version, next=then), at
-        )
+    def _unseen(self, region: str, silence: str, told: Side, *, shut: bool) -> DatabaseState:
+        moving = "" if told.secondary or shut else f"Azure calls {told.name} the primary; {silence}"
+        role = Role.REPLICA if told.secondary else Role.PRIMARY
+        version = version_of(region, None, told.version)
+        upstream = self.sides.upstream(told)
+        waits, then = self._awaited(region) if told.secondary else ("", "")
+        return DatabaseState(role, False, 0, upstream=upstream, moving=moving or waits, version=version, next=then)
 
-    def _state(self, region: str, seen: View, side: Side | None) -> DatabaseState:
+    def _state(self, region: str, seen: View, told: Side | None) -> DatabaseState:
         moving, then = self._awaited(region) if seen.replica else ("", "")
         if not seen.replica:
             self._began.pop(region, None)
             self._ordered.discard(region)
-        if seen.replica and side is not None and not side.secondary:
-            moving = f"Azure calls {side.name} the primary; its databases are secondaries still"
+        if seen.replica and told is not None and not told.secondary:
+            moving = f"Azure calls {told.name} the primary; its databases are secondaries still"
         return DatabaseState(
             role=Role.REPLICA if seen.replica else Role.PRIMARY,
             writable=seen.takes_writes,
             position=seen.position,
             lag_seconds=seen.lag_seconds,
-            upstream=self.sides.upstream(side) if seen.replica and side is not None else None,
+            upstream=self.sides.upstream(told) if seen.replica and told is not None else None,
             moving=moving,
-            version=_version(region, seen, side),
+            version=version_of(region, seen, told.version if told is not None else None),
             epoch=seen.epoch,
             next=GIVE_BACK if seen.shut_out(region) else then,
         )
@@ -142,12 +121,8 @@ class SqlFailover(OnServers):
                 "Nothing was changed.",
                 "Name the region of the secondary.",
             )
-        seen: View | None = None
-        if self.plane.has(target):
-            try:
-                seen = self.plane.look(target)
-            except NoWord as error:
-                raise Transient(f"{target} does not answer: {error}.") from error
+        seen = self._shown(target)
+        if seen is not None:
             if seen.takes_writes:
                 return
             refuse_older(seen.epoch, call, f"{target}'s database")
@@ -159,7 +134,7 @@ class SqlFailover(OnServers):
             if seen is not None and not seen.replica:
                 self.plane.admit(target, timed.rest())
             return
-        now = _version(target, seen, side) if seen is not None else f"{target}/unseen/{side.version}"
+        now = version_of(target, seen, side.version)
         if now != expect.version:
             raise Conflict(f"{target} is {now}, not {expect.version} as it was seen.")
         if self.sides.upstream(side) != source:
@@ -191,18 +166,6 @@ class SqlFailover(OnServers):
         self._ordered.add(target)
         call.log(f"{side.name}: {self.sides.first} is ordered, and in {self._left(target):.0f} s {FORCED}")
 
-    def switchover_state(self, source: str, target: str) -> Known[Progress] | Unknown:
-        return self._moves.switchover_state(source, target)
-
-    def switchover(self, source: str, target: str, *, expect: Progress, call: Call) -> None:
-        self._moves.switchover(source, target, expect, call)
-
-    def follow_state(self, region: str, upstream: str) -> Known[Progress] | Unknown:
-        return self._moves.follow_state(region, upstream)
-
-    def follow(self, region: str, upstream: str, *, expect: Progress, call: Call) -> None:
-        self._moves.follow(region, upstream, expect, call)
-
     def preflight(self) -> Known[tuple[str, ...]] | Unknown:
         """ports.Preflight."""
         at = time.time()
@@ -213,14 +176,6 @@ class SqlFailover(OnServers):
             return Known((str(error),), at)
         except CloudfailError as error:
             return Unknown(str(error), at)
-
-
-def _version(region: str, seen: View, side: Side | None) -> str:
-    """Changes with role, fences and what Azure says of the side; not with each write."""
-    fences = ",".join(f"{one.region}:{one.epoch}" for one in seen.fences)
-    role = "replica" if seen.replica else "primary"
-    api = side.version if side is not None else "?"
-    return f"{region}/{role}/{'rw' if seen.takes_writes else 'ro'}/fences={fences or '-'}/api={api}"
 
 
 def _plane(members: Mapping[str, SqlReached], options: SqlDatabaseOptions) -> TsqlPlane:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ValidationError
-
-from cloudfail.clock import SystemClock
-from cloudfail.errors import CloudfailError, Refused, Transient
+from cloudfail.discovering.looking import PAGES_SECONDS, Looking
+from cloudfail.errors import CloudfailError, Refused
 from cloudfail.model.discovered import Wanted
 from cloudfail.model.observation import Known
 from cloudfail.model.topology import Objectives, PortName, Region, Resource, Roles, Topology
@@ -24,10 +21,6 @@ from cloudfail_azure.discovering.regions import is_region, plain, words_of
 from cloudfail_azure.roles import role_mistake
 
 RESOURCES_API = "2025-04-01"
-PAGES_SECONDS = 120.0
-"""How long one list may take over all its pages, with its turns and second attempts."""
-ALL_SECONDS = 900.0
-"""After that nothing more is asked: what is missing then is named like all that could not be listed."""
 SUBSCRIPTIONS = ("AZURE_SUBSCRIPTION_ID", "ARM_SUBSCRIPTION_ID")
 """Where Azure's own tools, and Terraform, have it."""
 _SUBSCRIPTION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -60,7 +53,7 @@ class Stood:
         return self.id.split("/")[4]
 
 
-class Look:
+class Look(Looking):
     """One discovery, of one or several subscriptions. Safe to share between threads."""
 
     def __init__(self, wanted: Wanted, kinds: Mapping[tuple[PortName, str], Kind]) -> None:
@@ -69,22 +62,15 @@ class Look:
                 raise Refused(f"{region} is no region of Azure's.", "Nothing was asked.", "Write westeurope, say.")
         if wanted.role and (mistake := role_mistake(wanted.role)) is not None:
             raise Refused(f"The role {wanted.role}: {mistake[0]}.", "Nothing was asked.", f"Instead {mistake[1]}")
-        self.wanted = wanted
+        super().__init__(wanted, kinds)
         self.words = words_of(wanted.regions)
         self.subscriptions = _subscriptions(wanted.account)
-        self._kinds = kinds
         regions = {name: Region(name, "azure", roles=Roles(watch=wanted.role)) for name in wanted.regions}
         # What asks is a resource of a topology, wherever it comes from. This one is in no file.
         nothing = Resource("discovery", PortName.CHANGE, "discovery", "azure", None, {})
         topology = Topology("discovery", Objectives(0, 0), regions, wanted.regions[0], "memory:", {})
         self._asking = Asking.of(nothing, topology)
-        self._clock = SystemClock()
-        self._until = self._clock.boot() + ALL_SECONDS
-        self._lock = threading.Lock()
-        self._listings: dict[tuple[str, str], Future[Any]] = {}
         self._regions: dict[str, str] | None = None
-        self._unread: set[str] = set()
-        self._homes: dict[str, set[str]] = {}
 
     # ---- listing
 
@@ -100,7 +86,7 @@ class Look:
         if not where:
             return []
         with ThreadPoolExecutor(min(len(where), 8), "cloudfail-listing") as pool:
-            answers = list(pool.map(lambda path: self._once(what, path, version), where))
+            answers = list(pool.map(lambda path: self._list(what, path, version), where))
         found = [one for answer in answers if answer is not None for one in answer.value]
         return sorted(found, key=lambda one: one.id.lower())
 
@@ -123,73 +109,24 @@ class Look:
             at = at.rpartition("/")[0]
         return ""
 
-    @property
-    def unread(self) -> tuple[str, ...]:
-        return tuple(sorted(self._unread))
+    def _list(self, what: str, path: str, version: str) -> Known[list[Stood]] | None:
+        def ask() -> list[Stood]:
+            within = self._left(PAGES_SECONDS)
+            try:
+                return [_stood(one) for one in self._asking.pages(self.wanted.regions[0], path, version, within=within)]
+            except CloudfailError as error:
+                if _code(error) == UNREGISTERED:
+                    return []
+                raise
 
-    def _once(self, what: str, path: str, version: str) -> Known[list[Stood]] | None:
-        with self._lock:
-            waiting = self._listings.get((what, path))
-            if waiting is None:
-                mine = self._listings[what, path] = Future()
-        if waiting is not None:
-            known: Known[list[Stood]] | None = waiting.result(ALL_SECONDS * 2)
-            return known
-        answer: Known[list[Stood]] | None = None
-        try:
-            found = self._asking.pages(self.wanted.regions[0], path, version, within=self._left())
-            answer = Known([_stood(one) for one in found], 0.0)
-        except CloudfailError as error:
-            if _code(error) == UNREGISTERED:
-                answer = Known([], 0.0)
-            else:
-                with self._lock:
-                    self._unread.add(f"{what} of {_above(path)} could not be listed: {reason(error)}")
-        finally:
-            mine.set_result(answer)
-        return answer
-
-    def _left(self) -> float:
-        left = self._until - self._clock.boot()
-        if left <= 0:
-            raise Transient(f"The {ALL_SECONDS:.0f} s that a discovery may take were over")
-        return min(PAGES_SECONDS, left)
+        unheard = f"{what} of {_above(path)} could not be listed"
+        return self._once(what, path, ask, lambda error: f"{unheard}: {reason(error)}")
 
     # ---- what all families share
 
     def is_meant(self, one: Stood) -> bool:
         """Whether a thing with these tags is asked for."""
         return self.wanted.tag is None or one.tags.get(self.wanted.tag[0].lower()) == self.wanted.tag[1]
-
-    def takes(self, port: PortName, kind: str, members: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
-        """Whether there is such a kind here that reads this as it is written: else it is asked about, and a draft that
-        does not load is handed to nobody."""
-        served = self._kinds.get((port, kind))
-        try:
-            if served is None or served.member is None:
-                return False
-            for member in members.values():
-                served.member.model_validate(member)
-            if served.options is not None:
-                served.options.model_validate(dict(options))
-        except ValidationError:
-            return False
-        return True
-
-    def at_home(self, region: str, why: str) -> None:
-        """Something says that the application's primary region is this one."""
-        with self._lock:
-            self._homes.setdefault(region, set()).add(why)
-
-    def home(self) -> tuple[str, str]:
-        """(region, why), where all that says something says the same."""
-        if not self._homes:
-            return "", ""
-        if len(self._homes) > 1:
-            said = "; ".join(f"{region}: {', '.join(sorted(why))}" for region, why in sorted(self._homes.items()))
-            return "", f"not one region: {said}"
-        region, why = next(iter(self._homes.items()))
-        return region, f"the primary: {', '.join(sorted(why))}"
 
     def accounts(self) -> dict[str, str]:
         """Region -> the subscription of what stands there; without an entry where that is not one."""

@@ -14,17 +14,18 @@ from __future__ import annotations
 
 import time
 
-from cloudfail.errors import CloudfailError, Conflict, Permanent, Transient
+from cloudfail.errors import CloudfailError, Conflict, Permanent
 from cloudfail.model.observation import Known, Unknown
-from cloudfail.model.states import DatabaseState, Progress, Role
+from cloudfail.model.states import DatabaseState, Role
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
-from cloudfail_databases.data_plane import NoWord, View
+from cloudfail_databases.data_plane import View
 from cloudfail_databases.fence import Fencing
-from cloudfail_databases.on_servers import GIVE_BACK, OnServers
+from cloudfail_databases.on_servers import GIVE_BACK
 from cloudfail_databases.sql_members import plane_of
 from cloudfail_databases.sql_plane import SqlPlane
+from cloudfail_databases.two_planes import TwoPlanes, version_of
 from cloudfail_gcp.asking import Asking
 from cloudfail_gcp.database.alloydb_clusters import READY, Cluster, Clusters, same
 from cloudfail_gcp.database.alloydb_moves import Moves
@@ -52,7 +53,7 @@ GOOGLES = (
 somebody's. Sources: AlloyDB, "Manage AlloyDB user roles"; AlloyDB Omni, "User roles", which lists the reserved ones."""
 
 
-class AlloyDb(OnServers):
+class AlloyDb(TwoPlanes[Cluster]):
     """ports.Database, ports.Preflight."""
 
     def __init__(self, resource: Resource, topology: Topology, sessions: Sessions | None = None) -> None:
@@ -63,45 +64,23 @@ class AlloyDb(OnServers):
         self.clusters = Clusters(asking, names, seconds=seconds)
         plane = SqlPlane(plane_of(self._members, options, spared=GOOGLES))
         stops = InstanceStop(asking, self.clusters, self._members, seconds=seconds)
-        super().__init__(plane, Fencing(plane, (stops,), options.fences, tuple(names)))
-        self._moves = Moves(self.clusters, self.plane, self.fencing)
+        fencing = Fencing(plane, (stops,), options.fences, tuple(names))
+        super().__init__(plane, fencing, names, Moves(self.clusters, plane, fencing))
 
-    def read(self, region: str) -> Known[DatabaseState] | Unknown:
-        at = time.time()
-        if region not in self._members:
-            return Unknown(f"this database has no member in {region}", at)
-        seen: View | None = None
-        silence = ""
-        try:
-            seen = self.plane.look(region)
-        except NoWord as error:
-            silence = str(error)
-        cluster: Cluster | None = None
-        try:
-            cluster = self.clusters.there(region)
-        except CloudfailError as error:
-            if seen is None:
-                return Unknown(f"{region}: {silence}, and neither does its control plane: {error}", at)
-        if seen is None:
-            return self._unseen(region, silence, cluster, at)
-        return Known(self._state(region, seen, cluster), at)
+    def _told(self, region: str) -> Cluster:
+        return self.clusters.there(region)
 
-    def _unseen(self, region: str, silence: str, cluster: Cluster | None, at: float) -> Known[DatabaseState] | Unknown:
-        """What is left where the server says nothing: the API's word for the role, and no word on writes. Only where
-        nobody was told how to ask the server, or where the silence is our own fence."""
-        shut = self.fencing.shuts(region)
-        if cluster is None or (self.plane.has(region) and not shut):
-            return Unknown(f"{region}: {silence}", at)
-        moving = cluster.underway
-        if not moving and cluster.primary and not shut:
+    def _unseen(self, region: str, silence: str, told: Cluster, *, shut: bool) -> DatabaseState:
+        moving = told.underway
+        if not moving and told.primary and not shut:
             moving = f"Google calls it a primary; {silence}"
-        role = Role.PRIMARY if cluster.primary else Role.REPLICA
-        upstream = self.clusters.region_of(cluster.upstream)
-        version = f"{region}/unseen/{cluster.api}"
-        return Known(DatabaseState(role, False, 0, upstream=upstream, moving=moving, version=version), at)
+        role = Role.PRIMARY if told.primary else Role.REPLICA
+        upstream = self.clusters.region_of(told.upstream)
+        version = version_of(region, None, told.api)
+        return DatabaseState(role, False, 0, upstream=upstream, moving=moving, version=version)
 
-    def _state(self, region: str, seen: View, cluster: Cluster | None) -> DatabaseState:
-        upstream = self.clusters.region_of(cluster.upstream) if seen.replica and cluster is not None else None
+    def _state(self, region: str, seen: View, told: Cluster | None) -> DatabaseState:
+        upstream = self.clusters.region_of(told.upstream) if seen.replica and told is not None else None
         return DatabaseState(
             role=Role.REPLICA if seen.replica else Role.PRIMARY,
             writable=seen.takes_writes,
@@ -109,20 +88,16 @@ class AlloyDb(OnServers):
             timeline=seen.timeline,
             lag_seconds=seen.lag_seconds,
             upstream=upstream,
-            moving=_moving(region, seen, cluster),
-            version=_version(region, seen, cluster),
+            moving=_moving(region, seen, told),
+            version=version_of(region, seen, told.api if told is not None else None),
             epoch=seen.epoch,
             next=GIVE_BACK if seen.shut_out(region) else "",
         )
 
     def failover(self, source: str, target: str, *, expect: DatabaseState, call: Call) -> None:
         timed = TimeLeft(call)
-        seen: View | None = None
-        if self.plane.has(target):
-            try:
-                seen = self.plane.look(target)
-            except NoWord as error:
-                raise Transient(f"{target} does not answer: {error}.") from error
+        seen = self._shown(target)
+        if seen is not None:
             if seen.takes_writes:
                 return
             refuse_older(seen.epoch, call, f"{target}'s database")
@@ -133,7 +108,7 @@ class AlloyDb(OnServers):
             if seen is not None and not seen.replica:
                 self.plane.admit(target, timed.rest())
             return
-        now = _version(target, seen, cluster) if seen is not None else f"{target}/unseen/{cluster.api}"
+        now = version_of(target, seen, cluster.api)
         if now != expect.version:
             raise Conflict(f"{target} is {now}, not {expect.version} as it was seen.")
         if cluster.state != READY:
@@ -147,18 +122,6 @@ class AlloyDb(OnServers):
             )
         refuse_older(cluster.epoch, call, f"{cluster.name} in {target}")
         self.clusters.promote(cluster, timed.rest())
-
-    def switchover_state(self, source: str, target: str) -> Known[Progress] | Unknown:
-        return self._moves.switchover_state(source, target)
-
-    def switchover(self, source: str, target: str, *, expect: Progress, call: Call) -> None:
-        self._moves.switchover(source, target, expect, call)
-
-    def follow_state(self, region: str, upstream: str) -> Known[Progress] | Unknown:
-        return self._moves.follow_state(region, upstream)
-
-    def follow(self, region: str, upstream: str, *, expect: Progress, call: Call) -> None:
-        self._moves.follow(region, upstream, expect, call)
 
     def preflight(self) -> Known[tuple[str, ...]] | Unknown:
         """ports.Preflight."""
@@ -182,14 +145,6 @@ def _moving(region: str, seen: View, cluster: Cluster | None) -> str:
     if cluster.primary and seen.replica:
         return f"Google calls {cluster.name} a primary; its server is in recovery still"
     return ""
-
-
-def _version(region: str, seen: View, cluster: Cluster | None) -> str:
-    """Changes with role, fences and what the API says the cluster is; not with each write, and not with a label."""
-    fences = ",".join(f"{one.region}:{one.epoch}" for one in seen.fences)
-    role = "replica" if seen.replica else "primary"
-    api = cluster.api if cluster is not None else "?"
-    return f"{region}/{role}/{'rw' if seen.takes_writes else 'ro'}/fences={fences or '-'}/api={api}"
 
 
 def build(resource: Resource, topology: Topology, sessions: Sessions | None = None) -> AlloyDb:

@@ -17,15 +17,16 @@ import time
 
 from cloudfail.errors import CloudfailError, Conflict, Permanent, Transient
 from cloudfail.model.observation import Known, Unknown
-from cloudfail.model.states import DatabaseState, Progress, Role
+from cloudfail.model.states import DatabaseState, Role
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
-from cloudfail_databases.data_plane import NoWord, View
+from cloudfail_databases.data_plane import View
 from cloudfail_databases.fence import Fencing
-from cloudfail_databases.on_servers import GIVE_BACK, OnServers
+from cloudfail_databases.on_servers import GIVE_BACK
 from cloudfail_databases.sql_members import plane_of
 from cloudfail_databases.sql_plane import SqlPlane
+from cloudfail_databases.two_planes import TwoPlanes, version_of
 from cloudfail_gcp.asking import Asking
 from cloudfail_gcp.database.authorized_networks import AuthorizedNetworksFence
 from cloudfail_gcp.database.instances import READY, Instance, Instances, Operation
@@ -49,7 +50,7 @@ SERVICE_ROLES = (
 )
 
 
-class CloudSql(OnServers):
+class CloudSql(TwoPlanes[Instance]):
     """ports.Database, ports.Preflight."""
 
     def __init__(self, resource: Resource, topology: Topology, sessions: Sessions | None = None) -> None:
@@ -65,61 +66,41 @@ class CloudSql(OnServers):
             if one.authorized_networks is not None
         }
         networks = (AuthorizedNetworksFence(self.instances, listed),)
-        super().__init__(plane, Fencing(plane, networks, options.fences, tuple(names)))
+        fencing = Fencing(plane, networks, options.fences, tuple(names))
         wait = float(options.switchover_within)
-        self._moves = Moves(self.instances, self.plane, self.fencing, wait_seconds=wait)
+        super().__init__(plane, fencing, names, Moves(self.instances, plane, fencing, wait_seconds=wait))
 
-    def read(self, region: str) -> Known[DatabaseState] | Unknown:
-        at = time.time()
-        if region not in self._members:
-            return Unknown(f"this database has no member in {region}", at)
-        seen: View | None = None
-        silence = ""
-        try:
-            seen = self.plane.look(region)
-        except NoWord as error:
-            silence = str(error)
-        instance: Instance | None = None
-        try:
-            instance = self.instances.describe(region)
-        except CloudfailError as error:
-            if seen is None:
-                return Unknown(f"{region}: {silence}, and neither does its control plane: {error}", at)
-        operation: Operation | None = None
-        if instance is not None and (seen is None or not seen.takes_writes):
-            with contextlib.suppress(CloudfailError):
-                # What is under way stays unknown then; an order on top of it is refused by the API.
-                operation = self.instances.under_way(region)
-        if seen is None:
-            return self._unseen(region, silence, instance, operation, at)
-        return Known(self._state(region, seen, instance, operation), at)
+    def _told(self, region: str) -> Instance:
+        return self.instances.describe(region)
 
-    def _unseen(
-        self, region: str, silence: str, instance: Instance | None, operation: Operation | None, at: float
-    ) -> Known[DatabaseState] | Unknown:
-        """What is left where the server says nothing: the API's word for the role, and no word on writes. Only where
-        nobody was told how to ask the server, or where the silence is our own fence."""
-        shut = self.fencing.shuts(region)
-        if instance is None or (self.plane.has(region) and not shut):
-            return Unknown(f"{region}: {silence}", at)
+    def _under_way(self, region: str) -> Operation | None:
+        """What is under way on it. Where that is not told it is nothing; an order on top of it is refused by the
+        API."""
+        with contextlib.suppress(CloudfailError):
+            return self.instances.under_way(region)
+        return None
+
+    def _unseen(self, region: str, silence: str, told: Instance, *, shut: bool) -> DatabaseState:
+        operation = self._under_way(region)
         moving = operation.words if operation is not None else ""
-        if not moving and not shut and not instance.replica:
-            moving = f"Cloud SQL calls {instance.name} a primary; {silence}"
-        role = Role.REPLICA if instance.replica else Role.PRIMARY
-        upstream = self.instances.region_of(instance.master)
-        version = f"{region}/unseen/{instance.version}"
-        return Known(DatabaseState(role, False, 0, upstream=upstream, moving=moving, version=version), at)
+        if not moving and not shut and not told.replica:
+            moving = f"Cloud SQL calls {told.name} a primary; {silence}"
+        role = Role.REPLICA if told.replica else Role.PRIMARY
+        upstream = self.instances.region_of(told.master)
+        version = version_of(region, None, told.version)
+        return DatabaseState(role, False, 0, upstream=upstream, moving=moving, version=version)
 
-    def _state(self, region: str, seen: View, instance: Instance | None, operation: Operation | None) -> DatabaseState:
+    def _state(self, region: str, seen: View, told: Instance | None) -> DatabaseState:
+        operation = self._under_way(region) if told is not None and not seen.takes_writes else None
         return DatabaseState(
             role=Role.REPLICA if seen.replica else Role.PRIMARY,
             writable=seen.takes_writes,
             position=seen.position,
             timeline=seen.timeline,
             lag_seconds=seen.lag_seconds,
-            upstream=self.instances.region_of(instance.master) if seen.replica and instance is not None else None,
-            moving=_moving(region, seen, instance, operation),
-            version=_version(region, seen, instance),
+            upstream=self.instances.region_of(told.master) if seen.replica and told is not None else None,
+            moving=_moving(region, seen, told, operation),
+            version=version_of(region, seen, told.version if told is not None else None),
             epoch=seen.epoch,
             next=GIVE_BACK if seen.shut_out(region) else "",
         )
@@ -132,12 +113,8 @@ class CloudSql(OnServers):
                 "Nothing was changed.",
                 f"By hand: gcloud sql instances failover {self.instances.name(target)}",
             )
-        seen: View | None = None
-        if self.plane.has(target):
-            try:
-                seen = self.plane.look(target)
-            except NoWord as error:
-                raise Transient(f"{target} does not answer: {error}.") from error
+        seen = self._shown(target)
+        if seen is not None:
             if seen.takes_writes:
                 return
             refuse_older(seen.epoch, call, f"{target}'s database")
@@ -151,7 +128,7 @@ class CloudSql(OnServers):
             return  # ordered before: it comes by itself
         if not instance.replica:
             return  # the API has done its part: the server comes by itself
-        now = _version(target, seen, instance) if seen is not None else f"{target}/unseen/{instance.version}"
+        now = version_of(target, seen, instance.version)
         if now != expect.version:
             raise Conflict(f"{target} is {now}, not {expect.version} as it was seen.")
         if self.instances.region_of(instance.master) != source:
@@ -164,18 +141,6 @@ class CloudSql(OnServers):
             words = operation.words if operation is not None else f"Cloud SQL says that it is {instance.state}"
             raise Transient(f"{instance.name} cannot be promoted now: {words}.")
         self.instances.promote(target, instance, timed.rest())
-
-    def switchover_state(self, source: str, target: str) -> Known[Progress] | Unknown:
-        return self._moves.switchover_state(source, target)
-
-    def switchover(self, source: str, target: str, *, expect: Progress, call: Call) -> None:
-        self._moves.switchover(source, target, expect, call)
-
-    def follow_state(self, region: str, upstream: str) -> Known[Progress] | Unknown:
-        return self._moves.follow_state(region, upstream)
-
-    def follow(self, region: str, upstream: str, *, expect: Progress, call: Call) -> None:
-        self._moves.follow(region, upstream, expect, call)
 
     def preflight(self) -> Known[tuple[str, ...]] | Unknown:
         """ports.Preflight."""
@@ -200,14 +165,6 @@ def _moving(region: str, seen: View, instance: Instance | None, operation: Opera
     if seen.replica:
         return f"Cloud SQL calls {instance.name} a primary; its server is in recovery still"
     return "" if instance.state == READY else f"Cloud SQL says that {instance.name} is {instance.state}"
-
-
-def _version(region: str, seen: View, instance: Instance | None) -> str:
-    """Changes with role, fences and what the API says of the instance; not with each write."""
-    fences = ",".join(f"{one.region}:{one.epoch}" for one in seen.fences)
-    role = "replica" if seen.replica else "primary"
-    api = instance.version if instance is not None else "?"
-    return f"{region}/{role}/{'rw' if seen.takes_writes else 'ro'}/fences={fences or '-'}/api={api}"
 
 
 def build(resource: Resource, topology: Topology, sessions: Sessions | None = None) -> CloudSql:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
-from cloudfail.clock import SystemClock
-from cloudfail.errors import CloudfailError, Refused, Transient
+from cloudfail.discovering.looking import PAGES_SECONDS, READ_SECONDS, Looking
+from cloudfail.errors import CloudfailError, Refused
 from cloudfail.model.discovered import Wanted
 from cloudfail.model.observation import Known
 from cloudfail.model.topology import Objectives, PortName, Region, Resource, Roles, Topology
@@ -22,17 +19,10 @@ from cloudfail_gcp.errors import Answered
 from cloudfail_gcp.identity import own_project
 from cloudfail_gcp.roles import project_of_role, role_mistake
 
-READ_SECONDS = 20.0
-"""How long one request may take, with its turns and second attempts."""
-PAGES_SECONDS = 120.0
-"""The same for one list over all its pages."""
-ALL_SECONDS = 900.0
-"""After that nothing more is asked: what is missing then is named like all that could not be listed."""
-
 T = TypeVar("T")
 
 
-class Look:
+class Look(Looking):
     """One discovery, of one project. Safe to share between threads."""
 
     def __init__(self, wanted: Wanted, kinds: Mapping[tuple[PortName, str], Kind]) -> None:
@@ -41,21 +31,14 @@ class Look:
                 raise Refused(f"{region} is no region of Google's.", "Nothing was asked.", "Write us-central1, say.")
         if wanted.role and (mistake := role_mistake(wanted.role)) is not None:
             raise Refused(f"The role {wanted.role}: {mistake[0]}.", "Nothing was asked.", f"Instead {mistake[1]}")
-        self.wanted = wanted
+        super().__init__(wanted, kinds)
         self.words = words_of(wanted.regions)
         self.project = wanted.account or _project(wanted.role)
-        self._kinds = kinds
         regions = {name: Region(name, "gcp", self.project, roles=Roles(watch=wanted.role)) for name in wanted.regions}
         # What asks is a resource of a topology, wherever it comes from. This one is in no file.
         nothing = Resource("discovery", PortName.CHANGE, "discovery", "gcp", None, {})
         self._topology = Topology("discovery", Objectives(0, 0), regions, wanted.regions[0], "memory:", {})
         self._asking = Asking.of(nothing, self._topology)
-        self._clock = SystemClock()
-        self._until = self._clock.boot() + ALL_SECONDS
-        self._lock = threading.Lock()
-        self._listings: dict[tuple[str, str], Future[Any]] = {}
-        self._unread: set[str] = set()
-        self._homes: dict[str, set[str]] = {}
 
     # ---- asking
 
@@ -74,77 +57,23 @@ class Look:
         what is unread. what: as a person is told; asked for twice, it is listed once."""
         where = regions or self.wanted.regions
         with ThreadPoolExecutor(len(where), "cloudfail-listing") as pool:
-            asked = {region: pool.submit(self._once, what, region, ask) for region in where}
+            asked = {region: pool.submit(self._list, what, region, ask) for region in where}
         return {region: answer.value for region, one in asked.items() if (answer := one.result()) is not None}
 
-    @property
-    def unread(self) -> tuple[str, ...]:
-        return tuple(sorted(self._unread))
-
-    def missing(self, listed: Mapping[str, Any]) -> list[str]:
-        """The regions that gave no answer."""
-        return [region for region in self.wanted.regions if region not in listed]
-
-    def _once(self, what: str, region: str, ask: Callable[[str], T]) -> Known[T] | None:
-        with self._lock:
-            waiting = self._listings.get((what, region))
-            if waiting is None:
-                mine = self._listings[what, region] = Future()
-        if waiting is not None:
-            known: Known[T] | None = waiting.result(ALL_SECONDS * 2)
-            return known
-        answer: Known[T] | None = None
-        try:
-            answer = Known(ask(region), 0.0)
-        except CloudfailError as error:
-            where = "" if region == "global" else f" in {region}"
-            with self._lock:
-                self._unread.add(f"{what}{where} of {self.project} could not be listed: {reason(error)}")
-        finally:
-            mine.set_result(answer)
-        return answer
-
-    def _left(self, seconds: float) -> float:
-        left = self._until - self._clock.boot()
-        if left <= 0:
-            raise Transient(f"The {ALL_SECONDS:.0f} s that a discovery may take were over")
-        return min(seconds, left)
+    def _list(self, what: str, region: str, ask: Callable[[str], T]) -> Known[T] | None:
+        where = "" if region == "global" else f" in {region}"
+        return self._once(
+            what,
+            region,
+            lambda: ask(region),
+            lambda error: f"{what}{where} of {self.project} could not be listed: {reason(error)}",
+        )
 
     # ---- what all families share
 
     def is_meant(self, labels: Mapping[str, str] | None) -> bool:
         """Whether a thing with these labels is asked for."""
         return self.wanted.tag is None or (labels or {}).get(self.wanted.tag[0]) == self.wanted.tag[1]
-
-    def takes(self, port: PortName, kind: str, members: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
-        """Whether there is such a kind here that reads this as it is written: else it is asked about, and a draft that
-        does not load is handed to nobody."""
-        served = self._kinds.get((port, kind))
-        try:
-            if served is None or served.member is None:
-                return False
-            for member in members.values():
-                served.member.model_validate(member)
-            if served.options is not None:
-                served.options.model_validate(dict(options))
-        except ValidationError:
-            return False
-        return True
-
-    def at_home(self, region: str, why: str) -> None:
-        """Something says that the application's primary region is this one."""
-        with self._lock:
-            self._homes.setdefault(region, set()).add(why)
-
-    def home(self) -> tuple[str, str]:
-        """(region, why), where all that says something says the same."""
-        if not self._homes:
-            return "", ""
-        if len(self._homes) > 1:
-            said = "; ".join(f"{region}: {', '.join(sorted(why))}" for region, why in sorted(self._homes.items()))
-            return "", f"not one region: {said}"
-        region, why = next(iter(self._homes.items()))
-        return region, f"the primary: {', '.join(sorted(why))}"
 
 
 def reason(error: CloudfailError) -> str:

@@ -27,9 +27,9 @@ from tests.emulators.azure.names_world import DOMAIN, LABEL, NAME, serving_names
 from tests.emulators.azure.standins.names import Zones
 from tests.emulators.azure.standins.postgres_flexible import FlexibleServers
 from tests.emulators.azure.standins.scale_sets import AutoscaleSettings, ScaleSets
-from tests.emulators.gcp.shop import Customers, Shop, resolved
 from tests.emulators.held_back import held_back
 from tests.emulators.operator import Operator
+from tests.emulators.shop import Customers, Shop, resolved
 from tests.local import servers
 
 ADDRESS = {WEST: "127.0.2.1", NORTH: "127.0.2.2"}

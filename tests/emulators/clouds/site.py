@@ -33,9 +33,9 @@ from tests.emulators.azure.standins.scale_sets import AutoscaleSettings, ScaleSe
 from tests.emulators.gcp import front as google_front
 from tests.emulators.gcp.dns_answers import Answers as CloudDnsAnswers
 from tests.emulators.gcp.dns_answers import as_records
-from tests.emulators.gcp.shop import Customers, Shop, resolved
 from tests.emulators.gcp.standins.dns import PROJECT, CloudDns
 from tests.emulators.operator import Operator
+from tests.emulators.shop import Customers, Shop, resolved
 from tests.local import servers
 
 AWS, AZURE = "us-east-1", "westeurope"

@@ -23,12 +23,12 @@ from tests.emulators.gcp import dns_world
 from tests.emulators.gcp.dns_answers import Answers, as_records
 from tests.emulators.gcp.dns_world import DOMAIN, NAME
 from tests.emulators.gcp.front import Fault, Front
-from tests.emulators.gcp.shop import Customers, Shop, resolved
 from tests.emulators.gcp.standins.cloud_sql import CloudSql
 from tests.emulators.gcp.standins.dns import PROJECT, CloudDns
 from tests.emulators.gcp.standins.instance_groups import InstanceGroups
 from tests.emulators.held_back import held_back
 from tests.emulators.operator import Operator
+from tests.emulators.shop import Customers, Shop, resolved
 from tests.local import servers
 
 CENTRAL, WEST = "us-central1", "europe-west1"
