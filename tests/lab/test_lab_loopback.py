@@ -108,10 +108,11 @@ def test_the_resolver_follows_a_signed_update_within_its_ttl(lab):
     assert processes.wait_for(lambda: lab.ask("status")["www"] == "127.20.0.1", 5.0)
 
 
-def segments(servers: set[str]) -> set[str]:
-    """System V segments that these processes made: a killed PostgreSQL leaves one."""
+def segments(held: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Which of these System V segments (key, identifier) are there: a killed PostgreSQL leaves its own. Not by the
+    process that made it: its number is used again."""
     rows = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
-    return {row[1] for row in rows if row[4] in servers}
+    return held & {(int(row[0]), int(row[1])) for row in rows}
 
 
 def test_a_killed_database_can_be_started_again_though_nobody_reaps_its_zombie(lab):
@@ -158,11 +159,12 @@ def test_a_frozen_asynchronous_primary_that_wakes_is_seen_as_a_second_writer_and
 def test_kill_9_of_the_supervisor_leaves_no_process_and_no_directory():
     lab = BackgroundLab(netns=False)
     assert len(leftovers.pids_under(lab.directory)) >= 15
-    servers = {path.read_text().split()[0] for path in lab.directory.glob("*/pg/postmaster.pid")}
-    assert len(segments(servers)) == 2
+    files = [path.read_text().splitlines() for path in lab.directory.glob("*/pg/postmaster.pid")]
+    held = {(int(lines[6].split()[0]), int(lines[6].split()[1])) for lines in files}
+    assert len(segments(held)) == 2
     lab.process.send_signal(signal.SIGKILL)
     lab.process.wait(10)
     assert processes.wait_for(lambda: not lab.directory.exists(), 10.0)
     assert processes.living(leftovers.pids_under(lab.directory)) == []
-    assert not segments(servers)
+    assert not segments(held)
     lab.close()

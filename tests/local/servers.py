@@ -1,7 +1,8 @@
 """Real PostgreSQL servers for tests: a primary in `east`, a replica in `west`, on free loopback ports.
 
 Servers run as the postgres user where the tests run as root. A reaper, a process of its own, ends every server under
-the test's directory and removes it once the test run is gone, whatever killed it: it notices by the end of a pipe.
+the test's directory and removes it, and what they hold in the kernel, once the test run is gone, whatever killed it: it
+notices by the end of a pipe.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Any
 import psycopg
 
 from cloudfail.errors import Conflict
+from cloudfail.lab import remains
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.topology import PortName, Resource
 from cloudfail.ports import Call
@@ -36,6 +38,7 @@ AS_POSTGRES = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-group
 
 _REAPER = r"""
 import os, pathlib, shutil, signal, sys, time
+from cloudfail.lab import remains
 root = pathlib.Path(sys.argv[1])
 sys.stdin.buffer.read()
 for _ in range(20):
@@ -54,6 +57,9 @@ for _ in range(20):
     if not alive:
         break
     time.sleep(0.05)
+for depth in ("*", "*/*"):
+    for held in root.glob(depth + "/postmaster.pid"):
+        remains.forget(held.parent)
 shutil.rmtree(root, ignore_errors=True)
 """
 
@@ -275,6 +281,7 @@ class Pair:
         for server in (self.east, self.west):
             if server.pids():
                 server.kill()
+            remains.forget(server.data)
         shutil.rmtree(self.root, ignore_errors=True)
 
 
