@@ -11,6 +11,13 @@ ORDERED = "What became of an order is told there."
 asynchronous Azure operations", learn.microsoft.com/azure/azure-resource-manager/management/async-operations)."""
 
 
+NETWORK_ORDERED = (
+    "Microsoft.Network/locations/operations/read",
+    "Microsoft.Network/locations/operationResults/read",
+)
+"""By which it is read of whatever Microsoft.Network was ordered."""
+
+
 def stated(told: Iterable[tuple[bool, Grant]]) -> Permissions:
     """told: (whether it changes something, what is granted)."""
     found = list(told)

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from cloudfail.config.fields import mistake
+from cloudfail.errors import Permanent
 
 _GROUP = r"/subscriptions/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourceGroups/[\w().-]{1,90}"
 _NAME = r"[\w.-]{1,260}"
@@ -43,6 +44,28 @@ def type_of(id_: str) -> str:
 def subscription_of(id_: str) -> str:
     """The subscription in which an id is: `/subscriptions/S`."""
     return "/".join(id_.split("/")[:3])
+
+
+def group_of(id_: str) -> str:
+    """The name of the resource group in which an id is."""
+    return id_.split("/")[4]
+
+
+def region_of(location: str) -> str:
+    """The region, of a location as Azure tells it: "West Europe" too."""
+    return location.replace(" ", "").lower()
+
+
+def must_stand(what: str, region: str, location: str, resource: str, *, hint: str = "") -> None:
+    """Raises Permanent where `what` stands in another region than is written: the one slip that would change the region
+    that is lost. location: as Azure tells it; resource: which is to be corrected in the file."""
+    stands = region_of(location)
+    if stands != region:
+        raise Permanent(
+            f"{what}, which is written for {region}, stands in {stands}.",
+            "Nothing was changed.",
+            f"Correct {resource} in cloudfail.yaml.{hint and ' '}{hint}",
+        )
 
 
 def same(one: str, other: str) -> bool:

@@ -18,11 +18,12 @@ from typing import Any, cast
 
 from azure.mgmt.network import NetworkManagementClient, models
 
-from cloudfail.errors import OutcomeUnknown, Permanent, Transient
+from cloudfail.errors import OutcomeUnknown, Transient
 from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_azure.asking import Asking, Reply
 from cloudfail_azure.network_door import Door, Sent
+from cloudfail_azure.paths import must_stand
 from cloudfail_azure.under_way import followed, pause_after
 
 _ID = re.compile(r"/subscriptions/([^/]+)(?:/resourceGroups/([^/]+))?/providers/Microsoft\.Network/(.+)", re.IGNORECASE)
@@ -83,17 +84,11 @@ class Network:
     def get(self, id_: str, *, within: float) -> Whole:
         """Raises Transient where the answer says nothing of it; Permanent where it stands in another region."""
         group, names, operations, _ = _named(id_)
-        found = self._read(id_, lambda client: getattr(client, operations).get(group, *names), within)
+        found = self._looked(id_, lambda client: getattr(client, operations).get(group, *names), within).body
         whole = Whole(id_, found)
         if not isinstance(found.get("properties"), Mapping):
             raise Transient(f"Azure answers, and does not tell the properties of {id_}.")
-        stands = str(found.get("location") or self.region).replace(" ", "").lower()
-        if stands != self.region:
-            raise Permanent(
-                f"{id_}, which is written for {self.region}, stands in {stands}.",
-                "Nothing was changed.",
-                f"Correct the region of {self._asking.resource.name} in cloudfail.yaml.",
-            )
+        must_stand(id_, self.region, str(found.get("location") or self.region), self._asking.resource.name)
         return whole
 
     def put(self, whole: Whole, body: Mapping[str, Any], *, call: Call) -> Reply:
@@ -162,9 +157,6 @@ class Network:
             lambda client: client.load_balancer_load_balancing_rules.begin_health(group, *names, rule, polling=False),
             within,
         )
-
-    def _read(self, id_: str, ask: Callable[[Any], Any], within: float) -> dict[str, Any]:
-        return self._looked(id_, ask, within).body
 
     def _looked(self, id_: str, ask: Callable[[Any], Any], within: float) -> Reply:
         def sent(method: str, url: str, body: Any, _headers: Mapping[str, str]) -> Reply:

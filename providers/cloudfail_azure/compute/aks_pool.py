@@ -38,7 +38,7 @@ from cloudfail_azure.compute.marks import Bounds
 from cloudfail_azure.compute.options import AgentPoolMember
 from cloudfail_azure.compute.quotas import ROOM_SECONDS, Machine, room_of
 from cloudfail_azure.compute.sets import running
-from cloudfail_azure.paths import name_of, parent_of
+from cloudfail_azure.paths import group_of, name_of, parent_of
 
 AKS = "2026-08-01"
 """API version of Microsoft.ContainerService."""
@@ -159,7 +159,7 @@ def _moving(id_: str, state: str) -> str:
 
 
 def _stopped(cluster_id: str, cluster: Mapping[str, Any], id_: str, pool: Mapping[str, Any]) -> tuple[str, str] | None:
-    group = cluster_id.split("/")[4]
+    group = group_of(cluster_id)
     if (cluster.get("powerState") or {}).get("code") == "Stopped":
         to_do = f"Start it: az aks start --resource-group {group} --name {name_of(cluster_id)}"
         return f"The cluster {cluster_id} is stopped.", to_do

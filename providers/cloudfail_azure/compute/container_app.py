@@ -37,7 +37,7 @@ from cloudfail_azure.asking import Asking
 from cloudfail_azure.compute.groups import READ_SECONDS, UNCHANGED, Groups, Whole
 from cloudfail_azure.compute.marks import Bounds
 from cloudfail_azure.compute.options import ContainerAppMember
-from cloudfail_azure.paths import name_of
+from cloudfail_azure.paths import group_of, name_of
 
 APPS = "2026-07-01"
 """API version of Microsoft.App."""
@@ -169,7 +169,7 @@ class ContainerApps(Groups[ContainerAppMember, App]):
             return f"the revision {latest} is being made ({', '.join(str(one) for one in states if one)})", None
         why = str(found.get("provisioningError") or "no reason is told")
         said = f"The revision {latest} of {id_} failed ({why}); {serving} serves, and a further one would fail as well."
-        place = f"--name {name_of(id_)} --resource-group {id_.split('/')[4]}"
+        place = f"--name {name_of(id_)} --resource-group {group_of(id_)}"
         to_do = f"Correct the app, so that a revision of it comes up: az containerapp revision list --all {place}"
         return "", (said, to_do)
 
@@ -198,7 +198,7 @@ def _single(id_: str, properties: Mapping[str, Any]) -> None:
             "there, or shares it.",
             UNCHANGED,
             f"Keep its minimum high enough, or set the mode: az containerapp revision set-mode --mode single --name "
-            f"{name_of(id_)} --resource-group {id_.split('/')[4]}",
+            f"{name_of(id_)} --resource-group {group_of(id_)}",
         )
 
 

@@ -25,6 +25,7 @@ from cloudfail_azure.asking import Asking
 from cloudfail_azure.compute import marks
 from cloudfail_azure.compute.marks import Before, Bounds
 from cloudfail_azure.marks import epoch_in, refuse_older
+from cloudfail_azure.paths import must_stand
 from cloudfail_azure.under_way import followed
 
 READ_SECONDS = 8.0
@@ -185,15 +186,8 @@ class Groups(ABC, Generic[M, W]):
         return self._members[region]
 
     def must_stand(self, region: str, id_: str, location: Any) -> None:
-        """Raises Permanent where it stands elsewhere than is written: the one slip that would scale the region that is
-        lost."""
-        stands = str(location).replace(" ", "").lower()
-        if stands != region:
-            raise Permanent(
-                f"The {self.word} {id_} that is written for {region} stands in {stands}.",
-                UNCHANGED,
-                f"Correct the members of {self._asking.resource.name} in cloudfail.yaml.",
-            )
+        """Raises Permanent where it stands elsewhere than is written."""
+        must_stand(f"The {self.word} {id_}", region, str(location), self._asking.resource.name)
 
     def answers(self, region: str, url: str | None) -> bool:
         """Data plane: one GET from here, where a URL is written. Raises Transient where that is our own trouble."""

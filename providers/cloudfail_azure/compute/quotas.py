@@ -16,6 +16,7 @@ from typing import Any
 from cloudfail.errors import CloudfailError, Transient
 from cloudfail.model.room import Room
 from cloudfail_azure.asking import Asking
+from cloudfail_azure.paths import subscription_of
 
 COMPUTE, SKUS = "2026-04-01", "2021-07-01"
 """API versions of Microsoft.Compute."""
@@ -48,7 +49,7 @@ def room_of(asking: Asking, region: str, id_: str, machine: Machine, own: int, *
     """id_: of the group, whose subscription's quota it is; own: how many run now. Raises Transient where it is not
     known."""
     until = asking.deadline(within)
-    subscription = "/".join(id_.split("/")[:3])
+    subscription = subscription_of(id_)
     family, vcpus = _sku(asking, region, subscription, machine.size, within=within)
     path = f"{subscription}/providers/Microsoft.Compute/locations/{region}/usages"
     listed = asking.pages(region, path, COMPUTE, within=asking.left_until(until))

@@ -29,7 +29,7 @@ from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_azure.asking import Asking
 from cloudfail_azure.consumers.options import FunctionMember
-from cloudfail_azure.paths import name_of, parent_of, type_of
+from cloudfail_azure.paths import must_stand, name_of, parent_of, type_of
 from cloudfail_consumers.switches import UNCHANGED, Switch, Switched
 
 VERSION = "2025-05-01"
@@ -54,16 +54,11 @@ class FunctionApp(Switched[Asking]):
             raise Transient(f"Azure answers, and does not tell whether {member.function} is disabled.")
         app = parent_of(member.function)
         site = self._asking.read(region, app, VERSION, within=self._asking.left_until(until))
-        stands = str(site.get("location", "")).replace(" ", "").lower()
+        location = str(site.get("location") or "")
         state = str((site.get("properties") or {}).get("state") or "")
-        if not (stands and state):
+        if not (location and state):
             raise Transient(f"Azure answers, and does not tell where {app} stands and whether it runs.")
-        if stands != region:
-            raise Permanent(
-                f"{member.function}, which is written for {region}, stands in {stands}.",
-                "Nothing was changed.",
-                f"Correct the members of {self._asking.resource.name} in cloudfail.yaml.",
-            )
+        must_stand(member.function, region, location, self._asking.resource.name)
         said = ("disabled" if disabled else "enabled") + ("" if state == RUNNING else f", in an app that is {state}")
         return Switch(
             name=member.function,

@@ -27,7 +27,7 @@ from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Call
 from cloudfail_azure.asking import Asking
 from cloudfail_azure.consumers.options import QueueMember, TopicMember
-from cloudfail_azure.paths import parent_of, type_of
+from cloudfail_azure.paths import must_stand, parent_of, type_of
 from cloudfail_consumers.switches import UNCHANGED, Switch, Switched
 
 VERSION = "2026-01-01"
@@ -138,15 +138,10 @@ def namespace_of(id_: str) -> str:
 def _at_home(asking: Asking, region: str, id_: str, *, within: float) -> None:
     """Raises Permanent where it stands in another region: the one slip that would turn on what must stay off."""
     space = namespace_of(id_)
-    stands = str(asking.read(region, space, VERSION, within=within).get("location", "")).replace(" ", "").lower()
-    if not stands:
+    location = str(asking.read(region, space, VERSION, within=within).get("location") or "")
+    if not location:
         raise Transient(f"Azure answers, and does not tell where {space} stands.")
-    if stands != region:
-        raise Permanent(
-            f"{id_}, which is written for {region}, stands in {stands}.",
-            "Nothing was changed.",
-            f"Correct the members of {asking.resource.name} in cloudfail.yaml.",
-        )
+    must_stand(id_, region, location, asking.resource.name)
 
 
 def queue(resource: Resource, topology: Topology) -> ServiceBus:

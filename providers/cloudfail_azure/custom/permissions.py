@@ -8,12 +8,11 @@ from collections.abc import Iterator, Sequence
 
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Grant, Permissions
-from cloudfail_azure.grants import ORDERED, stated
+from cloudfail_azure.grants import NETWORK_ORDERED, ORDERED, stated
 from cloudfail_azure.paths import subscription_of
 
 RUN = ("run",)
 _GROUPS = "Microsoft.Network/networkSecurityGroups"
-_OPERATIONS = ("Microsoft.Network/locations/operations/read", "Microsoft.Network/locations/operationResults/read")
 
 
 def isolated_network(resource: Resource, _topology: Topology, regions: Sequence[str]) -> Permissions:
@@ -26,7 +25,7 @@ def isolated_network(resource: Resource, _topology: Topology, regions: Sequence[
             group, subnet = (str(resource.members[region][key]) for key in ("group", "subnet"))
             yield False, Grant(region, (f"{_GROUPS}/read",), (group,))
             yield False, Grant(region, ("Microsoft.Network/virtualNetworks/subnets/read",), (subnet,))
-            yield False, Grant(region, _OPERATIONS, (subscription_of(group).lower(),), RUN, why=ORDERED)
+            yield False, Grant(region, NETWORK_ORDERED, (subscription_of(group).lower(),), RUN, why=ORDERED)
             yield True, Grant(region, (f"{_GROUPS}/securityRules/{changes}",), (group,), RUN)
             yield True, Grant(region, (f"{_GROUPS}/write",), (group,), RUN, why="The epoch stands in a tag of it.")
 

@@ -14,6 +14,7 @@ from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Grant, Kind, Permissions, VerbFacts
 from cloudfail_azure.database.cosmos_options import CosmosMember, CosmosOptions
 from cloudfail_azure.grants import stated
+from cloudfail_azure.paths import subscription_of
 
 _ACCOUNT = "Microsoft.DocumentDB/databaseAccounts"
 _STATUS = "Microsoft.DocumentDB/locations/operationsStatus/read"
@@ -42,7 +43,7 @@ def _reads(resource: Resource, _topology: Topology, regions: Sequence[str]) -> P
 
 def _moves(resource: Resource, _topology: Topology, regions: Sequence[str]) -> Permissions:
     account = _account(resource)
-    subscription = (account.lower().partition("/resourcegroups/")[0],)
+    subscription = (subscription_of(account).lower(),)
 
     def told() -> Iterator[tuple[bool, Grant]]:
         for region in regions:

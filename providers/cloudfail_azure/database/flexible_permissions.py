@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Grant, Permissions
 from cloudfail_azure.database.flexible_options import FlexibleMember
-from cloudfail_azure.grants import ORDERED, stated
+from cloudfail_azure.grants import NETWORK_ORDERED, ORDERED, stated
+from cloudfail_azure.paths import subscription_of
 
 _SERVERS = "Microsoft.DBforPostgreSQL/flexibleServers"
 _OPERATIONS = "Microsoft.DBforPostgreSQL/locations/azureAsyncOperation/read"
@@ -27,7 +28,7 @@ def postgresql_flexible(resource: Resource, _topology: Topology, regions: Sequen
             listed = member.firewall_rules is not None
             reads = [f"{_SERVERS}/read", f"{_SERVERS}/virtualendpoints/read", f"{_SERVERS}/replicas/read"]
             yield False, Grant(region, (*reads, *([f"{_SERVERS}/firewallRules/read"] if listed else [])), on)
-            subscription = (member.server.lower().partition("/resourcegroups/")[0],)
+            subscription = (subscription_of(member.server).lower(),)
             yield False, Grant(region, (_OPERATIONS,), subscription, why=ORDERED)
             yield True, Grant(region, (f"{_SERVERS}/write",), on, (*MOVES, *(("fence", "follow") if listed else ())))
             if member.security_group is not None:
@@ -42,8 +43,7 @@ def postgresql_flexible(resource: Resource, _topology: Topology, regions: Sequen
 def _group(region: str, id_: str) -> Iterator[tuple[bool, Grant]]:
     """A tag of a group is a PATCH of it, which is `write`."""
     yield False, Grant(region, (f"{_GROUPS}/read",), (id_,))
-    subscription = (id_.lower().partition("/resourcegroups/")[0],)
-    operations = ("Microsoft.Network/locations/operations/read", "Microsoft.Network/locations/operationResults/read")
-    yield False, Grant(region, operations, subscription, why="What became of a rule is told there.")
+    subscription = (subscription_of(id_).lower(),)
+    yield False, Grant(region, NETWORK_ORDERED, subscription, why="What became of a rule is told there.")
     rules = (f"{_GROUPS}/write", f"{_GROUPS}/securityRules/write", f"{_GROUPS}/securityRules/delete")
     yield True, Grant(region, rules, (id_,), ("fence", "follow"))

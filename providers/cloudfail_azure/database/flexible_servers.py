@@ -27,7 +27,7 @@ from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_azure.asking import Asking
 from cloudfail_azure.marks import epoch_in, mark, refuse_older
-from cloudfail_azure.paths import name_of, same
+from cloudfail_azure.paths import must_stand, name_of, same
 from cloudfail_azure.under_way import followed
 
 API = "2026-10-01"
@@ -120,15 +120,14 @@ class Servers:
         properties = told.get("properties") or {}
         if not same(str(told.get("id", "")), id_) or not properties.get("state") or "location" not in told:
             raise Transient(f"Azure answers, and does not tell what {name_of(id_)} is.")
-        stands = str(told["location"]).replace(" ", "").lower()
-        if stands != region:
-            # A replica in the region that is lost is no way out of it, and zones are Azure's own.
-            raise Permanent(
-                f"The server {name_of(id_)} that is written for {region} stands in {stands}.",
-                "Nothing was changed.",
-                f"Correct the members of {self.asking.resource.name} in cloudfail.yaml. Between the zones of one "
-                "region Azure fails over by itself, where high availability is on.",
-            )
+        # A replica in the region that is lost is no way out of it, and zones are Azure's own.
+        must_stand(
+            f"The server {name_of(id_)}",
+            region,
+            str(told["location"]),
+            self.asking.resource.name,
+            hint="Between the zones of one region Azure fails over by itself, where high availability is on.",
+        )
         replica = properties.get("replica") or {}
         role = str(properties.get("replicationRole") or replica.get("role") or "None")
         return Server(

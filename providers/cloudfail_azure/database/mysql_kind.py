@@ -10,6 +10,7 @@ from cloudfail.model.topology import PortName, Resource, Topology
 from cloudfail.ports import Grant, Kind, Permissions, VerbFacts
 from cloudfail_azure.database.mysql_options import MysqlMember, MysqlOptions
 from cloudfail_azure.grants import stated
+from cloudfail_azure.paths import subscription_of
 
 _SERVERS = "Microsoft.DBforMySQL/flexibleServers"
 _OPERATIONS = (
@@ -33,7 +34,7 @@ def _permissions(resource: Resource, _topology: Topology, regions: Sequence[str]
             on, listed = (member.server,), member.firewall_rules is not None
             reads = (f"{_SERVERS}/read", f"{_SERVERS}/replicas/read", "Microsoft.Insights/metrics/read")
             yield False, Grant(region, (*reads, *((f"{_SERVERS}/firewallRules/read",) if listed else ())), on)
-            subscription = (member.server.lower().partition("/resourcegroups/")[0],)
+            subscription = (subscription_of(member.server).lower(),)
             yield False, Grant(region, _OPERATIONS, subscription, why="What became of an order is told there.")
             yield True, Grant(region, (f"{_SERVERS}/write",), on, ("failover", *(("fence",) if listed else ())))
             if listed:

@@ -23,7 +23,7 @@ from cloudfail.errors import Permanent, Transient
 from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_azure.asking import Asking
-from cloudfail_azure.paths import name_of, parent_of, same
+from cloudfail_azure.paths import must_stand, name_of, parent_of, region_of, same
 from cloudfail_azure.under_way import followed
 
 API = "2025-01-01"
@@ -136,9 +136,8 @@ class ServerGroups(Sides):
     def side(self, region: str, *, within: float | None = None) -> Side:
         told, properties = self._told(region, within)
         id_ = self.id(region)
-        stands = _region(str(told.get("location") or ""))
-        if stands and stands != region:
-            raise elsewhere(self.asking.resource.name, f"server {name_of(parent_of(id_))}", region, stands)
+        if location := str(told.get("location") or ""):
+            must_stand(f"The server {name_of(parent_of(id_))}", region, location, self.asking.resource.name)
         policy, minutes = _endpoint(properties)
         return Side(
             f"{name_of(id_)} on {name_of(parent_of(id_))}",
@@ -171,9 +170,8 @@ class InstanceGroups(Sides):
 
     def side(self, region: str, *, within: float | None = None) -> Side:
         id_ = self.id(region)
-        stands = _region(name_of(parent_of(id_)))
-        if stands != region:
-            raise elsewhere(self.asking.resource.name, f"failover group {name_of(id_)}", region, stands)
+        location = name_of(parent_of(id_))
+        must_stand(f"The failover group {name_of(id_)}", region, location, self.asking.resource.name)
         _, properties = self._told(region, within)
         policy, minutes = _endpoint(properties)
         return Side(
@@ -181,7 +179,7 @@ class InstanceGroups(Sides):
             id_,
             str(properties["replicationRole"]),
             str(properties.get("replicationState") or ""),
-            tuple(_region(str(one.get("location") or "")) for one in properties.get("partnerRegions") or ()),
+            tuple(region_of(str(one.get("location") or "")) for one in properties.get("partnerRegions") or ()),
             policy,
             minutes,
         )
@@ -234,7 +232,7 @@ class Links(Sides):
 
     def amiss(self, region: str) -> tuple[str, ...]:
         told = self._read(region, self.id(region), None)
-        found = _region(str(told.get("location") or ""))
+        found = region_of(str(told.get("location") or ""))
         group = str((told.get("properties") or {}).get("failoverGroupId") or "")
         said = []
         if found and found != region:
@@ -259,15 +257,3 @@ class Links(Sides):
     def _name(self, region: str) -> str:
         id_ = self.id(region)
         return f"{name_of(id_)} on {name_of(parent_of(id_))}"
-
-
-def elsewhere(resource: str, what: str, region: str, stands: str) -> Permanent:
-    return Permanent(
-        f"The {what} that is written for {region} stands in {stands}.",
-        "Nothing was changed.",
-        f"Correct the members of {resource} in cloudfail.yaml.",
-    )
-
-
-def _region(text: str) -> str:
-    return text.replace(" ", "").lower()

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Grant, Permissions
-from cloudfail_azure.grants import ORDERED, stated
-from cloudfail_azure.paths import parent_of, subscription_of
+from cloudfail_azure.grants import NETWORK_ORDERED, ORDERED, stated
+from cloudfail_azure.paths import parent_of, subscription_of, type_of
 
 SHIFT = ("shift",)
 
@@ -18,8 +18,8 @@ def traffic_manager(resource: Resource, _topology: Topology, _regions: Sequence[
     profile = str(resource.options["profile"])
     endpoints = [str(member["endpoint"]) for member in resource.members.values()]
     told = [(False, Grant("global", ("Microsoft.Network/trafficManagerProfiles/read",), (profile,)))]
-    for sort in sorted({endpoint.rsplit("/", 2)[1] for endpoint in endpoints}):
-        on = tuple(endpoint for endpoint in endpoints if endpoint.rsplit("/", 2)[1] == sort)
+    for sort in sorted({type_of(endpoint) for endpoint in endpoints}):
+        on = tuple(endpoint for endpoint in endpoints if type_of(endpoint) == sort)
         told.append((True, Grant("global", (f"Microsoft.Network/trafficManagerProfiles/{sort}/write",), on, SHIFT)))
     return stated(told)
 
@@ -32,7 +32,7 @@ def front_door(resource: Resource, _topology: Topology, _regions: Sequence[str])
     """The group, the list of its origins, and each member's own."""
     group = str(resource.options["origin_group"])
     origins = tuple(str(member["origin"]) for member in resource.members.values())
-    subscription = group.lower().partition("/resourcegroups/")[0]
+    subscription = subscription_of(group)
     results = (f"{_ENDED}/read", f"{_ENDED}/profileresults/origingroupresults/originresults/read")
     told = [
         (False, Grant("global", (f"{_GROUPS}/read", f"{_GROUPS}/origins/read"), (group,))),
@@ -44,7 +44,6 @@ def front_door(resource: Resource, _topology: Topology, _regions: Sequence[str])
 
 _BALANCERS = "Microsoft.Network/loadBalancers"
 _GATEWAYS = "Microsoft.Network/applicationGateways"
-_LOCATIONS = ("Microsoft.Network/locations/operations/read", "Microsoft.Network/locations/operationResults/read")
 _ENDS = "What became of an order, or what a probe sees, is told there."
 _JOINS = "Who writes it must be allowed to join the networks and frontends whose addresses are in the pool."
 _STANDS_ON = (
@@ -64,7 +63,7 @@ def load_balancer(resource: Resource, _topology: Topology, _regions: Sequence[st
     )
     told = [
         (False, Grant(region, (f"{_BALANCERS}/read",), (balancer,))),
-        (False, Grant(region, _LOCATIONS, (subscription,), why=_ENDS)),
+        (False, Grant(region, NETWORK_ORDERED, (subscription,), why=_ENDS)),
         (True, Grant(region, (f"{_BALANCERS}/backendAddressPools/write",), (pool,), SHIFT)),
         (True, Grant(region, joins, (subscription,), SHIFT, why=_JOINS)),
     ]
@@ -88,7 +87,7 @@ def application_gateway(resource: Resource, _topology: Topology, _regions: Seque
     return stated(
         [
             (False, Grant(region, (f"{_GATEWAYS}/read", *health), (gateway,))),
-            (False, Grant(region, _LOCATIONS, (subscription,), why=_ENDS)),
+            (False, Grant(region, NETWORK_ORDERED, (subscription,), why=_ENDS)),
             (True, Grant(region, (f"{_GATEWAYS}/write",), (gateway,), SHIFT)),
             (True, Grant(region, joins, (subscription,), SHIFT, why=_STANDS_ON)),
         ]

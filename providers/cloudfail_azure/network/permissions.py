@@ -7,13 +7,12 @@ from collections.abc import Sequence
 
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Grant, Permissions
-from cloudfail_azure.grants import ORDERED, stated
+from cloudfail_azure.grants import NETWORK_ORDERED, ORDERED, stated
 from cloudfail_azure.paths import parent_of, subscription_of, type_of
 
 ROUTE, MOVE = ("route",), ("move_address",)
 _TABLES = "Microsoft.Network/routeTables"
 _ADDRESSES = "Microsoft.Network/publicIPAddresses"
-_LOCATIONS = ("Microsoft.Network/locations/operations/read", "Microsoft.Network/locations/operationResults/read")
 
 
 def route_table(resource: Resource, _topology: Topology, _regions: Sequence[str]) -> Permissions:
@@ -24,7 +23,7 @@ def route_table(resource: Resource, _topology: Topology, _regions: Sequence[str]
     return stated(
         [
             (False, Grant(region, (f"{_TABLES}/read",), tables)),
-            (False, Grant(region, _LOCATIONS, subscriptions, ROUTE, why=ORDERED)),
+            (False, Grant(region, NETWORK_ORDERED, subscriptions, ROUTE, why=ORDERED)),
             (True, Grant(region, routes, tables, ROUTE, why="A route is deleted only where a run created it.")),
             (True, Grant(region, (f"{_TABLES}/write",), tables, ROUTE, why="The epoch stands in a tag of the table.")),
         ]
@@ -40,7 +39,7 @@ def public_ip(resource: Resource, _topology: Topology, _regions: Sequence[str]) 
     balancers = tuple(one for one in holders if one not in nics)
     found = [
         (False, Grant(region, (f"{_ADDRESSES}/read",), (address,))),
-        (False, Grant(region, _LOCATIONS, (subscription,), why=ORDERED)),
+        (False, Grant(region, NETWORK_ORDERED, (subscription,), why=ORDERED)),
         (True, Grant(region, (f"{_ADDRESSES}/join/action",), (address,), MOVE)),
         (True, Grant(region, (f"{_ADDRESSES}/write",), (address,), MOVE, why="The epoch stands in a tag of it.")),
     ]

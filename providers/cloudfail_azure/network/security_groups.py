@@ -16,12 +16,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloudfail.errors import OutcomeUnknown, Permanent, Transient
+from cloudfail.errors import OutcomeUnknown, Transient
 from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_azure.asking import Asking
 from cloudfail_azure.network.tables import VERSION, plain, tag_of
-from cloudfail_azure.paths import name_of
+from cloudfail_azure.paths import must_stand, name_of
 from cloudfail_azure.under_way import followed
 
 ANY = "*"
@@ -115,13 +115,7 @@ def described(asking: Asking, region: str, id_: str, *, within: float) -> Group:
     properties = told.get("properties") or {}
     if "securityRules" not in properties or "location" not in told:
         raise Transient(f"Azure answers, and does not tell the rules of {id_}.")
-    stands = str(told["location"]).replace(" ", "").lower()
-    if stands != region:
-        raise Permanent(
-            f"The network security group {id_} that is written for {region} stands in {stands}.",
-            "Nothing was changed.",
-            f"Correct the members of {asking.resource.name} in cloudfail.yaml.",
-        )
+    must_stand(f"The network security group {id_}", region, str(told["location"]), asking.resource.name)
     rules = [_rule(one) for one in properties["securityRules"] or ()]
     return Group(
         id_,

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloudfail.errors import Permanent, Transient
+from cloudfail.errors import Transient
 from cloudfail_azure.asking import Asking
 from cloudfail_azure.network.options import APPLIANCE
+from cloudfail_azure.paths import must_stand
 
 VERSION = "2026-03-01"
 """API version of Microsoft.Network."""
@@ -80,13 +81,7 @@ def described(asking: Asking, region: str, id_: str, *, within: float) -> Table:
     properties = told.get("properties") or {}
     if "routes" not in properties or "location" not in told:
         raise Transient(f"Azure answers, and does not tell the routes of {id_}.")
-    stands = str(told["location"]).replace(" ", "").lower()
-    if stands != region:
-        raise Permanent(
-            f"The route table {id_} that is written for {region} stands in {stands}.",
-            "Nothing was changed.",
-            f"Correct the region of {asking.resource.name} in cloudfail.yaml.",
-        )
+    must_stand(f"The route table {id_}", region, str(told["location"]), asking.resource.name)
     routes = [_route(id_, one) for one in properties["routes"] or ()]
     return Table(
         id_,

@@ -269,7 +269,7 @@ def test_a_group_of_another_region_is_refused_by_name(serving: Serve) -> None:
     site = Site(serving)
     site.groups.at(site.id)["location"] = NORTH
     (sentence,) = known(site.database.preflight())
-    assert f"written for {WEST} stands in {NORTH}" in sentence
+    assert f"written for {WEST}, stands in {NORTH}" in sentence
 
 
 def test_a_silence_is_not_taken_for_the_fence_where_the_group_cannot_be_read(serving: Serve, azure: Front) -> None:

@@ -396,7 +396,7 @@ def test_private_endpoints_that_the_group_guards_are_no_hindrance(site: Site) ->
 def test_a_group_of_another_region_is_refused_by_name(site: Site) -> None:
     site.groups.at(site.id)["location"] = WEST
     (sentence,) = known(site.port().preflight())
-    assert f"written for {NORTH} stands in {WEST}" in sentence
+    assert f"written for {NORTH}, stands in {WEST}" in sentence
     assert isinstance(site.look(), NotKnown)
 
 

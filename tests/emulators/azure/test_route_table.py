@@ -345,7 +345,7 @@ def test_a_table_that_stands_elsewhere_is_refused_by_name(path: TableSite) -> No
     path.machine.at(path.table)["location"] = "West Europe"
     read = path.port().read()
     assert isinstance(read, Unknown)
-    assert f"written for {NORTH} stands in {WEST}" in read.reason
+    assert f"written for {NORTH}, stands in {WEST}" in read.reason
 
 
 # ---- permissions, wire, run
