@@ -7,110 +7,70 @@ once its region answers, and keeps what only it held as a snapshot, which its re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cloudfail.errors import Permanent
 from cloudfail.model.states import Progress
 from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_aws.database.global_clusters import GlobalCluster, GlobalClusters, Member, Tail
 from cloudfail_aws.database.marks import refuse_older
-from cloudfail_databases.data_plane import DataPlane, NoWord
+from cloudfail_databases.data_plane import DataPlane
 from cloudfail_databases.fence import Fencing
-from cloudfail_databases.staged import StagedMoves
+from cloudfail_databases.moves import PlanesMoves, Reached, arrived, moving, to_switch
 
 READY = "available"
 IN_SYNC = ("", "connected")
 
 
-@dataclass(frozen=True)
-class _Stage:
-    progress: Progress
-    name: str = ""
-    primary: Member | None = None
-    target: Member | None = None
-    tail: Tail | None = None
+Pair = tuple[Member, Member]
+"""The old writer and the new one."""
 
 
-def _moving(detail: str) -> _Stage:
-    return _Stage(Progress(None, False, detail))
-
-
-class Moves(StagedMoves[_Stage]):
+class Moves(PlanesMoves[Pair | Tail]):
     """Of one database."""
 
     def __init__(self, clusters: GlobalClusters, plane: DataPlane, fencing: Fencing) -> None:
+        super().__init__(plane, fencing)
         self._clusters = clusters
-        self._plane = plane
-        self._fencing = fencing
 
-    def _switch(self, stage: _Stage, source: str, target: str, call: Call, timed: TimeLeft) -> None:
-        if stage.name == "admit":
-            self._plane.admit(target, timed.rest())
-        elif stage.primary is not None and stage.target is not None:
-            refuse_older(self._clusters.epoch(stage.target), call, f"{self._clusters.cluster(target)} in {target}")
-            self._clusters.switch_over(stage.primary, stage.target, timed.rest())
+    def _give(self, stage: Reached[Pair | Tail], source: str, target: str, call: Call, timed: TimeLeft) -> None:
+        if isinstance(stage.on, tuple):
+            old, new = stage.on
+            refuse_older(self._clusters.epoch(new), call, f"{self._clusters.cluster(target)} in {target}")
+            self._clusters.switch_over(old, new, timed.rest())
 
-    def _rejoin(self, stage: _Stage, region: str, upstream: str, timed: TimeLeft) -> None:
-        if stage.name == "open":
-            self._fencing.open_network(region, timed.rest())
-        elif stage.tail is not None:
-            self._clusters.copy(region, stage.tail, timed.rest())
+    def _mend(self, stage: Reached[Pair | Tail], region: str, upstream: str, timed: TimeLeft) -> None:
+        if isinstance(stage.on, Tail):
+            self._clusters.copy(region, stage.on, timed.rest())
 
     # ---- switchover
 
-    def _switchover(self, source: str, target: str) -> _Stage:
-        new = self._plane.look(target)
-        if new.takes_writes:
-            return self._over(source, target)
-        if new.shut_out(target):
-            words = f"let clients in on {target}, and give back what the fence on {source} took"
-            version = f"admit/{target}"
-            return _Stage(Progress(words, False, "", new.refusal, f"{target} takes writes", version), "admit")
+    def _order(self, source: str, target: str) -> Reached[Pair | Tail]:
         self._plane.look(source)
         known = self._clusters.describe(target)
         if known.underway is not None:
-            return _moving(known.underway.words)
-        return self._order(source, target, known)
+            return moving(known.underway.words)
+        return self._switched(source, target, known)
 
-    def _over(self, source: str, target: str) -> _Stage:
-        try:
-            old = self._plane.look(source)
-        except NoWord as error:
-            return _Stage(Progress(None, True, f"{target} takes writes; {source} does not answer: {error}"))
-        if old.takes_writes:
-            return _moving(f"both {source} and {target} take writes: fence {source}")
-        return _Stage(Progress(None, True, f"{target} takes writes; {source} takes none"))
-
-    def _order(self, source: str, target: str, known: GlobalCluster) -> _Stage:
+    def _switched(self, source: str, target: str, known: GlobalCluster) -> Reached[Pair | Tail]:
         old = known.member(self._clusters.cluster(source), source)
         new = known.member(self._clusters.cluster(target), target)
         if new is None or old is None:
-            return _moving(f"{known.name} has not both {source} and {target} as members: nothing is switched")
+            return moving(f"{known.name} has not both {source} and {target} as members: nothing is switched")
         if new.writer:
-            return _moving(f"AWS calls {self._clusters.cluster(target)} the writer; its server takes no writes yet")
+            return moving(f"AWS calls {self._clusters.cluster(target)} the writer; its server takes no writes yet")
         if not old.writer:
-            return _moving(f"AWS calls neither {source} nor {target} the writer of {known.name}")
+            return moving(f"AWS calls neither {source} nor {target} the writer of {known.name}")
         if new.synchronization not in IN_SYNC:
-            return _moving(f"{self._clusters.cluster(target)} is {new.synchronization}: AWS would refuse")
+            return moving(f"{self._clusters.cluster(target)} is {new.synchronization}: AWS would refuse")
         words = f"switch {known.name} over to {self._clusters.cluster(target)}; AWS waits until it holds everything"
-        return _Stage(
-            Progress(
-                words, False, "", f"{source} takes writes", f"{target} takes writes", f"switch/{old.arn}/{new.arn}"
-            ),
-            "switch",
-            old,
-            new,
-        )
+        return to_switch(words, source, target, f"switch/{old.arn}/{new.arn}", (old, new))
 
     # ---- follow
 
-    def _follow(self, region: str, upstream: str) -> _Stage:
-        if not self._plane.look(upstream).takes_writes:
-            return _moving(f"{upstream} takes no writes: promote it first")
+    def _back(self, region: str, upstream: str) -> Reached[Pair | Tail]:
         known = self._clusters.describe(upstream)
         if known.underway is not None:
-            return _moving(known.underway.words)
+            return moving(known.underway.words)
         cluster = self._clusters.cluster(region)
         member = known.member(cluster, region)
         if member is None:
@@ -120,20 +80,18 @@ class Moves(StagedMoves[_Stage]):
                 f"Add a secondary cluster in {region} to {known.name}.",
             )
         if member.writer:
-            return _moving(f"AWS calls {cluster} in {region} the writer")
+            return moving(f"AWS calls {cluster} in {region} the writer")
         for tail in self._clusters.tails(region):
             if not tail.copied:
                 words = f"copy {tail.name}, which holds what only {cluster} had, to {tail.copy}"
-                return _Stage(
-                    Progress(words, False, "", "kept for a while", "kept", f"copy/{tail.name}"), "copy", tail=tail
-                )
+                progress = Progress(words, False, "", "kept for a while", "kept", f"copy/{tail.name}")
+                return Reached(progress, "copy", tail)
             if tail.copied != READY:
-                return _moving(f"the snapshot {tail.copy} is {tail.copied}")
+                return moving(f"the snapshot {tail.copy} is {tail.copied}")
         if self._fencing.shuts(region):
-            words = f"open the way to {region} again: a reader takes no writes"
-            return _Stage(Progress(words, False, "", "shut", "open", f"open/{member.arn}"), "open")
+            return self._to_open(region, "reader", member.arn)
         if member.synchronization not in IN_SYNC:
-            return _moving(f"{cluster} is {member.synchronization}")
+            return moving(f"{cluster} is {member.synchronization}")
         if not self._plane.look(region).replica:
-            return _moving(f"AWS calls {cluster} a reader; its server is not {self._plane.reader}")
-        return _Stage(Progress(None, True, f"{cluster} in {region} is a reader of {upstream}"))
+            return moving(f"AWS calls {cluster} a reader; its server is not {self._plane.reader}")
+        return arrived(f"{cluster} in {region} is a reader of {upstream}")

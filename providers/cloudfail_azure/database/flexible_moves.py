@@ -8,8 +8,6 @@ can't be made into a replica" ("Read replicas in Azure Database for PostgreSQL")
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cloudfail.errors import Permanent
 from cloudfail.model.states import Progress
 from cloudfail.ports import Call
@@ -18,34 +16,23 @@ from cloudfail_azure.database.flexible_readiness import unlike
 from cloudfail_azure.database.flexible_servers import BROKEN, PLANNED, READY, SWITCHOVER, Server, Servers, by_hand
 from cloudfail_azure.marks import refuse_older
 from cloudfail_azure.paths import name_of, same
-from cloudfail_databases.data_plane import DataPlane, NoWord
+from cloudfail_databases.data_plane import DataPlane
 from cloudfail_databases.fence import Fencing
-from cloudfail_databases.staged import StagedMoves
+from cloudfail_databases.moves import PlanesMoves, Reached, arrived, moving, to_switch
+
+Pair = tuple[Server, Server]
+"""The old writer and the new one."""
 
 
-@dataclass(frozen=True)
-class _Stage:
-    progress: Progress
-    name: str = ""
-    servers: tuple[Server, ...] = ()
-
-
-def _moving(detail: str) -> _Stage:
-    return _Stage(Progress(None, False, detail))
-
-
-class Moves(StagedMoves[_Stage]):
+class Moves(PlanesMoves[Pair]):
     """Of one database."""
 
     def __init__(self, servers: Servers, plane: DataPlane, fencing: Fencing) -> None:
+        super().__init__(plane, fencing)
         self._servers = servers
-        self._plane = plane
-        self._fencing = fencing
 
-    def _switch(self, stage: _Stage, source: str, target: str, call: Call, timed: TimeLeft) -> None:
-        if stage.name == "admit":
-            self._plane.admit(target, timed.rest())
-        elif stage.name == "endpoints":
+    def _give(self, stage: Reached[Pair], source: str, target: str, call: Call, timed: TimeLeft) -> None:
+        if stage.name == "endpoints":
             raise Permanent(
                 f"No virtual endpoint leads to {self._servers.name(target)}: Azure will not switch over to it.",
                 "Nothing was changed.",
@@ -53,19 +40,16 @@ class Moves(StagedMoves[_Stage]):
                 f"{self._servers.name(source)} --name NAME --endpoint-type ReadWrite --members "
                 f"{self._servers.name(target)} --resource-group {_group(self._servers.id(source))}",
             )
-        elif stage.name == "unlike":
+        if stage.name == "unlike":
             raise Permanent(stage.progress.before, "Nothing was changed.", "Make both alike: the larger one first.")
-        elif stage.name == "switch":
-            old, new = stage.servers
+        if stage.on is not None:
+            old, new = stage.on
             for server, region in ((old, source), (new, target)):
                 refuse_older(server.epoch, call, f"{server.name} in {region}")
             self._servers.mark(target, new, by_hand(new.id, SWITCHOVER, PLANNED), timed.rest())
             self._servers.promote(target, new, SWITCHOVER, PLANNED, timed.rest())
 
-    def _rejoin(self, stage: _Stage, region: str, upstream: str, timed: TimeLeft) -> None:
-        if stage.name == "open":
-            self._fencing.open_network(region, timed.rest())
-            return
+    def _mend(self, stage: Reached[Pair], region: str, upstream: str, timed: TimeLeft) -> None:
         name, up = self._servers.name(region), self._servers.id(upstream)
         raise Permanent(
             f"{stage.progress.next}.",
@@ -77,82 +61,60 @@ class Moves(StagedMoves[_Stage]):
 
     # ---- switchover
 
-    def _switchover(self, source: str, target: str) -> _Stage:
-        new = self._plane.look(target)
-        if new.takes_writes:
-            return self._over(source, target)
-        if new.shut_out(target):
-            words = f"let clients in on {target}, and give back what the fence on {source} took"
-            progress = Progress(words, False, "", new.refusal, f"{target} takes writes", f"admit/{target}")
-            return _Stage(progress, "admit")
+    def _order(self, source: str, target: str) -> Reached[Pair]:
         replica = self._servers.describe(target)
         if replica.state != READY:
-            return _moving(f"Azure says that {replica.name} is {replica.state}")
+            return moving(f"Azure says that {replica.name} is {replica.state}")
         if not replica.replica:
-            return _moving(f"Azure calls {replica.name} a primary; its server takes no writes yet")
+            return moving(f"Azure calls {replica.name} a primary; its server takes no writes yet")
         self._plane.look(source)
-        return self._order(source, target, self._servers.describe(source), replica)
+        return self._switched(source, target, self._servers.describe(source), replica)
 
-    def _over(self, source: str, target: str) -> _Stage:
-        try:
-            old = self._plane.look(source)
-        except NoWord as error:
-            return _Stage(Progress(None, True, f"{target} takes writes; {source} does not answer: {error}"))
-        if old.takes_writes:
-            return _moving(f"both {source} and {target} take writes: fence {source}")
-        return _Stage(Progress(None, True, f"{target} takes writes; {source} takes none"))
-
-    def _order(self, source: str, target: str, old: Server, new: Server) -> _Stage:
+    def _switched(self, source: str, target: str, old: Server, new: Server) -> Reached[Pair]:
         if not same(new.source, old.id):
-            return _moving(f"{new.name} replicates {name_of(new.source)}, and not {old.name}: nothing is switched")
+            return moving(f"{new.name} replicates {name_of(new.source)}, and not {old.name}: nothing is switched")
         if old.state != READY:
-            return _moving(f"Azure says that {old.name} is {old.state}; nothing was stopped")
-        before, after = f"{source} takes writes", f"{target} takes writes"
+            return moving(f"Azure says that {old.name} is {old.state}; nothing was stopped")
         if self._servers.pair(source, target) is None:
             words = f"no virtual endpoint leads to {new.name}: Azure will not switch over to it"
-            return _Stage(Progress(words, False, "", before, after, f"endpoints/{new.name}"), "endpoints")
+            return to_switch(words, source, target, f"endpoints/{new.name}", None, "endpoints")
         if differ := unlike(old, new):
             words = f"{old.name} and {new.name} are not alike: Azure will not switch over to it"
-            return _Stage(Progress(words, False, "", f"{'; '.join(differ)}.", after, f"unlike/{new.name}"), "unlike")
+            after = f"{target} takes writes"
+            return Reached(Progress(words, False, "", f"{'; '.join(differ)}.", after, f"unlike/{new.name}"), "unlike")
         words = f"switch {old.name} over to {new.name}; Azure waits until it holds everything"
-        progress = Progress(words, False, "", before, after, f"switch/{old.name}/{new.name}")
-        return _Stage(progress, "switch", (old, new))
+        return to_switch(words, source, target, f"switch/{old.name}/{new.name}", (old, new))
 
     # ---- follow
 
-    def _follow(self, region: str, upstream: str) -> _Stage:
-        if not self._plane.look(upstream).takes_writes:
-            return _moving(f"{upstream} takes no writes: promote it first")
+    def _back(self, region: str, upstream: str) -> Reached[Pair]:
         up, member = self._servers.describe(upstream), self._servers.describe(region)
         if member.state != READY:
-            return _moving(f"Azure says that {member.name} is {member.state}")
+            return moving(f"Azure says that {member.name} is {member.state}")
         if not member.replica:
             words = f"{member.name} is a primary of its own, and Azure makes no replica of it: it is built anew by hand"
             return self._apart(region, up, member, words)
         if not same(member.source, up.id):
-            return _moving(f"{member.name} replicates {name_of(member.source)}, and not {up.name}")
+            return moving(f"{member.name} replicates {name_of(member.source)}, and not {up.name}")
         if member.replication == BROKEN:
             words = f"Azure calls the replication from {up.name} to {member.name} broken: it is built anew by hand"
             return self._apart(region, up, member, words)
         if self._fencing.shuts(region):
-            words = f"open the way to {region} again: a replica takes no writes"
-            return _Stage(Progress(words, False, "", "shut", "open", f"open/{member.name}"), "open")
+            return self._to_open(region, "replica", member.name)
         seen = self._plane.look(region)
         if seen.takes_writes:
-            return _moving(
-                f"{region} still takes writes, and Azure calls it a replica: fence it first (database.fence)"
-            )
+            return moving(f"{region} still takes writes, and Azure calls it a replica: fence it first (database.fence)")
         if not seen.replica:
             said = f" ({member.replication})" if member.replication else ""
-            return _moving(f"Azure is to take {member.name} back as a replica of {up.name}{said}; it has not yet")
-        return _Stage(Progress(None, True, f"{member.name} in {region} is a replica of {upstream}"))
+            return moving(f"Azure is to take {member.name} back as a replica of {up.name}{said}; it has not yet")
+        return arrived(f"{member.name} in {region} is a replica of {upstream}")
 
-    def _apart(self, region: str, up: Server, member: Server, words: str) -> _Stage:
+    def _apart(self, region: str, up: Server, member: Server, words: str) -> Reached[Pair]:
         """A primary still beside the new one, or what is none and follows nobody."""
         if self._plane.look(region).takes_writes:
-            return _moving(f"{region} still takes writes: fence it first (database.fence)")
+            return moving(f"{region} still takes writes: fence it first (database.fence)")
         progress = Progress(words, False, "", "follows nobody", f"a replica of {up.name}", f"anew/{member.name}")
-        return _Stage(progress, "anew")
+        return Reached(progress, "anew")
 
 
 def _group(id_: str) -> str:

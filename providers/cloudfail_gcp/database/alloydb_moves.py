@@ -16,96 +16,55 @@ Cluster".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cloudfail.errors import Permanent
-from cloudfail.model.states import Progress
 from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
-from cloudfail_databases.data_plane import DataPlane, NoWord
+from cloudfail_databases.data_plane import DataPlane
 from cloudfail_databases.fence import Fencing
-from cloudfail_databases.staged import StagedMoves
+from cloudfail_databases.moves import PlanesMoves, Reached, arrived, moving, to_switch
 from cloudfail_gcp.database.alloydb_clusters import Cluster, Clusters, same
 from cloudfail_gcp.database.marks import refuse_older
 
-
-@dataclass(frozen=True)
-class _Stage:
-    progress: Progress
-    name: str = ""
-    pair: tuple[Cluster, ...] = ()
+Pair = tuple[Cluster, Cluster]
+"""The new primary and the old one."""
 
 
-def _moving(detail: str) -> _Stage:
-    return _Stage(Progress(None, False, detail))
-
-
-class Moves(StagedMoves[_Stage]):
+class Moves(PlanesMoves[Pair]):
     """Of one database."""
 
     def __init__(self, clusters: Clusters, plane: DataPlane, fencing: Fencing) -> None:
+        super().__init__(plane, fencing)
         self._clusters = clusters
-        self._plane = plane
-        self._fencing = fencing
 
-    def _switch(self, stage: _Stage, source: str, target: str, call: Call, timed: TimeLeft) -> None:
-        if stage.name == "admit":
-            self._plane.admit(target, timed.rest())
+    def _give(self, stage: Reached[Pair], source: str, target: str, call: Call, timed: TimeLeft) -> None:
+        if stage.on is None:
             return
         # The mark stands on the cluster that is moved; a newer run that moved the writer home left it on the other.
-        for cluster in stage.pair:
+        for cluster in stage.on:
             refuse_older(cluster.epoch, call, f"{cluster.name} in {cluster.region}")
-        self._clusters.switch_over(stage.pair[0], timed.rest())
-
-    def _rejoin(self, stage: _Stage, region: str, upstream: str, timed: TimeLeft) -> None:
-        self._fencing.open_network(region, timed.rest())
+        self._clusters.switch_over(stage.on[0], timed.rest())
 
     # ---- switchover
 
-    def _switchover(self, source: str, target: str) -> _Stage:
-        new = self._plane.look(target)
-        if new.takes_writes:
-            return self._over(source, target)
-        if new.shut_out(target):
-            words = f"let clients in on {target}, and give back what the fence on {source} took"
-            version = f"admit/{target}"
-            return _Stage(Progress(words, False, "", new.refusal, f"{target} takes writes", version), "admit")
+    def _order(self, source: str, target: str) -> Reached[Pair]:
         self._plane.look(source)
-        return self._order(source, target)
-
-    def _over(self, source: str, target: str) -> _Stage:
-        try:
-            old = self._plane.look(source)
-        except NoWord as error:
-            return _Stage(Progress(None, True, f"{target} takes writes; {source} does not answer: {error}"))
-        if old.takes_writes:
-            return _moving(f"both {source} and {target} take writes: fence {source}")
-        return _Stage(Progress(None, True, f"{target} takes writes; {source} takes none"))
-
-    def _order(self, source: str, target: str) -> _Stage:
         old, new = self._clusters.there(source), self._clusters.there(target)
         for one in (new, old):
             if one.underway or one.reconciling:
-                return _moving(one.underway or f"Google is changing {one.name} in {one.region}")
+                return moving(one.underway or f"Google is changing {one.name} in {one.region}")
         if new.primary:
-            return _moving(f"Google calls {new.name} a primary; its server takes no writes yet")
+            return moving(f"Google calls {new.name} a primary; its server takes no writes yet")
         if not old.primary:
-            return _moving(f"Google calls neither {source} nor {target} a primary")
+            return moving(f"Google calls neither {source} nor {target} a primary")
         if not same(new.upstream, old.path):
-            return _moving(f"{new.name} replicates {new.upstream}, not {old.name} in {source}: nothing is switched")
+            return moving(f"{new.name} replicates {new.upstream}, not {old.name} in {source}: nothing is switched")
         words = f"switch over to {new.name} in {target}; AlloyDB waits until it holds everything"
         version = f"switch/{old.uid}/{new.uid}/{new.api}"
-        return _Stage(
-            Progress(words, False, "", f"{source} takes writes", f"{target} takes writes", version),
-            "switch",
-            (new, old),
-        )
+        return to_switch(words, source, target, version, (new, old))
 
     # ---- follow
 
-    def _follow(self, region: str, upstream: str) -> _Stage:
-        if not self._plane.look(upstream).takes_writes:
-            return _moving(f"{upstream} takes no writes: promote it first")
+    def _back(self, region: str, upstream: str) -> Reached[Pair]:
         up, member = self._clusters.there(upstream), self._clusters.describe(region)
         if member is None:
             name = self._clusters.name(region)
@@ -115,20 +74,19 @@ class Moves(StagedMoves[_Stage]):
                 f"Create it, with the network that it had: {_create(name, region, up)}",
             )
         if member.underway:
-            return _moving(member.underway)
+            return moving(member.underway)
         if same(member.upstream, up.path):
             return self._comes(region, upstream, member)
         if member.primary and not self._fencing.cuts(region) and self._plane.look(region).takes_writes:
-            return _moving(f"{region} still takes writes: fence it first (database.fence)")
+            return moving(f"{region} still takes writes: fence it first (database.fence)")
         raise Permanent(*_owed(member, upstream, up))
 
-    def _comes(self, region: str, upstream: str, member: Cluster) -> _Stage:
+    def _comes(self, region: str, upstream: str, member: Cluster) -> Reached[Pair]:
         if self._fencing.shuts(region):
-            words = f"open the way to {region} again: a secondary takes no writes"
-            return _Stage(Progress(words, False, "", "shut", "open", f"open/{member.uid}"), "open")
+            return self._to_open(region, "secondary", member.uid)
         if not self._plane.look(region).replica:
-            return _moving(f"Google calls {member.name} a secondary; its server is not {self._plane.reader}")
-        return _Stage(Progress(None, True, f"{member.name} in {region} is a secondary of {upstream}"))
+            return moving(f"Google calls {member.name} a secondary; its server is not {self._plane.reader}")
+        return arrived(f"{member.name} in {region} is a secondary of {upstream}")
 
 
 def _owed(member: Cluster, upstream: str, up: Cluster) -> tuple[str, str, str]:
