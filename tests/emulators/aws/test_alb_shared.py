@@ -6,33 +6,21 @@ between.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
-from cloudfail.actions.catalog import ACTIONS
-from cloudfail.calls import ThreadCalls
-from cloudfail.clock import SystemClock
-from cloudfail.engine import Engine
 from cloudfail.execution.lifecycle import Phase
-from cloudfail.model.codec import checksum_of
-from cloudfail.model.plan import Plan
-from cloudfail.model.topology import Topology
-from cloudfail.ports import Store
+from cloudfail.model.topology import Resource, Topology
 from cloudfail.stores.memory import MemoryStore
 from cloudfail.testing.conformance import known
 from cloudfail_aws.loadbalancer.alb import Alb
-from tests.crash.sharing import open_run, plan
 from tests.emulators.aws.balancing import BY_NAME, EAST, WEST, call, port_of, topology
 from tests.emulators.aws.front import Front
 from tests.emulators.aws.test_alb import KIND, Site
-
-PAUSE_SECONDS = 2.5
-"""Shorter than a request may take, and long enough for the other application to write, look and end."""
+from tests.emulators.two_applications import PAUSE_SECONDS, Application, side_by_side
 
 
 class Hesitating(Alb):
@@ -43,61 +31,29 @@ class Hesitating(Alb):
         super()._write(*words)
 
 
-@dataclass
-class Application:
+class InOneListener(Application):
     """One application with two groups of its own in the listener."""
 
-    site: Site
-    name: str
-    members: Mapping[str, str]
-    store: Store
-    pause_seconds: float = 0.0
+    kind, source, target = BY_NAME[KIND], EAST, WEST
 
-    @property
-    def written(self) -> tuple[Any, Topology]:
+    def __init__(
+        self, name: str, store: MemoryStore, site: Site, members: Mapping[str, str], pause_seconds: float = 0.0
+    ) -> None:
+        super().__init__(name, store, pause_seconds)
+        self.site, self.members = site, members
+
+    def resource(self) -> tuple[Resource, Topology]:
         named = {"rule": self.site.rule} if self.site.rule else {"listener": self.site.listener}
-        resource, whole = topology(KIND, self.members, **named)
-        return resource, replace(whole, application=self.name)
+        return topology(KIND, self.members, **named)
 
     def port(self) -> Alb:
         made = port_of(Hesitating, *self.written, self.site.clients)
         made.pause_seconds = self.pause_seconds
         return made
 
-    def open(self, *, shared: bool) -> None:
-        resource, whole = self.written
-        names = BY_NAME[KIND].shared["shift"](resource, whole, "")
-        made = plan(self.name, *(names if shared else ()))
-        step = replace(made.steps[0], arguments={"name": "edge", "to": WEST})
-        step = replace(step, facts=replace(step.facts, call_timeout_seconds=13.0))
-        open_run(self.store, signed(replace(made, source=EAST, target=WEST, steps=(step,))), SystemClock())
-
-    def drive(self) -> Phase:
-        clock, port, whole = SystemClock(), self.port(), self.written[1]
-
-        class Seen:
-            topology = whole
-
-            def loadbalancer(self, _name: str) -> Alb:
-                return port
-
-        world: Any = Seen()
-        engine = Engine(
-            store=self.store, application=self.name, world=world, actions=ACTIONS, clock=clock, calls=ThreadCalls(),
-            worker=f"{self.name}/1", lease_seconds=60.0,
-        )  # fmt: skip
-        return engine.drive(until=clock.boot() + 120.0).runs["r1"].phase
-
-    def weights(self) -> Mapping[str, int]:
-        return known(self.port().read()).weights
-
-
-def signed(made: Plan) -> Plan:
-    return replace(made, checksum=checksum_of(made))
-
 
 @pytest.fixture
-def both(front: Front) -> Iterator[tuple[Application, Application]]:
+def both(front: Front) -> Iterator[tuple[InOneListener, InOneListener]]:
     site = Site(front)
     vpc = site.sdk.describe_target_groups(TargetGroupArns=[site.groups["other"]])["TargetGroups"][0]["VpcId"]
     for region in (EAST, WEST):
@@ -108,28 +64,15 @@ def both(front: Front) -> Iterator[tuple[Application, Application]]:
     site.set(site.forward({EAST: 100, WEST: 0, f"billing-{EAST}": 100, f"billing-{WEST}": 0}))
     store = MemoryStore()
     yield (
-        Application(site, "shop", {region: site.groups[region] for region in (EAST, WEST)}, store),
-        Application(site, "billing", {r: site.groups[f"billing-{r}"] for r in (EAST, WEST)}, store, PAUSE_SECONDS),
+        InOneListener("shop", store, site, {region: site.groups[region] for region in (EAST, WEST)}),
+        InOneListener("billing", store, site, {r: site.groups[f"billing-{r}"] for r in (EAST, WEST)}, PAUSE_SECONDS),
     )
-
-
-def side_by_side(both: tuple[Application, Application], *, shared: bool) -> list[Phase]:
-    ended: list[Phase] = []
-    for application in both:
-        application.open(shared=shared)
-    drives = [threading.Thread(target=lambda one=one: ended.append(one.drive())) for one in both]
-    for drive in reversed(drives):  # the one that hesitates first: it has looked when the other writes
-        drive.start()
-        time.sleep(1.0)
-    for drive in drives:
-        drive.join(150)
-    return ended
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("on_a_rule", [False, True])
 def test_two_applications_in_one_list_of_actions_both_end_right(
-    both: tuple[Application, Application], on_a_rule: bool
+    both: tuple[InOneListener, InOneListener], on_a_rule: bool
 ) -> None:
     site = both[0].site
     if on_a_rule:
@@ -141,7 +84,9 @@ def test_two_applications_in_one_list_of_actions_both_end_right(
 
 
 @pytest.mark.timeout(300)
-def test_without_their_waiting_one_undoes_the_other_and_both_say_done(both: tuple[Application, Application]) -> None:
+def test_without_their_waiting_one_undoes_the_other_and_both_say_done(
+    both: tuple[InOneListener, InOneListener],
+) -> None:
     """So the test above can fail; and this is what two state stores would come to."""
     assert side_by_side(both, shared=False) == [Phase.DONE] * 2
     assert both[0].weights() == {EAST: 100, WEST: 0}
@@ -149,7 +94,7 @@ def test_without_their_waiting_one_undoes_the_other_and_both_say_done(both: tupl
 
 
 def test_what_the_other_changed_in_its_own_part_is_no_reason_to_look_again(
-    both: tuple[Application, Application],
+    both: tuple[InOneListener, InOneListener],
 ) -> None:
     shop, billing = both
     billing.pause_seconds = 0.0
