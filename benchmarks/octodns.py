@@ -53,7 +53,7 @@ from cloudfail_aws.dns.zone import Zone
 from tests.emulators.aws import emulator
 from tests.emulators.aws.asked import asked
 from tests.emulators.aws.refusals import refusal, throttled
-from tests.emulators.aws.wire import Answer, Door, Lost, Request, Upstream
+from tests.emulators.wire import Answer, Door, Lost, Request, Upstream
 
 PACKAGES = ("octodns==1.22.0", "octodns-route53==1.3.1")
 EAST, WEST = "us-east-1", "us-west-2"

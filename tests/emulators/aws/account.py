@@ -21,7 +21,7 @@ from tests.emulators.aws.standins.global_clusters import GlobalClusters
 from tests.emulators.aws.standins.health_checks import OPERATIONS, RoutingChecks
 from tests.emulators.aws.standins.provisioned import OPERATION, Provisioned
 from tests.emulators.aws.standins.recovery_config import RecoveryConfig
-from tests.emulators.aws.wire import Upstream
+from tests.emulators.wire import Upstream
 
 EAST, WEST = "us-east-1", "us-west-2"
 REGIONS = (EAST, WEST)

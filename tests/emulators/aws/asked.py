@@ -12,7 +12,7 @@ from botocore.exceptions import UnknownServiceError
 from botocore.loaders import create_loader
 from botocore.model import ServiceModel
 
-from tests.emulators.aws.wire import Request
+from tests.emulators.wire import Request
 
 # boto3's name by the name that signs, where they differ. Who signs as "rds" may also be docdb or neptune: AWS tells
 # these apart by the engine, and so must who answers.

@@ -1,13 +1,9 @@
-"""What the tests of balancers share: a topology of two regions, a port that asks the front, and listeners that are
-healthy because something listens."""
+"""What the tests of balancers share: a topology of two regions, and a port that asks the front."""
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -24,7 +20,7 @@ from cloudfail_aws.clients import Clients
 from cloudfail_aws.loadbalancer import KINDS
 from tests.emulators.aws.asked import Asked
 from tests.emulators.aws.front import ACCOUNT, Front
-from tests.emulators.aws.wire import Answer, Request
+from tests.emulators.wire import Answer, Request
 
 EAST, WEST = "us-east-1", "us-west-2"
 BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
@@ -171,28 +167,3 @@ def success_that_nothing_follows_completes_nothing(site: World) -> None:
 
 def _seen(site: World) -> Seen:
     return Seen(site, topology("global-accelerator", {EAST: "e", WEST: "w"})[1])
-
-
-@contextlib.contextmanager
-def listening() -> Iterator[int]:
-    """A port on which connections are taken, until the end of the block."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=_take, args=(listener,), daemon=True).start()
-        yield int(listener.getsockname()[1])
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-
-
-def _take(listener: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while True:
-            listener.accept()[0].close()
-
-
-def answers(port: int) -> bool:
-    """Whether something listens there now."""
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=2).close()
-    except OSError:
-        return False
-    return True

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 from tests.emulators.aws import asked
-from tests.emulators.aws.wire import Answer, Request
+from tests.emulators.wire import Answer, Request
 
 
 class Unreadable(Exception):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -19,9 +19,8 @@ from tests.emulators.aws.emulator import sdk_environment
 from tests.emulators.aws.moto import ACCOUNT
 from tests.emulators.aws.outages import Fault, Outages
 from tests.emulators.aws.refusals import refusal
-from tests.emulators.aws.wire import Answer, Answers, Door, Lost, Request, Upstream
-
-SEEN_MAX = 200_000
+from tests.emulators.watched import Watched
+from tests.emulators.wire import Answer, Answers, Door, Lost, Request, Upstream
 
 # Who serves a service. What is in neither list is served by nobody, unless a stand-in is mounted.
 SERVICES: Mapping[str, str] = {
@@ -61,16 +60,16 @@ class Seen:
     status: int
 
 
-class Front:
+class Front(Watched[Seen]):
     """All of AWS. `outages` makes it fail; `seen` and `count` tell what it was asked."""
 
     def __init__(self, emulators: Mapping[str, int], clock: Callable[[], float] = time.monotonic) -> None:
         """emulators: the ports of "ministack" and "moto", or of one of them."""
+        super().__init__()
         self._backends: dict[str, Answers] = {name: Upstream(port) for name, port in emulators.items()}
         self._mounted: dict[tuple[str, str], str] = {}
         self._clock = clock
         self._lock = threading.Lock()
-        self._seen: deque[Seen] = deque(maxlen=SEEN_MAX)
         # Instances of clusters: they are where their cluster is. RDS has one API for both kinds.
         self._in_clusters: set[tuple[str, str]] = set()
         self.outages = Outages(clock)
@@ -128,52 +127,16 @@ class Front:
             given = forward(request)
         status = 0 if isinstance(given, Lost) else given.status
         one = Seen(began, what.service, what.region, what.operation, what.mutating, what.by, met, status)
-        with self._lock:
-            self._seen.append(one)
+        self.remember(one)
         return given
 
-    def seen(
-        self,
-        *,
-        service: str | None = None,
-        region: str | None = None,
-        operation: str | None = None,
-        mutating: bool | None = None,
-        met: str | None = None,
-    ) -> list[Seen]:
-        """What was asked since `forget`, at most the last 200,000, as narrowed down."""
-        with self._lock:
-            all_of_them = list(self._seen)
-        return [
-            one
-            for one in all_of_them
-            if service in (None, one.service)
-            and region in (None, one.region)
-            and (operation is None or canonical(operation) == canonical(one.operation))
-            and mutating in (None, one.mutating)
-            and met in (None, one.met)
-        ]
-
-    def count(
-        self,
-        *,
-        service: str | None = None,
-        region: str | None = None,
-        operation: str | None = None,
-        mutating: bool | None = None,
-        met: str | None = None,
-    ) -> int:
-        found = self.seen(service=service, region=region, operation=operation, mutating=mutating, met=met)
-        return len(found)
+    @staticmethod
+    def named(operation: str) -> str:
+        return canonical(operation)
 
     def summary(self) -> dict[tuple[str, str, str], int]:
         """How often each (service, region, operation) was asked."""
         return dict(Counter((one.service, one.region, one.operation) for one in self.seen()))
-
-    def forget(self) -> None:
-        """The log begins anew. Faults stay."""
-        with self._lock:
-            self._seen.clear()
 
     def close(self) -> None:
         for door in self._doors:

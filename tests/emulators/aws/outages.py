@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from tests.emulators.aws.asked import Asked, canonical, protocol
 from tests.emulators.aws.refusals import refusal, throttled
-from tests.emulators.aws.wire import Answer, Answers, Lost, Request
+from tests.emulators.wire import Answer, Answers, Lost, Request
 
 # How many questions are remembered, and how many answers of each, so that they can be given again.
 QUESTIONS_MAX = 4096

@@ -7,7 +7,7 @@ import uuid
 from xml.sax.saxutils import escape
 
 from tests.emulators.aws.asked import protocol
-from tests.emulators.aws.wire import Answer
+from tests.emulators.wire import Answer
 
 # What each is known to say when it is asked too often; the rest say what their protocol's services mostly say.
 # Sources: the services' pages of common errors, and botocore's own table of what it takes for throttling.

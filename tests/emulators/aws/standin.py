@@ -24,7 +24,7 @@ from botocore.validate import ParamValidator
 from tests.emulators.aws import encoding
 from tests.emulators.aws.asked import Asked, asked, canonical
 from tests.emulators.aws.refusals import refusal
-from tests.emulators.aws.wire import Answer, Door, Lost, Request
+from tests.emulators.wire import Answer, Door, Lost, Request
 
 # Errors of every service, which no model declares for each operation.
 COMMON = {

@@ -24,7 +24,6 @@ from tests.emulators.aws.balancing import (
     World,
     act,
     call,
-    listening,
     look,
     port_of,
     ramped,
@@ -34,6 +33,7 @@ from tests.emulators.aws.balancing import (
 from tests.emulators.aws.front import Front
 from tests.emulators.aws.standin import StandIn
 from tests.emulators.aws.standins.target_health import OPERATION, TargetHealth
+from tests.emulators.listening import listening
 
 KIND = "alb"
 TAG = "cloudfail:shop:epoch"

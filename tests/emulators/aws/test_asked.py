@@ -12,7 +12,7 @@ from botocore.config import Config
 
 from tests.emulators.aws.asked import Asked, asked
 from tests.emulators.aws.standin import offences
-from tests.emulators.aws.wire import Request
+from tests.emulators.wire import Request
 
 
 class _Sent(Exception):

@@ -25,7 +25,7 @@ from cloudfail_aws.consumers.schedule import DESCRIPTION_MAX, replaced
 from tests.emulators.aws.emulator import Emulator
 from tests.emulators.aws.front import Front
 from tests.emulators.aws.members import TARGET, OneResource, World, asking, kind_of, resource, sdk, step, unique
-from tests.emulators.aws.wire import Answer, Lost, Request, Upstream
+from tests.emulators.wire import Answer, Lost, Request, Upstream
 
 MAKES: dict[str, tuple[Any, Any]] = {
     "event-source": (event_source.EventSource, event_source.EventSourceMember),

@@ -13,7 +13,7 @@ from cloudfail.model.topology import Objectives, PortName, Region, Resource, Top
 from cloudfail_aws.asking import Asking
 from cloudfail_aws.clients import Clients
 from tests.emulators.aws.emulator import sdk_environment
-from tests.emulators.aws.wire import Answer, Door, Request
+from tests.emulators.wire import Answer, Door, Request
 
 REGION = "us-east-1"
 

@@ -14,7 +14,7 @@ from tests.emulators.aws.evacuation import EAST, WEST, Site
 from tests.emulators.aws.front import ACCOUNT
 from tests.emulators.aws.standins.health_checks import as_aws_says_it
 from tests.emulators.aws.test_evacuation import aws_front, pair, postgres_root, same_account, site, template
-from tests.emulators.aws.wire import Upstream
+from tests.emulators.wire import Upstream
 
 __all__ = ["aws_front", "pair", "postgres_root", "same_account", "site", "template"]
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]

@@ -12,9 +12,9 @@ import pytest
 from cloudfail import config
 from cloudfail.app import App, Review
 from cloudfail.stores.memory import MemoryStore
-from tests.emulators.aws.balancing import listening
 from tests.emulators.aws.front import Front
-from tests.emulators.aws.wire import Answer, Request
+from tests.emulators.listening import listening
+from tests.emulators.wire import Answer, Request
 
 EAST, WEST = "us-east-1", "us-west-2"
 NAME = "www.shop.example."

@@ -22,7 +22,7 @@ from cloudfail_aws.database.dynamodb_global import DynamoDBGlobal
 from tests.emulators.aws import databases
 from tests.emulators.aws.databases import EAST, WEST, WorldClients
 from tests.emulators.aws.front import Front
-from tests.emulators.aws.wire import Answer
+from tests.emulators.wire import Answer
 
 TABLE = "sessions"
 PATIENT = {"answer_within": "20s", "api_within": "25s"}

@@ -13,7 +13,7 @@ from cloudfail_aws.network import elastic_ip
 from tests.emulators.aws.emulator import Emulator
 from tests.emulators.aws.front import Front
 from tests.emulators.aws.network_world import EAST, HOME, WEST, ZONE_A, ZONE_B, Address, resource
-from tests.emulators.aws.wire import Answer, Lost, Request, Upstream
+from tests.emulators.wire import Answer, Lost, Request, Upstream
 from tests.path_server import greeting
 
 ALLOCATION = "eipalloc-0aa11bb22cc33dd44"

@@ -31,7 +31,7 @@ from tests.emulators.aws.caches import EAST, WEST, World
 from tests.emulators.aws.databases import WorldClients
 from tests.emulators.aws.standin import StandIn
 from tests.emulators.aws.standins.caches import Caches
-from tests.emulators.aws.wire import Upstream
+from tests.emulators.wire import Upstream
 from tests.kit import Stage
 from tests.local.servers import place
 

@@ -22,7 +22,7 @@ from botocore.parsers import ResponseParserError
 from tests.emulators.aws import emulator, moto
 from tests.emulators.aws.front import Front
 from tests.emulators.aws.front import front as all_of_aws
-from tests.emulators.aws.wire import Answer
+from tests.emulators.wire import Answer
 
 pytestmark = pytest.mark.skipif(not moto.is_installed(), reason="moto is not installed: run script/setup dev.")
 Client = Callable[..., Any]

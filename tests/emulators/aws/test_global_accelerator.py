@@ -25,9 +25,7 @@ from tests.emulators.aws.balancing import (
     ControlClients,
     World,
     act,
-    answers,
     call,
-    listening,
     look,
     port_of,
     ramped,
@@ -37,6 +35,7 @@ from tests.emulators.aws.balancing import (
 from tests.emulators.aws.front import Front
 from tests.emulators.aws.standin import StandIn
 from tests.emulators.aws.standins.accelerators import Accelerators
+from tests.emulators.listening import answers, listening
 
 KIND = "global-accelerator"
 SERVICE = "globalaccelerator"

@@ -35,7 +35,7 @@ from tests.emulators.aws.members import (
     step,
     unique,
 )
-from tests.emulators.aws.wire import Answer, Lost, Request, Upstream
+from tests.emulators.wire import Answer, Lost, Request, Upstream
 
 DIMENSION = {"ServiceNamespace": "lambda", "ScalableDimension": "lambda:function:ProvisionedConcurrency"}
 

@@ -18,7 +18,7 @@ from cloudfail.testing.network_suite import NetworkSuite
 from tests.emulators.aws.emulator import Emulator
 from tests.emulators.aws.front import Front
 from tests.emulators.aws.network_world import EAST, SITES, WEST, ZONE_A, ZONE_B, Site
-from tests.emulators.aws.wire import Answer
+from tests.emulators.wire import Answer
 from tests.path_server import Greeter, greeting
 
 Making = Callable[[str], Any]

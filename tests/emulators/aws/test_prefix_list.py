@@ -15,7 +15,7 @@ from cloudfail_aws.network import prefix_list
 from tests.emulators.aws.emulator import Emulator
 from tests.emulators.aws.front import Front
 from tests.emulators.aws.network_world import EAST, WEST, Entries, resource
-from tests.emulators.aws.wire import Answer, Lost, Request, Upstream
+from tests.emulators.wire import Answer, Lost, Request, Upstream
 from tests.path_server import greeting
 
 LIST = "pl-0aa11bb22cc33dd44"

@@ -42,8 +42,8 @@ from tests.emulators.aws.dns_world import (
 )
 from tests.emulators.aws.emulator import Emulator
 from tests.emulators.aws.faults import proxy
-from tests.emulators.aws.wire import Answer, Door, Lost, Request, Upstream
 from tests.emulators.aws.zone_server import ZoneServer
+from tests.emulators.wire import Answer, Door, Lost, Request, Upstream
 from tests.unit.test_aws_budget import Limiter
 
 ENDPOINT = "AWS_ENDPOINT_URL_ROUTE_53"

@@ -16,7 +16,7 @@ from cloudfail_aws.network import route_table
 from tests.emulators.aws.emulator import Emulator
 from tests.emulators.aws.front import Front
 from tests.emulators.aws.network_world import DESTINATION, EAST, HOME, WEST, Routes, resource
-from tests.emulators.aws.wire import Answer, Lost, Request, Upstream
+from tests.emulators.wire import Answer, Lost, Request, Upstream
 from tests.path_server import greeting
 
 

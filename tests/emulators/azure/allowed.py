@@ -14,7 +14,6 @@ from typing import Any
 
 from cloudfail.model.topology import Objectives, PortName, Region, Topology
 from cloudfail.testing.conformance import Calls, known
-from tests.emulators.aws.balancing import listening
 from tests.emulators.azure import (
     balancing,
     flexible_world,
@@ -33,6 +32,7 @@ from tests.emulators.azure.standins import front_door, traffic_manager
 from tests.emulators.azure.standins.names import Zones
 from tests.emulators.azure.standins.route_tables import RouteTables
 from tests.emulators.azure.used import SOON_SECONDS, Key, Make, Serve, Used, there_and_back
+from tests.emulators.listening import listening
 
 
 def _name(private: bool) -> Make:

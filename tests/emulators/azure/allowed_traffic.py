@@ -12,7 +12,6 @@ from typing import Any
 from cloudfail.model.states import CustomWord, NetworkState
 from cloudfail.model.topology import PortName
 from cloudfail.testing.conformance import known
-from tests.emulators.aws.balancing import listening
 from tests.emulators.azure import (
     address_world,
     balancing,
@@ -29,6 +28,7 @@ from tests.emulators.azure.standins.load_balancers import NETWORK, LoadBalancers
 from tests.emulators.azure.standins.monitoring import Alerts, HealthEvents, Monitor
 from tests.emulators.azure.standins.public_addresses import PublicAddresses
 from tests.emulators.azure.used import SOON_SECONDS, TO_NORTH, Key, Make, Serve, Used
+from tests.emulators.listening import listening
 
 IDENTITIES = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/shop/providers/Microsoft.ManagedIdentity"
 ASKED_SECONDS = 0.05

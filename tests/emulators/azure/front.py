@@ -18,7 +18,6 @@ import json
 import re
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,12 +25,12 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.emulators.aws.outages import Fault, Outages
-from tests.emulators.aws.wire import Answer, Door, Lost, Request
 from tests.emulators.azure import authority
 from tests.emulators.azure.contract import Contract, Operation, contract
 from tests.emulators.azure.standins import account
+from tests.emulators.watched import Watched
+from tests.emulators.wire import Answer, Door, Lost, Request
 
-SEEN_MAX = 200_000
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 TENANT = "99999999-8888-7777-6666-555555555555"
 OWN = "own identity"
@@ -132,16 +131,16 @@ class AzureOutages(Outages):
         return self._add(lambda request, asked, forward: _answer(200, {}, {}), where)
 
 
-class Front:
+class Front(Watched[Seen]):
     """All of Resource Manager. `outages` makes it fail; `seen` tells what it was asked; `authority` is whom clients
     trust. `gate`: who may do what, if anybody is held to anything. `nobody`: the client ids that are assigned to no
     machine, so that none takes them on."""
 
     def __init__(self, place: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
         self._clock = clock
         self._lock = threading.RLock()
         self._served: dict[str, tuple[Contract, Any]] = {}
-        self._seen: deque[Seen] = deque(maxlen=SEEN_MAX)
         self.mistakes: list[str] = []
         self.gate: Gate | None = None
         self.nobody: set[str] = set()
@@ -201,39 +200,8 @@ class Front:
         one = Seen(
             began, service, asked.region, name, not reads, asked.by, met, status, split.path, _json(request.body)
         )
-        with self._lock:
-            self._seen.append(one)
+        self.remember(one)
         return given
-
-    def seen(
-        self,
-        *,
-        service: str | None = None,
-        region: str | None = None,
-        operation: str | None = None,
-        mutating: bool | None = None,
-        met: str | None = None,
-    ) -> list[Seen]:
-        """What was asked since `forget`, as narrowed down."""
-        with self._lock:
-            every = list(self._seen)
-        return [
-            one
-            for one in every
-            if service in (None, one.service)
-            and region in (None, one.region)
-            and operation in (None, one.operation)
-            and mutating in (None, one.mutating)
-            and met in (None, one.met)
-        ]
-
-    def count(self, **where: Any) -> int:
-        return len(self.seen(**where))
-
-    def forget(self) -> None:
-        """The log begins anew. Faults stay."""
-        with self._lock:
-            self._seen.clear()
 
     def close(self) -> None:
         self._door.shut()

@@ -13,7 +13,6 @@ from typing import Any
 
 from cloudfail.model.states import CustomWord, Role
 from cloudfail.model.topology import PortName
-from tests.emulators.aws.balancing import listening
 from tests.emulators.azure import (
     address_world,
     cosmos_world,
@@ -48,6 +47,7 @@ from tests.emulators.azure.standins.names import Zones
 from tests.emulators.azure.standins.public_addresses import PublicAddresses
 from tests.emulators.azure.standins.route_tables import RouteTables
 from tests.emulators.azure.standins.service_bus import ServiceBus
+from tests.emulators.listening import listening
 from tests.emulators.verbs import Ordered
 
 Serve = Callable[[str, Any], Any]

@@ -14,9 +14,9 @@ from cloudfail.model.plan import PlannedStep
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.ports import Kind
 from cloudfail.testing.conformance import known
-from tests.emulators.aws.wire import Answer, Door
 from tests.emulators.azure.balancing import NORTH, WEST, World, call, port_of, topology
 from tests.emulators.azure.front import Front
+from tests.emulators.wire import Answer, Door
 
 BOUNDS = ((1, 4, 2), (1, 8, 1))
 """Of the profile of a setting that is in force, and of one for the nights."""

@@ -18,11 +18,11 @@ from cloudfail.execution.lifecycle import Phase
 from cloudfail.model.topology import Resource, Topology
 from cloudfail.stores.memory import MemoryStore
 from cloudfail_azure.loadbalancer.application_gateway import ApplicationGateway
-from tests.emulators.aws.balancing import listening
 from tests.emulators.azure.balancing import NORTH, WEST, port_of
 from tests.emulators.azure.front import Front
 from tests.emulators.azure.standins.application_gateways import ApplicationGateways
 from tests.emulators.azure.test_application_gateway import KIND, NETWORK, PUT, TO_NORTH, Site
+from tests.emulators.listening import listening
 from tests.emulators.two_applications import PAUSE_SECONDS, Application, side_by_side
 
 

@@ -30,7 +30,6 @@ from cloudfail_azure.discovering import NOT_DRAFTED, discover, drafted
 from cloudfail_azure.discovering.permissions import ACTIONS
 from cloudfail_azure.discovering.regions import is_region, parts, words_of
 from cloudfail_local import provider as local
-from tests.emulators.aws.balancing import listening
 from tests.emulators.azure import everything
 from tests.emulators.azure.balancing import NORTH, WEST
 from tests.emulators.azure.everything import ADDRESS, DOOR, PROFILE, REGIONS, SHORT, P
@@ -39,6 +38,7 @@ from tests.emulators.azure.gate import Document, Gate, without
 from tests.emulators.azure.standins.scale_sets import AutoscaleSettings, ScaleSets
 from tests.emulators.azure.standins.subscription import PAGE, Everything, Listing, resource
 from tests.emulators.azure.standins.traffic_manager import TrafficManager
+from tests.emulators.listening import listening
 
 pytestmark = pytest.mark.timeout(600)
 ALL = Wanted(REGIONS, account=SUBSCRIPTION)

@@ -17,11 +17,11 @@ from cloudfail.testing.conformance import TrafficSuite, known
 from cloudfail_azure.loadbalancer import KINDS
 from cloudfail_azure.loadbalancer.front_door import FrontDoor
 from cloudfail_azure.loadbalancer.origins import Origin, Origins
-from tests.emulators.aws.balancing import listening
 from tests.emulators.azure.balancing import NORTH, WEST, World, act, call, look, port_of, topology
 from tests.emulators.azure.contract import contract
 from tests.emulators.azure.front import Ask, Front
 from tests.emulators.azure.standins import front_door as standin
+from tests.emulators.listening import listening
 from tests.emulators.loopback import free_port
 
 pytestmark = pytest.mark.timeout(300)

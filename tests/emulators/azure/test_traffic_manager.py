@@ -16,10 +16,10 @@ from cloudfail.model.states import LoadBalancerState
 from cloudfail.testing.conformance import LoadBalancerSuite, known
 from cloudfail_azure.loadbalancer import KINDS
 from cloudfail_azure.loadbalancer.traffic_manager import TrafficManager
-from tests.emulators.aws.balancing import listening
 from tests.emulators.azure.balancing import NORTH, WEST, World, act, call, look, port_of, topology
 from tests.emulators.azure.front import Front
 from tests.emulators.azure.standins import traffic_manager as standin
+from tests.emulators.listening import listening
 from tests.emulators.loopback import free_port
 
 pytestmark = pytest.mark.timeout(300)

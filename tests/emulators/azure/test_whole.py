@@ -22,7 +22,6 @@ from cloudfail_azure.budget import Budget
 from cloudfail_azure.loadbalancer.load_balancer import LoadBalancer
 from cloudfail_azure.sessions import Sessions
 from cloudfail_azure.whole import Network, Whole
-from tests.emulators.aws.balancing import listening
 from tests.emulators.azure import address_world, test_application_gateway, test_load_balancer
 from tests.emulators.azure.balancing import NORTH, WEST, SystemClock, call, port_of, topology
 from tests.emulators.azure.contract import contract
@@ -31,6 +30,7 @@ from tests.emulators.azure.standins.application_gateways import ApplicationGatew
 from tests.emulators.azure.standins.load_balancers import LoadBalancers
 from tests.emulators.azure.standins.public_addresses import PublicAddresses
 from tests.emulators.azure.standins.route_tables import RouteTables
+from tests.emulators.listening import listening
 
 pytestmark = pytest.mark.timeout(300)
 NETWORK = "azure.mgmt.network"

@@ -19,11 +19,11 @@ from cloudfail_gcp.budget import Budget
 from cloudfail_gcp.dns import KINDS
 from cloudfail_gcp.dns.cloud_dns import CloudDns
 from cloudfail_gcp.sessions import Sessions
-from tests.emulators.aws.balancing import answers
 from tests.emulators.aws.zone_server import ZoneServer, zone_server
 from tests.emulators.gcp.dns_answers import Answers, as_records
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.standins import dns as standin
+from tests.emulators.listening import answers
 from tests.emulators.loopback import free_port
 
 CENTRAL, WEST = "us-central1", "europe-west1"

@@ -14,17 +14,16 @@ import json
 import re
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.emulators.aws.outages import Fault, Outages
-from tests.emulators.aws.wire import Answer, Answers, Door, Lost, Request
 from tests.emulators.gcp.discovery import Api, Method, api
+from tests.emulators.watched import Watched
+from tests.emulators.wire import Answer, Answers, Door, Lost, Request
 
-SEEN_MAX = 200_000
 # What is asked by POST, and changes nothing.
 _READS = frozenset(
     "getHealth testIamPermissions listManagedInstances listInstances generateAccessToken "
@@ -96,15 +95,15 @@ class Gate(Protocol):
         """The answer, to what is asked of IAM itself; None for what whoever serves it answers. Raises Refused."""
 
 
-class Front:
+class Front(Watched[Seen]):
     """All of Google. `outages` makes it fail; `seen` tells what it was asked. `gate`: who may do what, if anybody is
     held to it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
         self._clock = clock
         self._lock = threading.Lock()
         self._served: dict[str, tuple[Api, Any]] = {}
-        self._seen: deque[Seen] = deque(maxlen=SEEN_MAX)
         self.mistakes: list[str] = []
         self.gate: Gate | None = None
         self.outages = GoogleOutages(clock)
@@ -154,39 +153,8 @@ class Front:
         one = Seen(
             began, name, asked.region, asked.operation, asked.mutating, asked.by, met, status, request.query, body
         )
-        with self._lock:
-            self._seen.append(one)
+        self.remember(one)
         return given
-
-    def seen(
-        self,
-        *,
-        service: str | None = None,
-        region: str | None = None,
-        operation: str | None = None,
-        mutating: bool | None = None,
-        met: str | None = None,
-    ) -> list[Seen]:
-        """What was asked since `forget`, as narrowed down."""
-        with self._lock:
-            every = list(self._seen)
-        return [
-            one
-            for one in every
-            if service in (None, one.service)
-            and region in (None, one.region)
-            and operation in (None, one.operation)
-            and mutating in (None, one.mutating)
-            and met in (None, one.met)
-        ]
-
-    def count(self, **where: Any) -> int:
-        return len(self.seen(**where))
-
-    def forget(self) -> None:
-        """The log begins anew. Faults stay."""
-        with self._lock:
-            self._seen.clear()
 
     def close(self) -> None:
         self._door.shut()

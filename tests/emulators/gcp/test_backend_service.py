@@ -17,11 +17,11 @@ from cloudfail.model.topology import Topology
 from cloudfail.testing.conformance import Harness, LoadBalancerSuite, known
 from cloudfail_gcp.loadbalancer import KINDS
 from cloudfail_gcp.loadbalancer.backend_service import BackendService
-from tests.emulators.aws.balancing import listening
 from tests.emulators.gcp.balancing import EAST, PROJECT, WEST, World, act, call, look, port_of, topology
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.standins.backend_services import BackendServices
 from tests.emulators.gcp.standins.service_lb_policies import ServiceLbPolicies
+from tests.emulators.listening import listening
 from tests.emulators.loopback import free_port
 
 pytestmark = pytest.mark.timeout(300)

@@ -17,12 +17,12 @@ from cloudfail.lint import lint
 from cloudfail.stores.memory import MemoryStore
 from cloudfail_gcp import provider
 from cloudfail_local import provider as local
-from tests.emulators.aws.balancing import listening
 from tests.emulators.gcp.frontend import frontend, instance, nobody, users
 from tests.emulators.gcp.standins import spanner
 from tests.emulators.gcp.standins.forwarding_rules import ForwardingRules
 from tests.emulators.gcp.standins.operations import BASE
 from tests.emulators.gcp.standins.url_maps import UrlMaps
+from tests.emulators.listening import listening
 
 pytestmark = pytest.mark.timeout(300)
 EAST, WEST = "us-east4", "us-east1"

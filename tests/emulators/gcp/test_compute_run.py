@@ -16,10 +16,10 @@ from cloudfail.execution.lifecycle import Phase
 from cloudfail.stores.memory import MemoryStore
 from cloudfail_gcp import provider
 from cloudfail_local import provider as local
-from tests.emulators.aws.balancing import listening
 from tests.emulators.gcp.balancing import EAST, PROJECT, WEST
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.standins.instance_groups import InstanceGroups
+from tests.emulators.listening import listening
 
 pytestmark = pytest.mark.timeout(300)
 SERVICE = f"projects/{PROJECT}/global/backendServices/web"

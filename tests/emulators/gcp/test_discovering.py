@@ -29,7 +29,6 @@ from cloudfail_gcp.discovering import discover
 from cloudfail_gcp.discovering.permissions import ACTIONS
 from cloudfail_gcp.discovering.regions import is_region, words_of
 from cloudfail_local import provider as local
-from tests.emulators.aws.balancing import listening
 from tests.emulators.gcp import dns_world, everywhere
 from tests.emulators.gcp.allowed import tokens
 from tests.emulators.gcp.dns_world import ADDRESS
@@ -37,6 +36,7 @@ from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.gate import Gate
 from tests.emulators.gcp.standins.operations import BASE
 from tests.emulators.gcp.standins.project import PROJECT, Compute, Listed, Zones
+from tests.emulators.listening import listening
 
 pytestmark = pytest.mark.timeout(300)
 EAST, WEST = "us-central1", "europe-west1"

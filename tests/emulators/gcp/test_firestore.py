@@ -24,10 +24,10 @@ from cloudfail_gcp.budget import Budget
 from cloudfail_gcp.database import KINDS
 from cloudfail_gcp.database.firestore import Firestore
 from cloudfail_gcp.sessions import Sessions
-from tests.emulators.aws.wire import Answer, Door, Lost, Request, Upstream
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.many_writers import refused, step_of
 from tests.emulators.gcp.standins import firestore as standin
+from tests.emulators.wire import Answer, Door, Lost, Request, Upstream
 
 pytestmark = pytest.mark.timeout(300)
 (KIND,) = (kind for kind in KINDS if kind.name == "firestore")

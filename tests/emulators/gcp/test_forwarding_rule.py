@@ -18,12 +18,12 @@ from cloudfail.model.topology import Topology
 from cloudfail.testing.conformance import LoadBalancerSuite, known
 from cloudfail_gcp.loadbalancer import KINDS
 from cloudfail_gcp.loadbalancer.forwarding_rule import EPOCH, OWNER, ForwardingRule
-from tests.emulators.aws.balancing import listening
 from tests.emulators.gcp.balancing import EAST, PROJECT, WEST, World, act, call, look, port_of, topology
 from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.standins.forwarding_rules import ForwardingRules
 from tests.emulators.gcp.standins.operations import BASE
 from tests.emulators.gcp.test_backend_service import instances
+from tests.emulators.listening import listening
 from tests.emulators.loopback import free_port
 
 pytestmark = pytest.mark.timeout(300)

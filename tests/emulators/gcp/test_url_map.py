@@ -17,7 +17,6 @@ from cloudfail.model.topology import Topology
 from cloudfail.testing.conformance import LoadBalancerSuite, known
 from cloudfail_gcp.loadbalancer import KINDS
 from cloudfail_gcp.loadbalancer.url_map import UrlMap
-from tests.emulators.aws.balancing import listening
 from tests.emulators.gcp.balancing import (
     EAST,
     PROJECT,
@@ -35,6 +34,7 @@ from tests.emulators.gcp.front import Front
 from tests.emulators.gcp.standins.operations import BASE
 from tests.emulators.gcp.standins.url_maps import SPLIT, UrlMaps
 from tests.emulators.gcp.test_backend_service import instances
+from tests.emulators.listening import listening
 from tests.emulators.loopback import free_port
 
 pytestmark = pytest.mark.timeout(300)

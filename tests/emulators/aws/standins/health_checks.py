@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.emulators.aws.wire import Answer, Answers, Lost, Request
+from tests.emulators.wire import Answer, Answers, Lost, Request
 
 OPERATIONS = ("CreateHealthCheck", "ListHealthChecks")
 _ARN = re.compile(rb"<RoutingControlArn>[^<]+</RoutingControlArn>")

@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.emulators.aws.asked import Asked
 from tests.emulators.aws.standin import Refused, StandIn
-from tests.emulators.aws.wire import Answer, Door, Lost, Request
+from tests.emulators.wire import Answer, Door, Lost, Request
 
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1", "ap-northeast-1", "ap-southeast-2")
 # ARC's quota for one call.

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.emulators.aws.asked import Asked
-from tests.emulators.aws.balancing import answers
 from tests.emulators.aws.standin import Refused
+from tests.emulators.listening import answers
 
 OPERATION = "DescribeTargetHealth"
 

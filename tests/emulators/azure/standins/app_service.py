@@ -9,10 +9,10 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from tests.emulators.aws.balancing import answers
 from tests.emulators.azure.front import Ask, Told
 from tests.emulators.azure.standins.scale_sets import PROVIDERS
 from tests.emulators.azure.standins.sized import Sized
+from tests.emulators.listening import answers
 
 PLANS, SITES = f"{PROVIDERS}/Microsoft.Web/serverfarms", f"{PROVIDERS}/Microsoft.Web/sites"
 

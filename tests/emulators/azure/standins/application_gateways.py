@@ -13,10 +13,10 @@ import copy
 import json
 from typing import Any
 
-from tests.emulators.aws.balancing import answers
 from tests.emulators.azure.front import Ask, Told
 from tests.emulators.azure.standins.load_balancers import NETWORK, LoadBalancers
 from tests.emulators.azure.standins.replaced import Body
+from tests.emulators.listening import answers
 
 MAP, PATHS = "paths", "by-path"
 

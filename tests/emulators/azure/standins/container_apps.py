@@ -11,11 +11,11 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
-from tests.emulators.aws.balancing import answers
 from tests.emulators.azure.front import Ask, Refused, Told
 from tests.emulators.azure.standins.arm import merged
 from tests.emulators.azure.standins.scale_sets import PROVIDERS
 from tests.emulators.azure.standins.sized import Fleet, Sized
+from tests.emulators.listening import answers
 
 APPS, ENVIRONMENT = f"{PROVIDERS}/Microsoft.App/containerApps", f"{PROVIDERS}/Microsoft.App/managedEnvironments/shop"
 

@@ -20,9 +20,9 @@ import urllib.parse
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tests.emulators.aws.wire import Answer, Door, Lost, Request
 from tests.emulators.azure.front import SUBSCRIPTION, Ask, Refused, Told
 from tests.emulators.azure.standins.arm import GROUP, Resources
+from tests.emulators.wire import Answer, Door, Lost, Request
 
 ACCOUNTS = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.DocumentDB/databaseAccounts"
 ACCOUNT = f"{ACCOUNTS}/orders"

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.emulators.aws.balancing import answers
 from tests.emulators.azure.front import SUBSCRIPTION, Ask, Refused, Told
 from tests.emulators.azure.standins.arm import GROUP, Operation, Resources, merged
+from tests.emulators.listening import answers
 
 PROFILE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Cdn/profiles/shop"
 _TYPE = "Microsoft.Cdn/profiles/origingroups"

@@ -10,10 +10,10 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from tests.emulators.aws.balancing import answers
 from tests.emulators.azure.front import SUBSCRIPTION, Ask, Told
 from tests.emulators.azure.standins.arm import GROUP
 from tests.emulators.azure.standins.replaced import Body, Replaced
+from tests.emulators.listening import answers
 
 NETWORK = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Network"
 POOL, RULE = "all", "http"

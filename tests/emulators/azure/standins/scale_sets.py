@@ -9,10 +9,10 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from tests.emulators.aws.balancing import answers
 from tests.emulators.azure.front import SUBSCRIPTION, Ask, Refused, Told
 from tests.emulators.azure.standins.arm import GROUP, merged
 from tests.emulators.azure.standins.sized import Instance, Sized
+from tests.emulators.listening import answers
 
 PROVIDERS = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers"
 SETS = f"{PROVIDERS}/Microsoft.Compute/virtualMachineScaleSets"

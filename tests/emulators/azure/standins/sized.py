@@ -10,8 +10,8 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.emulators.aws.balancing import listening
 from tests.emulators.azure.standins.arm import Resources
+from tests.emulators.listening import listening
 
 
 @dataclass

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.emulators.aws.balancing import answers
 from tests.emulators.azure.front import SUBSCRIPTION, Ask, Refused
 from tests.emulators.azure.standins.arm import GROUP, Resources, merged
+from tests.emulators.listening import answers
 
 PROFILES = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Network/trafficManagerProfiles"
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from cloudfail_gcp.dns.cloud_dns import CloudDns
-from tests.emulators.aws.balancing import listening
 from tests.emulators.aws.zone_server import ZoneServer
 from tests.emulators.gcp.dns_world import (
     ADDRESS,
@@ -20,6 +19,7 @@ from tests.emulators.gcp.dns_world import (
     topology,
 )
 from tests.emulators.gcp.standins import dns as standin
+from tests.emulators.listening import listening
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from tests.emulators.aws.balancing import answers
 from tests.emulators.gcp.front import Refused
 from tests.emulators.gcp.standins.operations import BASE, Operations, fingerprint, merged
+from tests.emulators.listening import answers
 
 
 class BackendServices(Operations):

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.emulators.aws.balancing import answers, listening
 from tests.emulators.gcp.front import Refused
+from tests.emulators.listening import answers, listening
 
 FORBIDDEN = ("run.googleapis.com", "cloud.googleapis.com", "serving.knative.dev", "autoscaling.knative.dev")
 

@@ -14,10 +14,10 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.emulators.aws.balancing import answers, listening
 from tests.emulators.gcp.front import Refused
 from tests.emulators.gcp.standins.backend_services import BackendServices
 from tests.emulators.gcp.standins.operations import BASE, merged
+from tests.emulators.listening import answers, listening
 
 
 @dataclass
