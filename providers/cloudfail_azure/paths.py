@@ -51,15 +51,15 @@ def group_of(id_: str) -> str:
     return id_.split("/")[4]
 
 
-def region_of(location: str) -> str:
-    """The region, of a location as Azure tells it: "West Europe" too."""
-    return location.replace(" ", "").lower()
+def plain_region(location: str) -> str:
+    """A region's name out of how it is shown, or told by older services: "West Europe" is westeurope."""
+    return "".join(location.split()).lower()
 
 
 def must_stand(what: str, region: str, location: str, resource: str, *, hint: str = "") -> None:
     """Raises Permanent where `what` stands in another region than is written: the one slip that would change the region
     that is lost. location: as Azure tells it; resource: which is to be corrected in the file."""
-    stands = region_of(location)
+    stands = plain_region(location)
     if stands != region:
         raise Permanent(
             f"{what}, which is written for {region}, stands in {stands}.",

@@ -15,32 +15,30 @@ from cloudfail_aws.database.global_clusters import GlobalCluster, GlobalClusters
 from cloudfail_aws.database.marks import refuse_older
 from cloudfail_databases.data_plane import DataPlane
 from cloudfail_databases.fence import Fencing
-from cloudfail_databases.moves import PlanesMoves, Reached, arrived, moving, to_switch
+from cloudfail_databases.moves import PlaneMoves, Reached, arrived, moving, switching
 
 READY = "available"
 IN_SYNC = ("", "connected")
-
-
 Pair = tuple[Member, Member]
 """The old writer and the new one."""
 
 
-class Moves(PlanesMoves[Pair | Tail]):
+class Moves(PlaneMoves[Pair | Tail]):
     """Of one database."""
 
     def __init__(self, clusters: GlobalClusters, plane: DataPlane, fencing: Fencing) -> None:
         super().__init__(plane, fencing)
         self._clusters = clusters
 
-    def _give(self, stage: Reached[Pair | Tail], source: str, target: str, call: Call, timed: TimeLeft) -> None:
-        if isinstance(stage.on, tuple):
-            old, new = stage.on
+    def _give_order(self, on: Pair | Tail, source: str, target: str, call: Call, timed: TimeLeft) -> None:
+        if isinstance(on, tuple):
+            old, new = on
             refuse_older(self._clusters.epoch(new), call, f"{self._clusters.cluster(target)} in {target}")
             self._clusters.switch_over(old, new, timed.rest())
 
-    def _mend(self, stage: Reached[Pair | Tail], region: str, upstream: str, timed: TimeLeft) -> None:
-        if isinstance(stage.on, Tail):
-            self._clusters.copy(region, stage.on, timed.rest())
+    def _bring_back(self, on: Pair | Tail, region: str, timed: TimeLeft) -> None:
+        if isinstance(on, Tail):
+            self._clusters.copy(region, on, timed.rest())
 
     # ---- switchover
 
@@ -63,7 +61,7 @@ class Moves(PlanesMoves[Pair | Tail]):
         if new.synchronization not in IN_SYNC:
             return moving(f"{self._clusters.cluster(target)} is {new.synchronization}: AWS would refuse")
         words = f"switch {known.name} over to {self._clusters.cluster(target)}; AWS waits until it holds everything"
-        return to_switch(words, source, target, f"switch/{old.arn}/{new.arn}", (old, new))
+        return Reached(switching(words, source, target, f"switch/{old.arn}/{new.arn}"), (old, new))
 
     # ---- follow
 
@@ -85,7 +83,7 @@ class Moves(PlanesMoves[Pair | Tail]):
             if not tail.copied:
                 words = f"copy {tail.name}, which holds what only {cluster} had, to {tail.copy}"
                 progress = Progress(words, False, "", "kept for a while", "kept", f"copy/{tail.name}")
-                return Reached(progress, "copy", tail)
+                return Reached(progress, tail)
             if tail.copied != READY:
                 return moving(f"the snapshot {tail.copy} is {tail.copied}")
         if self._fencing.shuts(region):

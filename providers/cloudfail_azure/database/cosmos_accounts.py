@@ -26,7 +26,7 @@ from cloudfail.errors import Transient
 from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_azure.asking import Asking
-from cloudfail_azure.paths import name_of, same
+from cloudfail_azure.paths import name_of, plain_region, same
 from cloudfail_azure.under_way import followed
 
 API = "2026-03-15"
@@ -93,7 +93,7 @@ class Accounts:
             raise Transient(f"Azure answers, and does not tell what {self.name} is.")
         ordered = sorted(policies, key=lambda one: int(one.get("failoverPriority") or 0))
         names = {
-            region_of(one): str(one.get("locationName", ""))
+            place_of(one): str(one.get("locationName", ""))
             for key in ("failoverPolicies", "locations", "readLocations", "writeLocations")
             for one in properties.get(key) or ()
         }
@@ -101,10 +101,10 @@ class Accounts:
         return Account(
             self.id,
             str(properties["provisioningState"]),
-            tuple(region_of(one) for one in properties.get("writeLocations") or ()),
-            tuple(region_of(one) for one in ordered),
+            tuple(place_of(one) for one in properties.get("writeLocations") or ()),
+            tuple(place_of(one) for one in ordered),
             names,
-            tuple(region_of(one) for one in properties.get("readLocations") or ()),
+            tuple(place_of(one) for one in properties.get("readLocations") or ()),
             bool(properties.get("enableMultipleWriteLocations")),
             str(policy.get("defaultConsistencyLevel") or ""),
             float(policy.get("maxIntervalInSeconds") or 0.0),
@@ -134,6 +134,6 @@ class Accounts:
         followed(self.asking, region, reply, what, within=min(FOLLOW_SECONDS, timed.seconds))
 
 
-def region_of(location: Mapping[str, Any]) -> str:
-    """ "West Europe" and "westeurope" are the same region."""
-    return str(location.get("locationName", "")).replace(" ", "").lower()
+def place_of(location: Mapping[str, Any]) -> str:
+    """The region of one of an account's locations."""
+    return plain_region(str(location.get("locationName", "")))

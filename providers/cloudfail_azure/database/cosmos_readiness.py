@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from cloudfail_azure.database.cosmos_accounts import BOUNDED, STRONG, SUCCEEDED, Account, region_of
+from cloudfail_azure.database.cosmos_accounts import BOUNDED, STRONG, SUCCEEDED, Account, place_of
 from cloudfail_azure.database.cosmos_options import CosmosMember
 
 AUTOMATIC_OFF = "az cosmosdb update --ids {} --enable-automatic-failover false"
@@ -34,7 +34,7 @@ def of_all(account: Account, members: Mapping[str, CosmosMember]) -> Iterator[st
     if account.state != SUCCEEDED:
         yield f"{account.name} is {account.state}: Azure takes one change at a time."
     places = {
-        region_of(one): str(one.get("documentEndpoint") or "") for one in account.properties.get("readLocations") or ()
+        place_of(one): str(one.get("documentEndpoint") or "") for one in account.properties.get("readLocations") or ()
     }
     for region, member in members.items():
         if region not in account.there:

@@ -15,49 +15,28 @@ from cloudfail.time_left import TimeLeft
 from cloudfail_azure.database.flexible_readiness import unlike
 from cloudfail_azure.database.flexible_servers import BROKEN, PLANNED, READY, SWITCHOVER, Server, Servers, by_hand
 from cloudfail_azure.marks import refuse_older
-from cloudfail_azure.paths import name_of, same
+from cloudfail_azure.paths import group_of, name_of, same
 from cloudfail_databases.data_plane import DataPlane
 from cloudfail_databases.fence import Fencing
-from cloudfail_databases.moves import PlanesMoves, Reached, arrived, moving, to_switch
+from cloudfail_databases.moves import PlaneMoves, Reached, arrived, moving, switching
 
 Pair = tuple[Server, Server]
 """The old writer and the new one."""
 
 
-class Moves(PlanesMoves[Pair]):
+class Moves(PlaneMoves[Pair]):
     """Of one database."""
 
     def __init__(self, servers: Servers, plane: DataPlane, fencing: Fencing) -> None:
         super().__init__(plane, fencing)
         self._servers = servers
 
-    def _give(self, stage: Reached[Pair], source: str, target: str, call: Call, timed: TimeLeft) -> None:
-        if stage.name == "endpoints":
-            raise Permanent(
-                f"No virtual endpoint leads to {self._servers.name(target)}: Azure will not switch over to it.",
-                "Nothing was changed.",
-                f"Make them: az postgres flexible-server virtual-endpoint create --server-name "
-                f"{self._servers.name(source)} --name NAME --endpoint-type ReadWrite --members "
-                f"{self._servers.name(target)} --resource-group {_group(self._servers.id(source))}",
-            )
-        if stage.name == "unlike":
-            raise Permanent(stage.progress.before, "Nothing was changed.", "Make both alike: the larger one first.")
-        if stage.on is not None:
-            old, new = stage.on
-            for server, region in ((old, source), (new, target)):
-                refuse_older(server.epoch, call, f"{server.name} in {region}")
-            self._servers.mark(target, new, by_hand(new.id, SWITCHOVER, PLANNED), timed.rest())
-            self._servers.promote(target, new, SWITCHOVER, PLANNED, timed.rest())
-
-    def _mend(self, stage: Reached[Pair], region: str, upstream: str, timed: TimeLeft) -> None:
-        name, up = self._servers.name(region), self._servers.id(upstream)
-        raise Permanent(
-            f"{stage.progress.next}.",
-            f"{name} was left as it is, with what only it holds.",
-            f"Build another: az postgres flexible-server replica create --name NAME --source-server {up} --location "
-            f"{region} --resource-group {_group(self._servers.id(region))}; write its id in cloudfail.yaml, and delete "
-            "the old one when nobody needs it.",
-        )
+    def _give_order(self, on: Pair, source: str, target: str, call: Call, timed: TimeLeft) -> None:
+        old, new = on
+        for server, region in ((old, source), (new, target)):
+            refuse_older(server.epoch, call, f"{server.name} in {region}")
+        self._servers.mark(target, new, by_hand(new.id, SWITCHOVER, PLANNED), timed.rest())
+        self._servers.promote(target, new, SWITCHOVER, PLANNED, timed.rest())
 
     # ---- switchover
 
@@ -77,13 +56,21 @@ class Moves(PlanesMoves[Pair]):
             return moving(f"Azure says that {old.name} is {old.state}; nothing was stopped")
         if self._servers.pair(source, target) is None:
             words = f"no virtual endpoint leads to {new.name}: Azure will not switch over to it"
-            return to_switch(words, source, target, f"endpoints/{new.name}", None, "endpoints")
+            refused = Permanent(
+                f"No virtual endpoint leads to {new.name}: Azure will not switch over to it.",
+                "Nothing was changed.",
+                f"Make them: az postgres flexible-server virtual-endpoint create --server-name {old.name} --name NAME "
+                f"--endpoint-type ReadWrite --members {new.name} --resource-group {group_of(old.id)}",
+            )
+            return Reached(switching(words, source, target, f"endpoints/{new.name}"), by_hand=refused)
         if differ := unlike(old, new):
             words = f"{old.name} and {new.name} are not alike: Azure will not switch over to it"
-            after = f"{target} takes writes"
-            return Reached(Progress(words, False, "", f"{'; '.join(differ)}.", after, f"unlike/{new.name}"), "unlike")
+            said = f"{'; '.join(differ)}."
+            progress = Progress(words, False, "", said, f"{target} takes writes", f"unlike/{new.name}")
+            refused = Permanent(said, "Nothing was changed.", "Make both alike: the larger one first.")
+            return Reached(progress, by_hand=refused)
         words = f"switch {old.name} over to {new.name}; Azure waits until it holds everything"
-        return to_switch(words, source, target, f"switch/{old.name}/{new.name}", (old, new))
+        return Reached(switching(words, source, target, f"switch/{old.name}/{new.name}"), (old, new))
 
     # ---- follow
 
@@ -114,8 +101,11 @@ class Moves(PlanesMoves[Pair]):
         if self._plane.look(region).takes_writes:
             return moving(f"{region} still takes writes: fence it first (database.fence)")
         progress = Progress(words, False, "", "follows nobody", f"a replica of {up.name}", f"anew/{member.name}")
-        return Reached(progress, "anew")
-
-
-def _group(id_: str) -> str:
-    return id_.split("/")[4]
+        refused = Permanent(
+            f"{words}.",
+            f"{member.name} was left as it is, with what only it holds.",
+            f"Build another: az postgres flexible-server replica create --name NAME --source-server {up.id} --location "
+            f"{region} --resource-group {group_of(member.id)}; write its id in cloudfail.yaml, and delete the old one "
+            "when nobody needs it.",
+        )
+        return Reached(progress, by_hand=refused)

@@ -25,7 +25,7 @@ from cloudfail_azure.database.flexible_claims import promotable, unseen
 from cloudfail_azure.database.flexible_readiness import Found, of_any, source_of, unlike
 from cloudfail_azure.database.mysql_options import MysqlMember, MysqlOptions
 from cloudfail_azure.database.mysql_servers import MysqlServers, by_hand
-from cloudfail_azure.paths import same
+from cloudfail_azure.paths import group_of, same
 from cloudfail_databases.fence import Fencing
 from cloudfail_databases.on_servers import OnServers
 from cloudfail_databases.staged import is_over
@@ -137,7 +137,7 @@ class MysqlFlexible(OnServers):
             f"{now.value.next}.",
             f"{name} was left as it is, with what only it holds.",
             f"Build another: az mysql flexible-server replica create --replica-name NAME --source-server {up} "
-            f"--location {region} --resource-group {up.split('/')[4]}; write its id in cloudfail.yaml, and delete the "
+            f"--location {region} --resource-group {group_of(up)}; write its id in cloudfail.yaml, and delete the "
             "old one when nobody needs it.",
         )
 

@@ -12,10 +12,10 @@ from cloudfail.time_left import TimeLeft
 from cloudfail_azure.database.sql_sides import BEHIND, PLANNED, Side, Sides
 from cloudfail_azure.database.tsql_plane import TsqlPlane
 from cloudfail_databases.fence import Fencing
-from cloudfail_databases.moves import PlanesMoves, Reached, arrived, moving, to_switch
+from cloudfail_databases.moves import PlaneMoves, Reached, arrived, moving, switching
 
 
-class SqlMoves(PlanesMoves[Side]):
+class SqlMoves(PlaneMoves[Side]):
     """Of one database."""
 
     def __init__(self, sides: Sides, plane: TsqlPlane, fencing: Fencing) -> None:
@@ -23,11 +23,10 @@ class SqlMoves(PlanesMoves[Side]):
         self._sides = sides
         self._marking = plane
 
-    def _give(self, stage: Reached[Side], source: str, target: str, call: Call, timed: TimeLeft) -> None:
-        if stage.on is not None:
-            # Before the order, on the side that can be written; it is replicated with all else.
-            self._marking.mark(source, timed.rest())
-            self._sides.order(target, stage.on, PLANNED, timed.rest())
+    def _give_order(self, on: Side, source: str, target: str, call: Call, timed: TimeLeft) -> None:
+        # Before the order, on the side that can be written; it is replicated with all else.
+        self._marking.mark(source, timed.rest())
+        self._sides.order(target, on, PLANNED, timed.rest())
 
     def _order(self, source: str, target: str) -> Reached[Side]:
         here = self._sides.side(target)
@@ -40,7 +39,7 @@ class SqlMoves(PlanesMoves[Side]):
         if there.secondary or self._sides.upstream(here) != source:
             return moving(f"{here.name} does not replicate {there.name}, the primary: nothing is switched")
         words = f"switch {there.name} over to {here.name}; Azure waits until it holds everything"
-        return to_switch(words, source, target, f"switch/{there.name}/{here.name}", here)
+        return Reached(switching(words, source, target, f"switch/{there.name}/{here.name}"), here)
 
     def _back(self, region: str, upstream: str) -> Reached[Side]:
         member = self._sides.side(region)

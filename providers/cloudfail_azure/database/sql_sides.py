@@ -23,7 +23,7 @@ from cloudfail.errors import Permanent, Transient
 from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_azure.asking import Asking
-from cloudfail_azure.paths import must_stand, name_of, parent_of, region_of, same
+from cloudfail_azure.paths import group_of, must_stand, name_of, parent_of, plain_region, same
 from cloudfail_azure.under_way import followed
 
 API = "2025-01-01"
@@ -162,7 +162,7 @@ class ServerGroups(Sides):
 
     def _where(self, region: str) -> str:
         id_ = self.id(region)
-        return f"--name {name_of(id_)} --server {name_of(parent_of(id_))} --resource-group {id_.split('/')[4]}"
+        return f"--name {name_of(id_)} --server {name_of(parent_of(id_))} --resource-group {group_of(id_)}"
 
 
 class InstanceGroups(Sides):
@@ -179,7 +179,7 @@ class InstanceGroups(Sides):
             id_,
             str(properties["replicationRole"]),
             str(properties.get("replicationState") or ""),
-            tuple(region_of(str(one.get("location") or "")) for one in properties.get("partnerRegions") or ()),
+            tuple(plain_region(str(one.get("location") or "")) for one in properties.get("partnerRegions") or ()),
             policy,
             minutes,
         )
@@ -198,7 +198,7 @@ class InstanceGroups(Sides):
 
     def _where(self, region: str) -> str:
         id_ = self.id(region)
-        return f"--name {name_of(id_)} --location {region} --resource-group {id_.split('/')[4]}"
+        return f"--name {name_of(id_)} --location {region} --resource-group {group_of(id_)}"
 
 
 class Links(Sides):
@@ -223,7 +223,7 @@ class Links(Sides):
             f"{self._name(region)} has no replication link to another member of this database.",
             "Nothing was changed.",
             f"Make one: az sql db replica create --name {name_of(id_)} --server {name_of(parent_of(id_))} "
-            f"--resource-group {id_.split('/')[4]} --partner-server OTHER",
+            f"--resource-group {group_of(id_)} --partner-server OTHER",
         )
 
     def called(self, region: str) -> str:
@@ -232,7 +232,7 @@ class Links(Sides):
 
     def amiss(self, region: str) -> tuple[str, ...]:
         told = self._read(region, self.id(region), None)
-        found = region_of(str(told.get("location") or ""))
+        found = plain_region(str(told.get("location") or ""))
         group = str((told.get("properties") or {}).get("failoverGroupId") or "")
         said = []
         if found and found != region:
@@ -248,7 +248,7 @@ class Links(Sides):
         id_ = self.id(region)
         return (
             f"az sql db replica set-primary --name {name_of(id_)} --server {name_of(parent_of(id_))} "
-            f"--resource-group {id_.split('/')[4]}{' --allow-data-loss' if order == FORCED else ''}"
+            f"--resource-group {group_of(id_)}{' --allow-data-loss' if order == FORCED else ''}"
         )
 
     def manual(self, region: str) -> str:

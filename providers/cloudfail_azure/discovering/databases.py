@@ -13,8 +13,7 @@ from cloudfail.model.topology import PortName
 from cloudfail_azure.database.flexible_servers import API as POSTGRESQL_API
 from cloudfail_azure.discovering.looking import Look, Stood
 from cloudfail_azure.discovering.pairs import Sort, drafted
-from cloudfail_azure.discovering.regions import plain
-from cloudfail_azure.paths import parent_of
+from cloudfail_azure.paths import parent_of, plain_region
 
 BLANKS = (
     "fill in for each member: dsn is cloudfail's own login, writer an application's; where their passwords are, never "
@@ -121,7 +120,7 @@ def _groups(look: Look) -> Iterator[Found | str]:
 def _accounts(look: Look) -> Iterator[str]:
     """Of each a person has to say which container of it is cloudfail's own."""
     for one in look.listed("accounts of Cosmos DB", "/providers/Microsoft.DocumentDB/databaseAccounts", COSMOS_API):
-        told = {plain(str(each.get("locationName"))): each.get("documentEndpoint")
+        told = {plain_region(str(each.get("locationName"))): each.get("documentEndpoint")
                 for each in one.properties.get("locations") or ()}  # fmt: skip
         here = {region: told[region] for region in look.wanted.regions if region in told}
         if len(here) < 2 or not look.is_meant(one):

@@ -11,10 +11,9 @@ from cloudfail.model.topology import PortName
 from cloudfail_azure.discovering import hosts
 from cloudfail_azure.discovering.looking import Look, Stood
 from cloudfail_azure.discovering.pairs import Sort, drafted
-from cloudfail_azure.discovering.regions import plain
 from cloudfail_azure.loadbalancer.front_door import VERSION as CDN_API
 from cloudfail_azure.loadbalancer.traffic_manager import VERSION as PROFILES_API
-from cloudfail_azure.paths import parent_of
+from cloudfail_azure.paths import parent_of, plain_region
 
 PROFILES = Sort(PortName.LOADBALANCER, "traffic-manager", "profiles of Traffic Manager")
 ORIGINS = Sort(PortName.LOADBALANCER, "front-door", "origin groups of Front Door")
@@ -40,7 +39,7 @@ def _profile(look: Look, known: Mapping[str, str], profile: Stood) -> Iterator[F
         told = endpoint.get("properties") or {}
         target = str(told.get("targetResourceId") or "")
         stood = look.region_of(target) if target else ""
-        return stood if stood not in ("", "global") else plain(str(told.get("endpointLocation") or "")) or (
+        return stood if stood not in ("", "global") else plain_region(str(told.get("endpointLocation") or "")) or (
             hosts.region_of(str(told.get("target") or ""), known, look.wanted.regions)
         )  # fmt: skip
 

@@ -17,7 +17,8 @@ from cloudfail.model.topology import Objectives, PortName, Region, Resource, Rol
 from cloudfail.ports import Kind
 from cloudfail_azure.arm_errors import Answered
 from cloudfail_azure.asking import Asking
-from cloudfail_azure.discovering.regions import is_region, plain, words_of
+from cloudfail_azure.discovering.regions import is_region, words_of
+from cloudfail_azure.paths import group_of, plain_region
 from cloudfail_azure.roles import role_mistake
 
 RESOURCES_API = "2025-04-01"
@@ -50,7 +51,7 @@ class Stood:
     @property
     def group(self) -> str:
         """The resource group's name."""
-        return self.id.split("/")[4]
+        return group_of(self.id)
 
 
 class Look(Looking):
@@ -162,7 +163,7 @@ def _stood(told: Mapping[str, Any]) -> Stood:
         id_,
         str(told.get("name") or id_.rpartition("/")[2]),
         str(told.get("type") or "").lower(),
-        plain(str(told.get("location") or "global")),
+        plain_region(str(told.get("location") or "global")),
         {str(key).lower(): str(value) for key, value in (told.get("tags") or {}).items()},
         told,
     )

@@ -18,11 +18,6 @@ _AREAS = {
 }  # fmt: skip
 
 
-def plain(text: str) -> str:
-    """A region's name out of how it is shown, or told by older services: "West Europe" is westeurope."""
-    return "".join(text.split()).lower()
-
-
 def is_region(text: str) -> bool:
     return _NAME.fullmatch(text) is not None and text != "global"
 

@@ -21,6 +21,7 @@ from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.signal import SignalState
 from cloudfail.model.topology import Resource, Topology
 from cloudfail_azure.asking import Asking
+from cloudfail_azure.paths import plain_region
 from cloudfail_azure.signals.options import HealthMember
 
 API = "2025-05-01"
@@ -98,12 +99,7 @@ class ServiceHealth:
 
 def _is_active(region: Mapping[str, Any], where: str) -> bool:
     """Whether an event that is active is so there: a region of it may be well again."""
-    return plain(str(region.get("impactedRegion", ""))) == where and region.get("status") != "Resolved"
-
-
-def plain(shown: str) -> str:
-    """A region's name out of how it is shown: "West Europe" is westeurope."""
-    return "".join(shown.split()).lower()
+    return plain_region(str(region.get("impactedRegion", ""))) == where and region.get("status") != "Resolved"
 
 
 def build(resource: Resource, topology: Topology) -> ServiceHealth:

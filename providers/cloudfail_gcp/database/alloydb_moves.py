@@ -21,7 +21,7 @@ from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_databases.data_plane import DataPlane
 from cloudfail_databases.fence import Fencing
-from cloudfail_databases.moves import PlanesMoves, Reached, arrived, moving, to_switch
+from cloudfail_databases.moves import PlaneMoves, Reached, arrived, moving, switching
 from cloudfail_gcp.database.alloydb_clusters import Cluster, Clusters, same
 from cloudfail_gcp.database.marks import refuse_older
 
@@ -29,20 +29,18 @@ Pair = tuple[Cluster, Cluster]
 """The new primary and the old one."""
 
 
-class Moves(PlanesMoves[Pair]):
+class Moves(PlaneMoves[Pair]):
     """Of one database."""
 
     def __init__(self, clusters: Clusters, plane: DataPlane, fencing: Fencing) -> None:
         super().__init__(plane, fencing)
         self._clusters = clusters
 
-    def _give(self, stage: Reached[Pair], source: str, target: str, call: Call, timed: TimeLeft) -> None:
-        if stage.on is None:
-            return
+    def _give_order(self, on: Pair, source: str, target: str, call: Call, timed: TimeLeft) -> None:
         # The mark stands on the cluster that is moved; a newer run that moved the writer home left it on the other.
-        for cluster in stage.on:
+        for cluster in on:
             refuse_older(cluster.epoch, call, f"{cluster.name} in {cluster.region}")
-        self._clusters.switch_over(stage.on[0], timed.rest())
+        self._clusters.switch_over(on[0], timed.rest())
 
     # ---- switchover
 
@@ -60,7 +58,7 @@ class Moves(PlanesMoves[Pair]):
             return moving(f"{new.name} replicates {new.upstream}, not {old.name} in {source}: nothing is switched")
         words = f"switch over to {new.name} in {target}; AlloyDB waits until it holds everything"
         version = f"switch/{old.uid}/{new.uid}/{new.api}"
-        return to_switch(words, source, target, version, (new, old))
+        return Reached(switching(words, source, target, version), (new, old))
 
     # ---- follow
 

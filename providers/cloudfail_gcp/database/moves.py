@@ -14,11 +14,11 @@ from cloudfail.ports import Call
 from cloudfail.time_left import TimeLeft
 from cloudfail_databases.data_plane import DataPlane
 from cloudfail_databases.fence import Fencing
-from cloudfail_databases.moves import PlanesMoves, Reached, arrived, moving, to_switch
+from cloudfail_databases.moves import PlaneMoves, Reached, arrived, moving, switching
 from cloudfail_gcp.database.instances import READY, Instance, Instances
 
 
-class Moves(PlanesMoves[Instance]):
+class Moves(PlaneMoves[Instance]):
     """Of one database. wait_seconds: for how long a switchover may wait for the replica."""
 
     def __init__(self, instances: Instances, plane: DataPlane, fencing: Fencing, *, wait_seconds: float) -> None:
@@ -26,26 +26,8 @@ class Moves(PlanesMoves[Instance]):
         self._instances = instances
         self._wait_seconds = wait_seconds
 
-    def _give(self, stage: Reached[Instance], source: str, target: str, call: Call, timed: TimeLeft) -> None:
-        if stage.name == "designate":
-            raise Permanent(
-                f"{self._instances.name(target)} is not the replica that {self._instances.name(source)} designated for "
-                "disaster recovery, and Cloud SQL switches over to no other.",
-                "Nothing was changed.",
-                f"Designate it (edition Enterprise Plus): gcloud sql instances patch {self._instances.name(source)} "
-                f"--failover-dr-replica-name={self._instances.name(target)}",
-            )
-        if stage.on is not None:
-            self._instances.switch_over(target, stage.on, self._wait_seconds, timed.rest())
-
-    def _mend(self, stage: Reached[Instance], region: str, upstream: str, timed: TimeLeft) -> None:
-        name, up = self._instances.name(region), self._instances.name(upstream)
-        raise Permanent(
-            f"{name} is a primary of its own: {up} was promoted without it, and Cloud SQL makes no replica of it.",
-            f"{name} was left as it is, with what only it holds.",
-            f"Build another: gcloud sql instances create NAME --master-instance-name={up} --region={region}; write its "
-            "name in cloudfail.yaml, and delete the old one when nobody needs it.",
-        )
+    def _give_order(self, on: Instance, source: str, target: str, call: Call, timed: TimeLeft) -> None:
+        self._instances.switch_over(target, on, self._wait_seconds, timed.rest())
 
     # ---- switchover
 
@@ -65,12 +47,19 @@ class Moves(PlanesMoves[Instance]):
             return moving(f"{new.name} replicates {new.master or 'nobody'}, and not {old.name}: nothing is switched")
         if not new.dr:
             words = f"{new.name} is no replica for disaster recovery: Cloud SQL will not switch over to it"
-            return to_switch(words, source, target, f"designate/{new.name}", new, "designate")
+            refused = Permanent(
+                f"{new.name} is not the replica that {old.name} designated for disaster recovery, and Cloud SQL "
+                "switches over to no other.",
+                "Nothing was changed.",
+                f"Designate it (edition Enterprise Plus): gcloud sql instances patch {old.name} "
+                f"--failover-dr-replica-name={new.name}",
+            )
+            return Reached(switching(words, source, target, f"designate/{new.name}"), by_hand=refused)
         for one in (old, new):
             if one.state != READY:
                 return moving(f"Cloud SQL says that {one.name} is {one.state}; nothing was stopped")
         words = f"switch {old.name} over to {new.name}; Cloud SQL waits until it holds everything"
-        return to_switch(words, source, target, f"switch/{old.name}/{new.name}", new)
+        return Reached(switching(words, source, target, f"switch/{old.name}/{new.name}"), new)
 
     # ---- follow
 
@@ -98,6 +87,12 @@ class Moves(PlanesMoves[Instance]):
         if member.name == up.dr_replica or up.name == member.dr_replica:
             return moving(f"Cloud SQL is to take {member.name} back as a replica of {up.name}; it has not begun to")
         words = f"{member.name} is a primary of its own, and Cloud SQL makes no replica of it: it is built anew by hand"
-        return Reached(
-            Progress(words, False, "", "a primary", f"a replica of {up.name}", f"anew/{member.name}"), "anew"
+        progress = Progress(words, False, "", "a primary", f"a replica of {up.name}", f"anew/{member.name}")
+        refused = Permanent(
+            f"{member.name} is a primary of its own: {up.name} was promoted without it, and Cloud SQL makes no replica "
+            "of it.",
+            f"{member.name} was left as it is, with what only it holds.",
+            f"Build another: gcloud sql instances create NAME --master-instance-name={up.name} --region={region}; "
+            "write its name in cloudfail.yaml, and delete the old one when nobody needs it.",
         )
+        return Reached(progress, by_hand=refused)

@@ -14,8 +14,9 @@ from cloudfail.model.signal import SignalState, heard
 from cloudfail.model.topology import PortName
 from cloudfail.testing.signals_suite import SignalsHarness, SignalsSuite
 from cloudfail_azure import provider
+from cloudfail_azure.paths import plain_region
 from cloudfail_azure.signals import service_health
-from cloudfail_azure.signals.service_health import ServiceHealth, plain
+from cloudfail_azure.signals.service_health import ServiceHealth
 from tests.emulators.azure.balancing import NORTH, WEST, topology
 from tests.emulators.azure.front import SUBSCRIPTION, Front
 from tests.emulators.azure.standins.monitoring import HealthEvents
@@ -211,8 +212,8 @@ def test_microsofts_own_example_of_an_event_is_read(site: Site) -> None:
 
 
 def test_a_region_is_named_as_it_is_shown() -> None:
-    assert plain("West Europe") == WEST
-    assert plain("East US 2") == "eastus2"
+    assert plain_region("West Europe") == WEST
+    assert plain_region("East US 2") == "eastus2"
 
 
 def test_what_it_must_be_allowed_is_to_read_events(site: Site) -> None:
