@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
-import cloudfail_aws
 from cloudfail import config
-from cloudfail.errors import CloudfailError, Conflict, Halted, OutcomeUnknown, Permanent, Refused, Transient
+from cloudfail.errors import CloudfailError, Conflict, Refused
 from cloudfail.execution.lifecycle import Phase
 from cloudfail.model.observation import Known, Unknown
 from cloudfail.model.states import FenceOutcome, Role
@@ -23,10 +20,11 @@ from cloudfail.testing.conformance import Calls, DatabaseSuite, eventually, know
 from cloudfail.testing.fakecloud import FakeCloud
 from cloudfail.testing.fakeworld import FakeWorld
 from cloudfail.testing.provider import FakeProvider
-from cloudfail_aws.database.cache_users import NOTHING, may_nothing
+from cloudfail_aws.database.cache_users import NOTHING
 from cloudfail_aws.database.elasticache_global import ElastiCacheGlobal
 from tests.emulators.aws import caches
 from tests.emulators.aws import front as all_of_aws
+from tests.emulators.aws.cache_world import aws, bare, fence, front, machine, switched, world
 from tests.emulators.aws.caches import EAST, WEST, World
 from tests.emulators.aws.databases import WorldClients
 from tests.emulators.aws.standin import StandIn
@@ -36,272 +34,11 @@ from tests.kit import Stage
 from tests.local.servers import place
 
 Serve = Callable[[str, Any], StandIn]
+__all__ = ["aws", "bare", "front", "machine", "world"]
 pytestmark = [
     pytest.mark.beside,
     pytest.mark.skipif(not caches.has_redis(), reason="There is no redis-server: run script/setup dev."),
 ]
-
-
-@pytest.fixture
-def aws(stand_in: Serve, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[all_of_aws.Front, Caches]]:
-    """An AWS that has ElastiCache alone: a datastore whose primary is sessions-e, and a user in each region."""
-    machine = Caches()
-    machine.datastore(caches.NAME, dict(caches.GROUPS), EAST)
-    for region, user in caches.USERS.items():
-        machine.user(region, user, "shop", caches.ACCESS)
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("CACHE_OWN", "own-secret")
-    monkeypatch.setenv("CACHE_SHOP", "shop-secret")
-    with all_of_aws.front({}) as front:
-        for name, value in front.environment().items():
-            monkeypatch.setenv(name, value)
-        front.serve("elasticache", stand_in("elasticache", machine).answer)
-        yield front, machine
-
-
-@pytest.fixture
-def front(aws: tuple[all_of_aws.Front, Caches]) -> all_of_aws.Front:
-    return aws[0]
-
-
-@pytest.fixture
-def machine(aws: tuple[all_of_aws.Front, Caches]) -> Caches:
-    return aws[1]
-
-
-@pytest.fixture
-def world(machine: Caches) -> Iterator[World]:
-    with place() as root, caches.pair(root) as servers:
-        made = World(servers, machine, WorldClients())
-        machine._on_failover, machine._on_user = made.move, made.allow
-        machine.failover_seconds = machine.modify_seconds = caches.LATE_SECONDS
-        yield made
-        made.close()
-
-
-@pytest.fixture
-def bare(machine: Caches) -> tuple[ElastiCacheGlobal, WorldClients]:
-    """Its control plane alone, members written by their names."""
-    clients = WorldClients()
-    return caches.made(clients, dict(caches.GROUPS), api_within="25s"), clients
-
-
-def fence(world: World, epoch: int = 10) -> FenceOutcome:
-    return DatabaseSuite().fence(world, epoch)
-
-
-def switched(world: World) -> None:
-    DatabaseSuite().move(world)
-
-
-# ---- the control plane alone
-
-
-def test_without_an_endpoint_the_role_is_the_apis_word_and_no_write_is_claimed(
-    bare: tuple[ElastiCacheGlobal, WorldClients], machine: Caches
-) -> None:
-    database, _ = bare
-    east, west = known(database.read(EAST)), known(database.read(WEST))
-    assert (east.role, east.writable, west.role, west.writable) == (Role.PRIMARY, False, Role.REPLICA, False)
-    assert west.upstream == EAST
-    database.failover(EAST, WEST, expect=west, call=Calls().make())
-    after = known(database.read(WEST))
-    assert (after.role, after.writable) == (Role.PRIMARY, False)
-    assert "no `endpoint`" in after.moving, "promoted, says the API; the step is not done"
-    database.failover(EAST, WEST, expect=after, call=Calls().make())
-    assert machine.failovers == [(caches.NAME, WEST)]
-
-
-def test_a_failover_is_asked_of_the_targets_region(
-    bare: tuple[ElastiCacheGlobal, WorldClients], machine: Caches
-) -> None:
-    database, clients = bare
-    clients.gone.add(EAST)
-    database.failover(EAST, WEST, expect=known(database.read(WEST)), call=Calls().make())
-    ((region, asked),) = clients.changes("FailoverGlobalReplicationGroup")
-    assert (region, asked["PrimaryRegion"], asked["PrimaryReplicationGroupId"]) == (WEST, WEST, "sessions-w")
-    assert machine.tags[machine.group_arn(WEST, "sessions-w")] == {"cloudfail:epoch": "10 r1"}
-
-
-def test_the_request_is_made_in_one_place() -> None:
-    """By construction: whoever writes another call of this operation meets this test."""
-    calls = [
-        path.name
-        for path in sorted(Path(cloudfail_aws.__file__).parent.rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Constant) and node.value == "failover_global_replication_group"
-    ]
-    assert calls == ["global_datastores.py"]
-
-
-def test_while_one_is_under_way_no_other_is_ordered(
-    bare: tuple[ElastiCacheGlobal, WorldClients], machine: Caches
-) -> None:
-    database, _ = bare
-    machine.failover_seconds = None
-    state = known(database.read(WEST))
-    database.failover(EAST, WEST, expect=state, call=Calls().make())
-    assert known(database.read(WEST)).moving == f"AWS says that {caches.NAME} is modifying"
-    with pytest.raises(Conflict):
-        database.failover(EAST, WEST, expect=state, call=Calls().make())
-    member = database.stores.describe(WEST).member("sessions-w", WEST)
-    assert member is not None
-    with pytest.raises(Conflict):  # AWS's own refusal, by its own code
-        database.stores.fail_over(member, Calls().make())
-    assert machine.failovers == [(caches.NAME, WEST)]
-
-
-def test_an_older_epoch_orders_nothing_after_a_newer_one(
-    bare: tuple[ElastiCacheGlobal, WorldClients], machine: Caches
-) -> None:
-    database, clients = bare
-    machine.tags[machine.group_arn(WEST, "sessions-w")] = {"cloudfail:epoch": "20 r0"}
-    with pytest.raises(Conflict):
-        database.failover(EAST, WEST, expect=known(database.read(WEST)), call=Calls().make(19))
-    assert not clients.done
-
-
-def test_a_call_that_may_not_be_made_is_not_sent(bare: tuple[ElastiCacheGlobal, WorldClients], machine: Caches) -> None:
-    database, _ = bare
-    state = known(database.read(WEST))
-    with pytest.raises(Halted):
-        database.failover(EAST, WEST, expect=state, call=Calls().make(raises=Halted("bob asked to abort.")))
-    assert (machine.failovers, machine.tags.get(machine.group_arn(WEST, "sessions-w"), {})) == ([], {})
-
-
-def test_a_group_that_is_no_member_any_more_is_not_promoted(
-    bare: tuple[ElastiCacheGlobal, WorldClients], machine: Caches
-) -> None:
-    database, clients = bare
-    state = known(database.read(WEST))
-    del machine._stores[caches.NAME].members[WEST]
-    assert isinstance(database.read(WEST), Unknown)
-    with pytest.raises(Permanent):
-        database.failover(EAST, WEST, expect=state, call=Calls().make())
-    assert not clients.done
-
-
-def test_a_datastore_that_is_not_there_is_unknown(machine: Caches) -> None:
-    one = caches.databases.resource("elasticache-global", dict(caches.GROUPS), id="ldgnf-others")
-    database = ElastiCacheGlobal(one, caches.databases.topology(one), WorldClients())
-    assert isinstance(database.read(WEST), Unknown)
-    assert isinstance(database.switchover_state(EAST, WEST), Unknown)
-
-
-def test_cluster_mode_is_not_served_and_said_so(bare: tuple[ElastiCacheGlobal, WorldClients], machine: Caches) -> None:
-    database, clients = bare
-    state = known(database.read(WEST))
-    machine.sharded = True
-    read = database.read(WEST)
-    assert isinstance(read, Unknown)
-    assert "cluster mode" in read.reason
-    with pytest.raises(Permanent, match="cluster mode"):
-        database.failover(EAST, WEST, expect=state, call=Calls().make())
-    assert not clients.done
-
-
-def test_a_region_that_does_not_answer_is_unknown(bare: tuple[ElastiCacheGlobal, WorldClients]) -> None:
-    database, clients = bare
-    clients.gone.add(WEST)
-    assert isinstance(database.read(WEST), Unknown)
-    assert isinstance(database.switchover_state(EAST, WEST), Unknown)
-    assert isinstance(database.follow_state(WEST, EAST), Unknown)
-
-
-@pytest.mark.parametrize(
-    ("member", "says"),
-    [
-        ({"group": "sessions-e", "port": 6379}, "port"),
-        ({"group": "sessions-e", "endpoint": "cache.example"}, "pattern"),
-        ({"group": "sessions-e", "endpoint": "cache.example:6379"}, "`endpoint` needs `user` and `writer`"),
-        (
-            {"group": "sessions-e", "endpoint": "cache.example:6379", "user": "shop", "writer": "shop"},
-            "`endpoint` needs `user` and `writer`",
-        ),
-        ({"group": "sessions-e", "user": "shop"}, "of no use without `endpoint`"),
-        ({"group": "sessions-e", "password": "secret"}, "a secret is never written here"),
-        ({"group": "sessions-e", "users": ["no id"]}, "pattern"),
-    ],
-)
-def test_a_member_that_is_written_wrong_is_told(member: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
-        caches.databases.resource("elasticache-global", {EAST: member}, id="x")
-
-
-def test_the_port_of_a_caches_network_is_its_own() -> None:
-    one = caches.databases.resource(
-        "elasticache-global", {EAST: {"group": "sessions-e", "network": {"acls": ["acl-0aa1"]}}}, id="x"
-    )
-    assert one.members[EAST]["network"]["port"] == 6379
-
-
-def test_an_identifier_must_be_written() -> None:
-    one = caches.databases.resource("elasticache-global", dict(caches.GROUPS))
-    with pytest.raises(Permanent, match="no `id`"):
-        ElastiCacheGlobal(one, caches.databases.topology(one), WorldClients())
-
-
-# ---- the network between
-
-
-@pytest.mark.parametrize("how", ["closed", "silent", "busy"])
-def test_an_order_whose_answer_was_lost_is_looked_at_and_not_given_again(
-    front: all_of_aws.Front, machine: Caches, bare: tuple[ElastiCacheGlobal, WorldClients], how: str
-) -> None:
-    database, _ = bare
-    state = known(database.read(WEST))
-    front.outages.lose(how, operation="failover_global_replication_group", times=1)
-    with pytest.raises(OutcomeUnknown):
-        database.failover(EAST, WEST, expect=state, call=Calls().make())
-    assert known(database.read(WEST)).role is Role.PRIMARY, "it had landed"
-    database.failover(EAST, WEST, expect=state, call=Calls().make())
-    assert machine.failovers == [(caches.NAME, WEST)]
-
-
-FAULTS: dict[str, Callable[[all_of_aws.Front], Any]] = {
-    "black hole": lambda front: front.outages.silence(region=WEST),
-    "reset": lambda front: front.outages.refuse(region=WEST),
-    "throttled": lambda front: front.outages.throttle(region=WEST),
-    "server's own error": lambda front: front.outages.fail("InternalFailure", 500, region=WEST),
-    "cut answers": lambda front: front.outages.cut(region=WEST, mutating=False),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
-def test_a_control_plane_without_an_answer_is_unknown_and_orders_nothing(
-    front: all_of_aws.Front, machine: Caches, fault: Callable[[all_of_aws.Front], Any]
-) -> None:
-    state = known(caches.made(WorldClients(), dict(caches.GROUPS), api_within="25s").read(WEST))
-    database = caches.made(WorldClients(), dict(caches.GROUPS), api_within="1s")
-    fault(front)
-    assert isinstance(database.read(WEST), Unknown)
-    assert isinstance(database.switchover_state(EAST, WEST), Unknown)
-    with pytest.raises((Transient, OutcomeUnknown)):
-        database.failover(EAST, WEST, expect=state, call=Calls().make())
-    assert machine.failovers == []
-
-
-def test_a_throttled_order_is_given_again_and_takes_effect_once(
-    front: all_of_aws.Front, machine: Caches, bare: tuple[ElastiCacheGlobal, WorldClients]
-) -> None:
-    database, _ = bare
-    front.outages.throttle(operation="failover_global_replication_group", times=1)
-    database.failover(EAST, WEST, expect=known(database.read(WEST)), call=Calls().make())
-    assert machine.failovers == [(caches.NAME, WEST)]
-
-
-def test_a_stale_look_at_the_datastore_orders_no_second_failover(
-    front: all_of_aws.Front, machine: Caches, bare: tuple[ElastiCacheGlobal, WorldClients]
-) -> None:
-    """What was read before the order is read again after it: AWS itself refuses the second."""
-    database, _ = bare
-    state = known(database.read(WEST))
-    database.failover(EAST, WEST, expect=state, call=Calls().make())
-    front.outages.stale(60.0, operation="describe_global_replication_groups")
-    with pytest.raises((Conflict, Permanent)):
-        database.failover(EAST, WEST, expect=state, call=Calls().make())
-    assert machine.failovers == [(caches.NAME, WEST)]
 
 
 # ---- with servers
@@ -466,170 +203,6 @@ def test_positions_are_those_of_the_stream(world: World) -> None:
     database.write_canary(EAST, "r1/write", call=Calls().make())
     assert known(database.read(EAST)).position > before
     eventually(world, lambda: database.read(WEST), lambda seen: seen.position > before)
-
-
-# ---- the fence
-
-
-@pytest.mark.lab
-def test_a_fence_is_proven_over_a_connection_of_before_and_a_new_one(world: World) -> None:
-    database = world.port()
-    shop = redis.Redis(port=world.servers[EAST].port, username="shop", password="shop-secret", socket_timeout=20)
-    shop.set("cart", "1")
-    assert known(database.read(EAST)).writable
-    assert fence(world) is FenceOutcome.PROVEN
-    evidence = known(database.fence_state(EAST, WEST)).evidence
-    assert "a connection opened before: NOPERM" in evidence
-    assert "a new connection: NOPERM" in evidence
-    with pytest.raises(redis.exceptions.NoPermissionError):
-        shop.set("cart", "2")
-    shop.close()
-    assert world.servers[EAST].ask("GET", "cart") == "1"
-
-
-@pytest.mark.lab
-def test_what_the_api_says_of_users_proves_nothing(world: World, machine: Caches) -> None:
-    """ModifyUser succeeds, DescribeUsers shows it, and the server lets the application write on."""
-    machine._on_user, machine.modify_seconds = (lambda region, name, access: None), 0.0
-    database = world.port()
-    assert known(database.read(EAST)).writable
-    state = known(database.fence_state(EAST, WEST))
-    assert state.methods_left == ("users",)
-    database.fence(EAST, WEST, expect=state, call=Calls().make())
-    after = known(database.fence_state(EAST, WEST))
-    assert after.outcome is FenceOutcome.FAILED
-    assert "the write was taken" in after.evidence
-    progress = known(database.switchover_state(EAST, WEST))
-    assert progress.next == "fence us-east-1 by users", "nothing is moved on an unproven fence"
-    database.switchover(EAST, WEST, expect=progress, call=Calls().make())
-    assert machine.failovers == []
-
-
-@pytest.mark.lab
-def test_a_process_that_held_no_connection_asks_the_server_whose_sessions_are_left(world: World) -> None:
-    fence(world)
-    late = world.another()
-    state = known(late.fence_state(EAST, WEST))
-    assert state.outcome is FenceOutcome.PROVEN
-    assert "no connection opened before is held here" in state.evidence
-    assert "no user who may run anything" in state.evidence
-
-
-@pytest.mark.lab
-def test_a_user_that_nobody_named_is_no_proven_fence(world: World) -> None:
-    world.servers[EAST].ask("ACL", "SETUSER", "jobs", "on", ">jobs-secret", "~*", "+set")
-    database = world.port()
-    assert known(database.read(EAST)).writable
-    jobs = redis.Redis(
-        port=world.servers[EAST].port, username="jobs", password="jobs-secret", socket_timeout=20,
-        single_connection_client=True,
-    )  # fmt: skip
-    jobs.set("cart", "1")
-    state = known(database.fence_state(EAST, WEST))
-    database.fence(EAST, WEST, expect=state, call=Calls().make())
-    after = eventually(
-        world, lambda: database.fence_state(EAST, WEST), lambda seen: seen.outcome is FenceOutcome.FAILED
-    )
-    eventually(world, lambda: database.fence_state(EAST, WEST), lambda seen: "NOPERM" in seen.evidence)
-    assert "users that may still run commands: jobs" in known(database.fence_state(EAST, WEST)).evidence, after
-    jobs.close()
-    still = known(database.fence_state(EAST, WEST))
-    assert still.outcome is FenceOutcome.FAILED, "it has no session, and may come back"
-    world.servers[EAST].ask("ACL", "SETUSER", "jobs", "off")
-    eventually(world, lambda: database.fence_state(EAST, WEST), lambda seen: seen.outcome is FenceOutcome.PROVEN)
-
-
-@pytest.mark.lab
-def test_a_wrong_password_of_ours_proves_no_fence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    fence(world)
-    monkeypatch.setenv("CACHE_SHOP", "of-yesterday")
-    read = world.another().fence_state(EAST, WEST)
-    assert isinstance(read, Unknown), read
-    assert "WRONGPASS" in read.reason
-
-
-@pytest.mark.lab
-def test_users_get_back_exactly_what_they_had(world: World, machine: Caches) -> None:
-    access = (
-        "on ~cart:* ~session:* &* -@all "
-        + " ".join(f"+@{one}" for one in ("read", "write", "string"))
-        + (" +hello" * 60)
-    )
-    machine.users[EAST, "shop-e"]["AccessString"] = access
-    world.servers[EAST].allow("shop", access + " ~cloudfail:*")
-    assert fence(world) is FenceOutcome.PROVEN
-    assert [one for one in machine.modified if one[0] == EAST] == [(EAST, "shop-e", NOTHING)]
-    held = machine.tags[machine.users[EAST, "shop-e"]["ARN"]]
-    assert len([key for key, value in held.items() if key.startswith("cloudfail:access") and value]) > 1
-    state = known(world.port().fence_state(EAST, WEST))
-    world.port().unfence(EAST, expect=state, call=Calls().make(11))
-    assert machine.modified[-1] == (EAST, "shop-e", access)
-
-
-@pytest.mark.lab
-def test_access_that_no_tags_can_hold_is_not_taken(world: World, machine: Caches) -> None:
-    machine.users[EAST, "shop-e"]["AccessString"] = "on ~* " + "+get " * 600
-    state = known(world.port().fence_state(EAST, WEST))
-    with pytest.raises(Permanent, match="characters"):
-        world.port().fence(EAST, WEST, expect=state, call=Calls().make())
-    assert machine.modified == []
-
-
-@pytest.mark.lab
-def test_a_user_that_somebody_else_shut_is_not_opened(world: World, machine: Caches) -> None:
-    machine.users[EAST, "shop-e"]["AccessString"] = "off ~* -@all"
-    world.servers[EAST].allow("shop", "on ~* -@all")
-    state = known(world.port().fence_state(EAST, WEST))
-    with pytest.raises(Permanent, match="no tag"):
-        world.port().unfence(EAST, expect=state, call=Calls().make())
-    assert machine.modified == []
-
-
-@pytest.mark.lab
-def test_a_user_that_is_being_changed_is_waited_for(world: World, machine: Caches) -> None:
-    machine.users[EAST, "shop-e"]["Status"] = "modifying"
-    state = known(world.port().fence_state(EAST, WEST))
-    with pytest.raises(Transient):
-        world.port().fence(EAST, WEST, expect=state, call=Calls().make())
-    assert machine.modified == []
-
-
-@pytest.mark.lab
-def test_a_fence_stays_where_another_region_writes(world: World, machine: Caches) -> None:
-    fence(world)
-    switched(world)
-    world.servers[EAST].follow(None)  # it forgot that it is a replica
-    state = world.port().fence_state(EAST, WEST)
-    assert isinstance(state, Known)
-    with pytest.raises(Conflict, match="two writers"):
-        world.port().unfence(EAST, expect=state.value, call=Calls().make(11))
-
-
-@pytest.mark.lab
-@pytest.mark.parametrize("operation", ["modify_user", "add_tags_to_resource"])
-@pytest.mark.parametrize("how", ["closed", "busy"])
-def test_a_fence_whose_answer_was_lost_is_looked_at(
-    front: all_of_aws.Front, world: World, machine: Caches, operation: str, how: str
-) -> None:
-    database = world.port()
-    assert known(database.read(EAST)).writable
-    state = known(database.fence_state(EAST, WEST))
-    front.outages.lose(how, operation=operation, times=1)
-    with pytest.raises(OutcomeUnknown):
-        database.fence(EAST, WEST, expect=state, call=Calls().make())
-    assert fence(world) is FenceOutcome.PROVEN
-    assert [one for one in machine.modified if one[2] == NOTHING] == [(EAST, "shop-e", NOTHING)]
-    state = known(database.fence_state(EAST, WEST))
-    database.unfence(EAST, expect=state, call=Calls().make(11))
-    eventually(world, lambda: database.read(EAST), lambda seen: seen.writable)
-    assert machine.modified[-1] == (EAST, "shop-e", caches.ACCESS)
-
-
-def test_rules_that_let_nothing_run_are_known_in_all_their_words() -> None:
-    for shut in (NOTHING, "off ~* -@all", "on nopass sanitize-payload ~* resetchannels -@all", "on nocommands"):
-        assert may_nothing(shut), shut
-    for free in ("on ~* +@all", "on ~* -@all +get", "on allcommands", "on ~*", "", "on ~* -@all (~x +set)"):
-        assert not may_nothing(free), free
 
 
 # ---- switchover
