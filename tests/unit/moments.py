@@ -9,7 +9,7 @@ from cloudfail.actions import Todo
 from cloudfail.execution.commands import AppendEntry, Command, LookAt, Now, Observed, WaitUntil
 from cloudfail.execution.next import next_commands
 from cloudfail.execution.state import RunState, Track
-from tests.unit.test_core_state import GATE_PASSED, seen
+from tests.unit.logs import GATE_PASSED, seen
 
 FREEZE, UNFREEZE = Track("freeze", "do"), Track("freeze", "undo")
 FENCE, PROMOTE, SCALE = Track("fence", "do"), Track("promote", "do"), Track("scale", "do")

@@ -23,7 +23,7 @@ from cloudfail.report.situation import commands_now
 from cloudfail.signing import Namespace, public_line, sign
 from tests.kit import Stage, load_local
 from tests.security.test_signed_approvals import KEYS, agreed, give, passed, signing_app, story
-from tests.unit.test_core_state import DONE_TO_THE_GATE, GATE_PASSED, PLAN, Said, halt, run_after, seen, told
+from tests.unit.logs import DONE_TO_THE_GATE, GATE_PASSED, PLAN, Said, halt, run_after, seen, told
 
 # ---- as a person types it, and as it is read before it is signed
 

@@ -11,8 +11,7 @@ from cloudfail.execution.next import next_commands
 from cloudfail.execution.state import Track
 from cloudfail.model.journal import Kind
 from cloudfail.model.plan import Plan
-from tests.unit.moments import at, entry
-from tests.unit.test_core_state import (
+from tests.unit.logs import (
     DONE_TO_THE_GATE,
     PLAN,
     Said,
@@ -21,6 +20,7 @@ from tests.unit.test_core_state import (
     seen,
     told,
 )
+from tests.unit.moments import at, entry
 
 
 def test_a_gate_opens_when_what_it_needs_has_ended() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cloudfail.execution.lifecycle import FINAL, PEOPLES, Event, Phase, When, transition, ways_out
-from tests.unit.test_core_state import (
+from tests.unit.logs import (
     DONE_TO_THE_GATE,
     GATE_PASSED,
     PLAN,

@@ -13,8 +13,7 @@ from cloudfail.execution.lifecycle import Event
 from cloudfail.execution.next import next_commands, obligation_commands
 from cloudfail.execution.state import Track
 from cloudfail.model.journal import Kind
-from tests.unit.moments import ALL_DONE, FENCE, FREEZE, TODO, at, entry, of
-from tests.unit.test_core_state import (
+from tests.unit.logs import (
     DONE_TO_THE_GATE,
     GATE_PASSED,
     PLAN,
@@ -26,6 +25,7 @@ from tests.unit.test_core_state import (
     seen,
     told,
 )
+from tests.unit.moments import ALL_DONE, FENCE, FREEZE, TODO, at, entry, of
 
 # ---- limits
 

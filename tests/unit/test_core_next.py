@@ -15,8 +15,7 @@ from cloudfail.execution.next import next_commands, obligation_commands
 from cloudfail.execution.state import Track
 from cloudfail.model.journal import Kind
 from cloudfail.model.plan import Plan
-from tests.unit.moments import ALL_DONE, FENCE, FREEZE, SCALE, TODO, at, due, entry, of
-from tests.unit.test_core_state import (
+from tests.unit.logs import (
     GATE_PASSED,
     PLAN,
     Said,
@@ -29,6 +28,7 @@ from tests.unit.test_core_state import (
     seen,
     told,
 )
+from tests.unit.moments import ALL_DONE, FENCE, FREEZE, SCALE, TODO, at, due, entry, of
 
 # ---- look, act, look
 

@@ -17,7 +17,7 @@ from cloudfail.model.topology import Resource
 from cloudfail.plan import PLAN_STEPS_MAX, bind, in_order, refusals, warnings
 from cloudfail.ports import VerbFacts
 from tests.crash.moves import LOADED
-from tests.unit.test_core_state import log, seen
+from tests.unit.logs import log, seen
 
 RECORDED = {"web": {"east": 4, "west": 2}}
 TOPOLOGY = LOADED.topology

@@ -15,8 +15,7 @@ from cloudfail.execution.lifecycle import Event
 from cloudfail.execution.loss import loss_to_accept
 from cloudfail.execution.next import next_commands
 from cloudfail.model.journal import Kind
-from tests.unit.moments import PROMOTE, at, entry
-from tests.unit.test_core_state import (
+from tests.unit.logs import (
     GATE_PASSED,
     PLAN,
     Said,
@@ -24,6 +23,7 @@ from tests.unit.test_core_state import (
     seen,
     told,
 )
+from tests.unit.moments import PROMOTE, at, entry
 
 
 def promotion(*said: Said, **todo: Any) -> tuple[Command, ...]:

@@ -12,8 +12,8 @@ from cloudfail.execution.commands import ActOn, LookAt, WaitUntil
 from cloudfail.execution.lifecycle import Event
 from cloudfail.execution.next import next_commands, obligation_commands, watch_commands
 from cloudfail.execution.state import Track
+from tests.unit.logs import gate, intent, result, run_after, seen, told
 from tests.unit.moments import FENCE, FREEZE, TODO, UNFREEZE, at, due, of
-from tests.unit.test_core_state import gate, intent, result, run_after, seen, told
 from tests.unit.test_core_watching import ONE, WATCH_ONE, watching
 
 SLOW = replace(ONE, facts=replace(ONE.facts, settle_seconds=5.0))

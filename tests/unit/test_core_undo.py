@@ -10,8 +10,7 @@ from cloudfail.execution.lifecycle import Event
 from cloudfail.execution.next import next_commands
 from cloudfail.execution.state import Track
 from cloudfail.model.journal import Kind
-from tests.unit.moments import FREEZE, SCALE, TODO, UNFREEZE, at, due, entry, of
-from tests.unit.test_core_state import (
+from tests.unit.logs import (
     DONE_TO_THE_GATE,
     GATE_PASSED,
     PLAN,
@@ -21,6 +20,7 @@ from tests.unit.test_core_state import (
     seen,
     told,
 )
+from tests.unit.moments import FREEZE, SCALE, TODO, UNFREEZE, at, due, entry, of
 
 UNDO_FENCE = Track("fence", "undo")
 ORDERED = (intent("freeze", 1.0), result("freeze", "ok", 1.0), seen("freeze", t=2.0))

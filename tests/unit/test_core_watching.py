@@ -15,8 +15,7 @@ from cloudfail.execution.next import next_commands, watch_commands, watched
 from cloudfail.execution.state import Track
 from cloudfail.model.journal import Kind
 from cloudfail.model.plan import Plan, StepFacts
-from tests.unit.moments import TODO, at, entry
-from tests.unit.test_core_state import (
+from tests.unit.logs import (
     PLAN,
     Said,
     claim,
@@ -29,6 +28,7 @@ from tests.unit.test_core_state import (
     step,
     told,
 )
+from tests.unit.moments import TODO, at, entry
 
 
 def watching(*steps: Any) -> Plan:
